@@ -2,4 +2,4 @@
 
 
 class CourseError(Exception):
-    """Say what is wrong, what was expected and what to do; `course` prints just that."""
+    """Say what is wrong, what was expected and what to do: `course` prints that."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from course_lib.errors import CourseError
+from course_lib.files import replacing
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -56,7 +56,7 @@ def source(unit: str) -> Path:
 
 
 def cells(text: str) -> list[Cell]:
-    """Split a py:percent source into cells; needs no Jupyter, so that training does not.
+    """Split a py:percent source into cells; no Jupyter, as training needs none.
 
     A test compares the result with jupytext's for every notebook.
     """
@@ -79,8 +79,9 @@ _loaded: dict[Path, tuple[int, ModuleType]] = {}
 def load(unit: str) -> ModuleType:
     """Run the exported cells of a unit's notebook and return them as a module.
 
-    A second call returns the same module, unless the file has changed since. Tracebacks
-    and `inspect.getsource` point into the .py. Raises NotebookError for an unknown unit.
+    A second call returns the same module, unless the file has changed since.
+    Tracebacks and `inspect.getsource` point into the .py. Raises NotebookError for an
+    unknown unit.
     """
     path = source(unit)
     changed = path.stat().st_mtime_ns
@@ -156,12 +157,11 @@ def with_ids(notebook, twin: Path):
 
 
 def write(notebook, path: Path) -> None:
-    """Write a notebook so that a reader sees the old one or the new, never half."""
+    """Write a notebook in place of the one at `path`."""
     import nbformat
 
-    part = path.with_name(path.name + ".part")
-    nbformat.write(notebook, part)
-    os.replace(part, path)
+    with replacing(path) as part:
+        nbformat.write(notebook, part)
 
 
 def drift(unit: str) -> list[str]:
@@ -180,7 +180,9 @@ def drift(unit: str) -> list[str]:
     text, executed = jupytext.read(path), nbformat.read(twin, as_version=4)
     problems = []
     if len(text.cells) != len(executed.cells):
-        problems.append(f"{len(text.cells)} cells in .py, {len(executed.cells)} in twin")
+        problems.append(
+            f"{len(text.cells)} cells in .py, {len(executed.cells)} in twin"
+        )
     for index, (left, right) in enumerate(
         zip(text.cells, executed.cells, strict=False)
     ):
@@ -188,7 +190,9 @@ def drift(unit: str) -> list[str]:
         if (left.cell_type, left.source) != (right.cell_type, right.source):
             problems.append(f"cell {index} differs: {left.source.splitlines()[:1]}")
         elif tags[0] != tags[1]:
-            problems.append(f"cell {index} has tags {tags[0]} in .py, {tags[1]} in twin")
+            problems.append(
+                f"cell {index} has tags {tags[0]} in .py, {tags[1]} in twin"
+            )
         problems += outputs_wrong(index, right)
     if executed.metadata.get("course", {}).get("executed") != digest(text):
         problems.append("its outputs were computed from other code")

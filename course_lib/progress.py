@@ -37,7 +37,7 @@ def show(title: str, epochs: int, history: list, device, seed: int, quiet: bool)
 
 
 def in_jupyter() -> bool:
-    """Say whether a Jupyter kernel runs this process (IPython in a terminal is none)."""
+    """Say whether a Jupyter kernel runs this process; IPython in a terminal is none."""
     ipython = sys.modules.get("IPython")
     return hasattr(ipython and ipython.get_ipython(), "kernel")
 
@@ -102,7 +102,12 @@ class Panel(Silent):
     interval = 1.0
 
     def __init__(self, title: str, epochs: int, history: list, where: str):
-        self.title, self.epochs, self.history, self.where = title, epochs, history, where
+        self.title, self.epochs, self.history, self.where = (
+            title,
+            epochs,
+            history,
+            where,
+        )
         self.now, self.drawn, self.display = None, 0.0, None
         self.started = time.perf_counter()
 
@@ -180,7 +185,9 @@ def draw(history: list, epochs: int) -> bytes:
                 line = ax.plot([e.epoch for e in history], values, ".-", label=split)
                 end = (history[-1].epoch, values[-1])
                 if math.isfinite(values[-1]):
-                    ax.annotate(f" {split}", end, color=line[0].get_color(), va="center")
+                    ax.annotate(
+                        f" {split}", end, color=line[0].get_color(), va="center"
+                    )
             ax.set(xlabel="epoch", ylabel=label, xlim=(0.5, epochs * 1.12 + 0.5))
             ax.spines[["top", "right"]].set_visible(False)
         file = io.BytesIO()

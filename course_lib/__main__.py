@@ -1,0 +1,273 @@
+"""The command line: `course …`. Each command is a few lines over the library."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from course_lib.errors import CourseError
+
+app = typer.Typer(
+    help="Image classification from SIFT to the Vision Transformer: the tools.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console()
+STUDENTS, AUTHORS, INSTRUCTORS = "Everyone", "Authors", "Instructors"
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False):
+    """Set what holds for every command; `main` reads --debug itself."""
+
+
+@app.command(rich_help_panel=STUDENTS)
+def doctor():
+    """Look whether this machine is ready; every line says what to do if it is not."""
+    from course_lib.doctor import examine
+
+    marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "wrong": "[red]wrong[/]"}
+    wrong = 0
+    for finding in examine():
+        wrong += finding.state == "wrong"
+        console.print(f"{marks[finding.state]:<18} [bold]{finding.what}[/]", end=": ")
+        console.print(finding.found, markup=False, highlight=False, soft_wrap=True)
+        if finding.advice:
+            console.print(f"         → {finding.advice}", markup=False, highlight=False)
+    if wrong:
+        raise CourseError(f"{wrong} of these must be put right first")
+    console.print("[green]Ready.[/] Next: `make lab`, or `course train 04_alexnet`")
+
+
+@app.command(rich_help_panel=STUDENTS)
+def data(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="data sets to fetch")
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Show what is here.")] = False,
+):
+    """Fetch data sets, verified; a download that was cut off goes on where it stopped.
+
+    They go to $COURSE_DATA, or to data/ of this checkout. Example: course data cifar10
+    """
+    from course_lib import data
+
+    for name in names or []:
+        console.print(f"{name}: {data.fetch(name)}", highlight=False, soft_wrap=True)
+    if show or not names:
+        table = Table("data set", "where", "size", "terms", "how to get it")
+        for row in data.available():
+            table.add_row(row.name, str(row.where or "—"), row.size, row.terms, row.how)
+        console.print(table)
+
+
+@app.command(rich_help_panel=STUDENTS)
+def train(
+    unit: Annotated[str, typer.Argument(help="a notebook, e.g. 04_alexnet")],
+    data: Annotated[
+        str, typer.Option(help="a data set's name, a folder or an .npz")
+    ] = "digits",
+    network: Annotated[
+        str | None, typer.Option(help="constructor; default: the unit's …_small")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="passes over the images")] = None,
+    seed: Annotated[int, typer.Option(help="of weights, order and dropout")] = 0,
+    size: Annotated[int, typer.Option(help="pixels a side")] = 32,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="another field of the recipe, e.g. learning_rate=0.02"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="folder for checkpoint, weights and record")
+    ] = None,
+    note: Annotated[str, typer.Option(help="a sentence to keep in the record")] = "",
+):
+    """Train a notebook's network outside Jupyter and write a training record.
+
+    The recipe is the notebook's own for this data set. Stop it when you like: the same
+    command goes on from the last checkpoint, at most a minute back.
+
+    Example: course train 04_alexnet --data cifar10
+    """
+    from course_lib.run import train_unit
+
+    changes = {} if epochs is None else {"epochs": epochs}
+    changes |= dict(assignment(text) for text in set_ or [])
+    choices = (network, size, seed, changes, device, out, note)
+    try:
+        path, record = train_unit(unit, data, *choices, say=console.print)
+    except KeyboardInterrupt as stop:
+        message = "stopped; the same command goes on from the last checkpoint"
+        raise CourseError(message) from stop
+    console.print(
+        f"test top-1 {record.test_top1:.2%}, loss {record.test_loss:.3f} nats, "
+        f"{record.params:,} parameters, {record.seconds:.0f} s on {record.device}"
+    )
+    console.print(f"record: {path}", highlight=False, soft_wrap=True)
+
+
+def assignment(text: str) -> tuple[str, object]:
+    """Return ("learning_rate", 0.02) for "learning_rate=0.02"."""
+    import ast
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise CourseError(f"--set {text}: expected FIELD=VALUE, as in momentum=0.9")
+    try:
+        return name.strip(), ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError):
+        return name.strip(), value.strip()
+
+
+@app.command(rich_help_panel=STUDENTS)
+def cost(
+    units: Annotated[list[str], typer.Argument(help="units, or unit.network")],
+    size: Annotated[
+        int | None, typer.Option(help="pixels a side; default: the network's own")
+    ] = None,
+    layers: Annotated[bool, typer.Option(help="Show every layer.")] = False,
+):
+    """Print what networks cost: parameters, multiply-accumulates, memory, by layer.
+
+    Example: course cost 04_alexnet --layers; course cost 04_alexnet.alexnet_small
+    """
+    from course_lib import flops
+    from course_lib.run import costs
+
+    found = {name: row for unit in units for name, row in costs(unit, size).items()}
+    if layers:
+        for name, row in found.items():
+            console.rule(name)
+            console.print(row)
+    console.print(flops.compare(found))
+
+
+notebooks = typer.Typer(
+    no_args_is_help=True, help="Execute, compare and test notebooks."
+)
+app.add_typer(notebooks, name="notebooks", rich_help_panel=AUTHORS)
+UnitNames = Annotated[list[str] | None, typer.Argument(help="default: all units")]
+
+
+@notebooks.command("run")
+def notebooks_run(
+    units: UnitNames = None,
+    force: Annotated[bool, typer.Option(help="Also those in step already.")] = False,
+):
+    """Execute the notebooks whose .py changed and write their .ipynb twins."""
+    from rich.progress import Progress
+
+    from course_lib import notebook
+
+    names = [notebook.source(unit).stem for unit in units or notebook.units()]
+    changed = [name for name in names if force or notebook.drift(name)]
+    for name in changed:
+        with Progress(console=console) as bar:
+            task = bar.add_task(name)
+            path = notebook.run(name, on_cell=partial(show_cell, bar, task))
+            bar.update(task, completed=1, total=1)
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    console.print(f"{len(names) - len(changed)} of {len(names)} were in step already")
+
+
+def show_cell(bar, task, done: int, cells: int) -> None:
+    bar.update(task, completed=done, total=cells)
+
+
+@notebooks.command("check")
+def notebooks_check(units: UnitNames = None):
+    """Compare each .py with its executed twin, without executing."""
+    from course_lib import notebook
+
+    names = [notebook.source(unit).stem for unit in units or notebook.units()]
+    apart = {name: found for name in names if (found := notebook.drift(name))}
+    for name, found in apart.items():
+        for problem in found:
+            console.print(f"{name}: {problem}", markup=False)
+    if apart:
+        raise CourseError(f"run `course notebooks run {' '.join(apart)}`")
+    console.print(f"{len(names)} notebooks in step")
+
+
+@notebooks.command("test")
+def notebooks_test(units: UnitNames = None):
+    """Execute the notebooks again and compare each output with the stored one."""
+    import subprocess
+
+    from course_lib import notebook
+
+    paths = [
+        str(notebook.source(unit).with_suffix(".ipynb"))
+        for unit in units or notebook.units()
+    ]
+    command = [sys.executable, "-m", "pytest", "--nbval", "-q", *paths]
+    raise typer.Exit(subprocess.run(command, cwd=notebook.ROOT).returncode)
+
+
+@app.command(rich_help_panel=STUDENTS)
+def results(
+    action: Annotated[str, typer.Argument(help="list or verify")] = "list",
+    records: Annotated[
+        list[Path] | None, typer.Argument(help="default: all in data/results")
+    ] = None,
+):
+    """Show the training records; `verify` measures their weights again."""
+    from course_lib import results
+
+    if action not in ("list", "verify"):
+        raise CourseError(f"course results {action}: expected list or verify")
+    paths = records or sorted(results.RESULTS.glob("*.json"))
+    table = Table("record", "data", "epochs", "seconds", "params", "test top-1")
+    for column in ["measured here", ""] if action == "verify" else ["device"]:
+        table.add_column(column)
+    wrong = 0
+    for path in paths:
+        record = results.read(path)
+        row = [path.stem, record.images["name"], str(len(record.history))]
+        row += [
+            f"{record.seconds:.0f}",
+            f"{record.params:,}",
+            f"{record.test_top1:.2%}",
+        ]
+        if action == "verify":
+            found = results.verify(path)
+            other = "" if found.same_images else "other images than the record's"
+            row += [
+                f"{found.measured.top1:.2%}",
+                "ok" if found.ok else other or "differs",
+            ]
+            wrong += not found.ok
+        else:
+            row.append(record.device)
+        table.add_row(*row)
+    console.print(table)
+    if wrong:
+        raise CourseError(f"{wrong} of {len(paths)} records were not confirmed")
+
+
+def main() -> None:
+    """Run a command; a CourseError is one sentence, a traceback needs --debug."""
+    words = [word for word in sys.argv[1:] if word != "--debug"]
+    debug, errors = len(words) < len(sys.argv) - 1, Console(stderr=True)
+    try:
+        app(words)
+    except CourseError as error:
+        if debug:
+            raise
+        errors.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Every drawing that the course uses twice; looks live in course.mplstyle.
+
+Functions draw on the axes they are given and return None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from torch import Tensor
+
+plt.style.use(Path(__file__).with_name("course.mplstyle"))
+
+PERCENT = {"train_top1", "val_top1"}
+NAMES = {
+    "train_loss": "training loss (nats an image)",
+    "val_loss": "validation loss (nats an image)",
+    "train_top1": "training top-1 (%)",
+    "val_top1": "validation top-1 (%)",
+    "learning_rate": "learning rate",
+}
+
+
+def curves(ax: Axes, runs: dict[str, list], what: str = "val_top1") -> None:
+    """Draw one field of `train.Epoch` by epoch, a line a run, each named at its end."""
+    scale = 100 if what in PERCENT else 1
+    ends = []
+    for name, history in runs.items():
+        values = [scale * getattr(epoch, what) for epoch in history]
+        epochs = [epoch.epoch for epoch in history]
+        (line,) = ax.plot(epochs, values, marker="." if len(values) < 30 else "")
+        ends.append((epochs[-1], values[-1], name, line.get_color()))
+    ax.set(xlabel="epoch", ylabel=NAMES[what])
+    name_ends(ax, ends)
+
+
+def name_ends(ax: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+    """Write names, given as (x, y, name, color), beside their points, moved apart."""
+    low, high = ax.get_ylim()
+    gap, floor = 0.07 * (high - low), -math.inf
+    for x, y, name, color in sorted(ends, key=lambda end: end[1]):
+        floor = max(y, floor + gap)
+        ax.annotate(
+            f" {name}", (x, y), (x, floor), color=color, va="center", clip_on=False
+        )
+    ax.margins(x=0.02)
+
+
+def images(
+    axes: Axes | Sequence[Axes], batch: Tensor, titles: Sequence[str] = ()
+) -> None:
+    """Draw images (N, C, H, W), uint8 or float in [0, 1].
+
+    On one axes they form a row of tiles; on a sequence of axes, an image each.
+    """
+    pictures = [drawable(image) for image in batch]
+    if isinstance(axes, Axes):
+        height = pictures[0].shape[0]
+        gap = np.ones((height, max(1, height // 16), *pictures[0].shape[2:]))
+        tiles = [part for picture in pictures for part in (gap, picture)][1:]
+        axes, pictures = [axes], [np.concatenate(tiles, axis=1)]
+    axes = np.ravel(axes)
+    for ax, picture in zip(axes, pictures, strict=False):
+        ax.imshow(picture, vmin=0, vmax=1)
+    for ax, title in zip(axes, titles, strict=False):
+        ax.set_title(title)
+    for ax in axes:
+        ax.set_axis_off()
+
+
+def drawable(image: Tensor) -> np.ndarray:
+    """Return (H, W) or (H, W, 3) in [0, 1] for an image (C, H, W)."""
+    image = torch.as_tensor(image).detach().cpu()
+    picture = image / 255 if image.dtype == torch.uint8 else image.float()
+    return picture.clamp(0, 1).permute(1, 2, 0).squeeze(2).numpy()
+
+
+def filters(ax: Axes, weight: Tensor, columns: int = 16) -> None:
+    """Draw convolution kernels (width, C, k, k) as a grid of tiles.
+
+    Kernels of three channels are drawn in colour, others as the mean over channels;
+    each is stretched to the full range on its own: only patterns can be compared.
+    """
+    weight = weight.detach().cpu().float()
+    if weight.shape[1] != 3:
+        weight = weight.mean(dim=1, keepdim=True)
+    low, high = (
+        weight.amin((1, 2, 3), keepdim=True),
+        weight.amax((1, 2, 3), keepdim=True),
+    )
+    weight = (weight - low) / (high - low).clamp_min(1e-12)
+    missing = -len(weight) % columns
+    weight = torch.cat([weight, weight.new_ones(missing, *weight.shape[1:])])
+    tiles = torch.nn.functional.pad(weight, (1, 1, 1, 1), value=1.0)  # (n, C, k+2, k+2)
+    rows = [torch.cat([*row], dim=2) for row in tiles.split(columns)]
+    ax.imshow(drawable(torch.cat(rows, dim=1)), vmin=0, vmax=1)
+    ax.set_axis_off()
+
+
+def attention(
+    ax: Axes, weights: Tensor, queries: Sequence[str] = (), keys: Sequence[str] = ()
+) -> None:
+    """Draw attention weights (queries, keys), whose rows sum to 1, between tokens."""
+    ax.imshow(weights.detach().cpu(), vmin=0, vmax=float(weights.max()), cmap="Blues")
+    ax.set(xlabel="key", ylabel="query")
+    ax.grid(False)
+    if len(keys):
+        ax.set_xticks(range(len(keys)), keys, rotation=90)
+    if len(queries):
+        ax.set_yticks(range(len(queries)), queries)
+
+
+def confusion(ax: Axes, matrix: Tensor, classes: Sequence[str]) -> None:
+    """Draw a matrix of counts (true class, predicted class) as percent of its row."""
+    matrix = torch.as_tensor(matrix, dtype=torch.float64)
+    percent = 100 * matrix / matrix.sum(dim=1, keepdim=True).clamp_min(1)
+    ax.imshow(percent, vmin=0, vmax=100, cmap="Blues")
+    for row, column in percent.round().nonzero().tolist():
+        value = percent[row, column].item()
+        color = "white" if value > 50 else "black"
+        style = {"ha": "center", "va": "center", "color": color, "fontsize": 7}
+        ax.text(column, row, f"{value:.0f}", **style)
+    ax.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    ax.set_yticks(range(len(classes)), classes)
+    ax.set(xlabel="predicted class", ylabel="true class (rows sum to 100 %)")
+    ax.grid(False)
+
+
+def bubbles(ax: Axes, networks: dict[str, tuple[float, float, float]]) -> None:
+    """Draw top-1 (fraction) against MACs, an area for parameters, a bubble a network.
+
+    networks: name -> (macs, top1, params).
+    """
+    for name, (macs, top1, params) in networks.items():
+        area = max(params / 1e6, 0.1) * 6
+        ax.scatter(macs / 1e9, 100 * top1, s=area, alpha=0.5)
+        ax.annotate(
+            name, (macs / 1e9, 100 * top1), ha="center", va="center", fontsize=8
+        )
+    ax.set(xscale="log", ylabel="top-1 (%)")
+    ax.margins(0.15)
+    ax.set_xlabel("multiply-accumulates (G), area: parameters")

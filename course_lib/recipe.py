@@ -1,0 +1,125 @@
+"""What decides a training, and what comes out of it: plain values, no behaviour."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from course_lib.errors import CourseError
+
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a training, besides the network and the images.
+
+    epochs: passes over the training images.  batch_size: images a step.
+    learning_rate: the highest, reached after warmup_epochs (may be a fraction).
+    optimizer: "sgd" (with momentum) or "adamw" (its betas are 0.9 and 0.999).
+    weight_decay: on weights of two or more dimensions; biases and norms go free.
+    schedule: "cosine" falls to 0 at the end; "constant" stays after the warm-up.
+    label_smoothing: probability spread over all classes, in [0, 1).
+    clip_norm: largest gradient norm, or None.  ema_decay: a step, e.g. 0.999, or None.
+    precision: "float32", or "bfloat16" / "float16" for mixed precision.
+    channels_last: NHWC in memory, faster for most convolutions.
+    flip: mirror half of the images.  crop_padding: pixels of a random shift.
+    seed: of order, augmentation and dropout; initialisation is the caller's.
+    """
+
+    epochs: int = 10
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    optimizer: str = "sgd"
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 5e-4
+    schedule: str = "cosine"
+    warmup_epochs: float = 0.0
+    label_smoothing: float = 0.0
+    clip_norm: float | None = None
+    ema_decay: float | None = None
+    precision: str = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    flip: bool = False
+    crop_padding: int = 0
+    seed: int = 0
+
+    def __post_init__(self):
+        choices = {
+            "optimizer": ("sgd", "adamw"),
+            "schedule": ("cosine", "constant"),
+            "precision": tuple(DTYPES),
+        }
+        for field, allowed in choices.items():
+            if getattr(self, field) not in allowed:
+                raise TrainingError(
+                    f"{field} is {getattr(self, field)!r}: expected one of {allowed}"
+                )
+        for field in ("epochs", "batch_size", "learning_rate"):
+            if not getattr(self, field) > 0:
+                raise TrainingError(f"{field} is {getattr(self, field)}: expected > 0")
+
+
+class Epoch(NamedTuple):
+    """What one pass over the training images gave; val_* are nan without val images.
+
+    train_loss and train_top1 are means over the epoch, while the weights still moved.
+    """
+
+    epoch: int  # from 1
+    train_loss: float  # nats an image, with label smoothing if the recipe has it
+    train_top1: float  # fraction in [0, 1]
+    val_loss: float
+    val_top1: float
+    learning_rate: float  # of the last step
+    seconds: float  # of training, without validation
+
+
+class Score(NamedTuple):
+    loss: float  # mean cross-entropy, nats an image
+    top1: float  # fraction in [0, 1]
+
+
+class History(list):
+    """The epochs of a run, first to last."""
+
+    def column(self, name: str) -> list[float]:
+        """Return one field of every epoch, e.g. `history.column("val_top1")`."""
+        return [getattr(epoch, name) for epoch in self]
+
+
+class TrainingError(CourseError, ValueError):
+    """A recipe, checkpoint or loss that training cannot go on with."""
+
+
+def rate_at(epoch: float, recipe: Recipe) -> float:
+    """Return the learning rate after `epoch` epochs, as a fraction of the highest."""
+    if epoch < recipe.warmup_epochs:
+        return (epoch + 1e-3) / (recipe.warmup_epochs + 1e-3)
+    if recipe.schedule == "constant":
+        return 1.0
+    done = (epoch - recipe.warmup_epochs) / (recipe.epochs - recipe.warmup_epochs)
+    return 0.5 * (1 + math.cos(math.pi * done))
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1]},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    shared = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, **shared)
+    shared |= {"momentum": recipe.momentum, "nesterov": recipe.nesterov}
+    return torch.optim.SGD(groups, **shared)

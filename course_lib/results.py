@@ -1,0 +1,207 @@
+"""Training records: what was trained on what, what came out, and the weights as proof.
+
+A record is `NAME.json` beside `NAME.safetensors`. Its test score is that of the stored
+weights, so that `verify` can measure it again.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import platform
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from course_lib import notebook
+from course_lib.data import Images, load
+from course_lib.errors import CourseError
+from course_lib.files import replacing
+from course_lib.train import Epoch, History, Recipe, Score, evaluate
+
+RESULTS = notebook.ROOT / "data" / "results"
+TOLERANCE = Score(loss=0.01, top1=0.002)  # other hardware rounds otherwise
+
+
+class ResultsError(CourseError, ValueError):
+    """A record that is missing, damaged or not true."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One training; `Record.history` and `.recipe` are those of `train`.
+
+    unit, network, arguments: `notebook.load(unit).network(**arguments)` is the model.
+    images: name, size and channels for `data.load`, with the digest of each split.
+    seconds: of training.  test_loss: nats an image.  test_top1: fraction.
+    weights: sha256 of the .safetensors; parameters in float16, buffers as they are.
+    """
+
+    unit: str
+    network: str
+    arguments: dict
+    images: dict
+    recipe: Recipe
+    history: History
+    seconds: float
+    test_loss: float
+    test_top1: float
+    params: int
+    device: str
+    versions: dict
+    weights: str
+    made: str = field(default_factory=lambda: date.today().isoformat())
+    note: str = ""
+
+    @property
+    def score(self) -> Score:
+        return Score(self.test_loss, self.test_top1)
+
+
+class Verified(NamedTuple):
+    """What a record says against what its weights do here."""
+
+    claimed: Score
+    measured: Score
+    same_images: bool
+
+    @property
+    def ok(self) -> bool:
+        near = zip(self.claimed, self.measured, TOLERANCE, strict=True)
+        return self.same_images and all(abs(a - b) <= most for a, b, most in near)
+
+
+def save(
+    path: str | Path,
+    model: nn.Module,
+    history: History,
+    recipe: Recipe,
+    train: Images,
+    test: Images,
+    *,
+    unit: str,
+    network: str,
+    arguments: dict | None = None,
+    note: str = "",
+) -> Record:
+    """Write the record `path` (.json) and its weights beside it; return the record.
+
+    The weights are stored first and scored as stored. `test` is used for nothing else.
+    The model is left as it was.
+    """
+    path = Path(path).with_suffix(".json")
+    weights = path.with_suffix(".safetensors")
+    digest = save_weights(weights, model)
+    stored = load_weights(weights, copy.deepcopy(model))
+    score = evaluate(stored, test)
+    record = Record(
+        unit=unit,
+        network=network,
+        arguments=arguments or {},
+        images=describe(train, test),
+        recipe=recipe,
+        history=history,
+        seconds=round(sum(history.column("seconds")), 1),
+        test_loss=score.loss,
+        test_top1=score.top1,
+        params=sum(p.numel() for p in model.parameters()),
+        device=device_name(next(model.parameters()).device),
+        versions={"python": platform.python_version(), "torch": torch.__version__},
+        weights=digest,
+        note=note,
+    )
+    with replacing(path) as part:
+        rows = [epoch._asdict() for epoch in history]
+        text = json.dumps(asdict(record) | {"history": rows}, indent=1)
+        part.write_text(text + "\n", encoding="utf-8")
+    return record
+
+
+def read(path: str | Path) -> Record:
+    """Read a record; ResultsError names the file when it is missing or damaged."""
+    path = Path(path).with_suffix(".json")
+    if not path.exists():
+        known = ", ".join(p.stem for p in sorted(path.parent.glob("*.json")))
+        raise ResultsError(f"{path} does not exist; records here: {known or 'none'}")
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+        row["recipe"] = Recipe(**row["recipe"])
+        row["history"] = History(Epoch(**epoch) for epoch in row["history"])
+        return Record(**row)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ResultsError(f"{path} is no training record: {error}") from error
+
+
+def verify(
+    path: str | Path, model: nn.Module | None = None, test: Images | None = None
+) -> Verified:
+    """Load a record's weights, measure them again and return both scores.
+
+    model: where the weights go; default is the network that the record names.
+    test: default is the test split that the record names.
+    Raises ResultsError when the weights are missing, changed or of another network.
+    """
+    path = Path(path).with_suffix(".json")
+    record, weights = read(path), path.with_suffix(".safetensors")
+    if not weights.exists():
+        raise ResultsError(f"{weights} is missing: the record cannot be verified")
+    if sha256(weights) != record.weights:
+        raise ResultsError(f"{weights} is not the file that {path.name} was made from")
+    if model is None:
+        model = getattr(notebook.load(record.unit), record.network)(**record.arguments)
+    if test is None:
+        form = {key: record.images[key] for key in ("size", "channels")}
+        test = load(record.images["name"], "test", **form)
+    same = test.digest == record.images["test"]
+    return Verified(record.score, evaluate(load_weights(weights, model), test), same)
+
+
+def describe(train: Images, test: Images) -> dict:
+    """Return what `data.load` needs to find the same images, and their digests."""
+    channels, size = train.images.shape[1:3]
+    form = {"name": train.name, "size": size, "channels": channels}
+    counts = {"train_images": len(train), "test_images": len(test)}
+    return form | counts | {"train": train.digest, "test": test.digest}
+
+
+def save_weights(path: Path, model: nn.Module) -> str:
+    """Write parameters in float16 and buffers as they are; return the file's sha256."""
+    from safetensors.torch import save_file
+
+    parameters = {name for name, _ in model.named_parameters()}
+    tensors = {
+        name: value.half() if name in parameters else value
+        for name, value in model.state_dict().items()
+    }
+    tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    with replacing(path) as part:
+        save_file(tensors, part)
+    return sha256(path)
+
+
+def load_weights(path: Path, model: nn.Module) -> nn.Module:
+    """Fill `model` from a .safetensors file and return it."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        model.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise ResultsError(f"{path} does not fit this network: {error}") from error
+    return model
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def device_name(device: torch.device) -> str:
+    """Return a GPU's name, or the CPU's architecture with the threads in use."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"

@@ -1,0 +1,137 @@
+"""What `course train` and `course cost` do with a notebook's networks."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import nn
+
+from course_lib import data, flops, notebook, results, train
+from course_lib.errors import CourseError
+
+RUNS = notebook.ROOT / "data" / "runs"
+
+
+def train_unit(
+    unit: str,
+    data_name: str = "digits",
+    network: str | None = None,
+    size: int = 32,
+    seed: int = 0,
+    changes: dict | None = None,
+    device: str | None = None,
+    out: Path | None = None,
+    note: str = "",
+    say=print,
+) -> tuple[Path, results.Record]:
+    """Train a unit's network on a data set; return the record and where it is.
+
+    changes: fields of the recipe to set otherwise than the notebook does.
+    say: is told in a sentence what starts.  Raises CourseError for what does not exist.
+    """
+    module = notebook.load(unit)
+    name = network or small_network(module)
+    if name not in networks(module):
+        known = ", ".join(networks(module))
+        raise CourseError(f"{unit} has no network {name!r}; it has {known}")
+    images = {
+        split: data.load(data_name, split, size=size, channels=3)
+        for split in ("train", "val", "test")
+    }
+    recipe = recipe_for(module, images["train"].name, {"seed": seed} | (changes or {}))
+    classes = images["train"].classes
+    torch.manual_seed(recipe.seed)
+    model = getattr(module, name)(num_classes=len(classes))
+    label = f"{notebook.source(unit).stem}-{name}-{Path(images['train'].name).stem}"
+    path = (out or RUNS) / f"{label}-seed{recipe.seed}.json"
+    say(
+        f"{name} on {images['train'].name}: {len(images['train']):,} training, "
+        f"{len(images['val']):,} validation, {len(images['test']):,} test images, "
+        f"{len(classes)} classes, {recipe.epochs} epochs"
+    )
+    history = train.fit(
+        model,
+        images["train"],
+        images["val"],
+        recipe,
+        checkpoint=path.with_suffix(".pt"),
+        device=device,
+        title=name,
+    )
+    record = results.save(
+        path,
+        model,
+        history,
+        recipe,
+        images["train"],
+        images["test"],
+        unit=notebook.source(unit).stem,
+        network=name,
+        arguments={"num_classes": len(classes)},
+        note=note,
+    )
+    return path, record
+
+
+def networks(module: ModuleType) -> dict[str, object]:
+    """Return the functions of a module that build a network without being told how."""
+    found = {}
+    for name, value in vars(module).items():
+        if (
+            inspect.isfunction(value)
+            and "num_classes" in inspect.signature(value).parameters
+        ):
+            wanted = inspect.signature(value).parameters.values()
+            if all(p.default is not inspect.Parameter.empty for p in wanted):
+                found[name] = value
+    return found
+
+
+def small_network(module: ModuleType) -> str:
+    """Return the first …_small constructor: the one for 32x32 images."""
+    names = [name for name in networks(module) if name.endswith("_small")]
+    if not names:
+        raise CourseError(f"{module.__file__} exports no …_small network; name one")
+    return names[0]
+
+
+def recipe_for(module: ModuleType, images: str, changes: dict) -> train.Recipe:
+    """Return the notebook's recipe for these images, or for its first set, changed."""
+    recipes = getattr(module, "RECIPES", {"any": {}})
+    row = recipes.get(images) or next(iter(recipes.values()))
+    known = [field.name for field in fields(train.Recipe)]
+    for name in changes:
+        if name not in known:
+            raise CourseError(
+                f"a recipe has no field {name!r}; it has {', '.join(known)}"
+            )
+    return train.Recipe(**(row | changes))
+
+
+def costs(name: str, size: int | None = None) -> dict[str, flops.Cost]:
+    """Return the cost of each network of a unit, or of one ("04_alexnet.alexnet")."""
+    unit, _, wanted = name.partition(".")
+    module = notebook.load(unit)
+    found = networks(module)
+    if wanted and wanted not in found:
+        raise CourseError(
+            f"{unit} has no network {wanted!r}; it has {', '.join(found)}"
+        )
+    rows = {}
+    for label, build in found.items():
+        if not wanted or label == wanted:
+            own = 32 if label.endswith("_small") else getattr(module, "IMAGE_SIZE", 224)
+            side = size or own
+            rows[f"{label} at {side}x{side}"] = cost(build, side)
+    return rows
+
+
+def cost(build, side: int) -> flops.Cost:
+    """Count on the meta device, which allocates nothing."""
+    with torch.device("meta"):
+        model: nn.Module = build()
+        return flops.count(model, (1, 3, side, side))

@@ -1,0 +1,218 @@
+"""Train and evaluate a classifier: functions of their arguments, nothing global.
+
+Step s of a run with seed r sees the same images, the same crops and the same dropout
+whatever ran before it. That is why a run that was killed and started again ends, on the
+CPU, in the same weights to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from course_lib import checkpoints, progress
+from course_lib.data import Images, batches
+from course_lib.recipe import (
+    DTYPES,
+    Epoch,
+    History,
+    Recipe,
+    Score,
+    TrainingError,
+    make_optimizer,
+    rate_at,
+)
+
+__all__ = ["Epoch", "History", "Recipe", "Score", "TrainingError", "evaluate", "fit"]
+
+CHECKPOINT_SECONDS = 60  # the most work that a kill can cost
+
+
+def fit(
+    model: nn.Module,
+    train: Images,
+    val: Images | None,
+    recipe: Recipe,
+    *,
+    checkpoint: str | Path | None = None,
+    device: str | torch.device | None = None,
+    until: Callable[[Epoch], bool] | None = None,
+    title: str = "training",
+    quiet: bool = False,
+) -> History:
+    """Train `model` in place and return the history.
+
+    checkpoint: a file, written at least every minute and at each epoch's end; if it
+        exists, the run goes on from there. It must be of the same recipe and images.
+    device: default is CUDA where there is one, else the CPU.
+    until: stop after the first epoch for which it is true.
+    Raises TrainingError when the loss is not finite or the checkpoint is another run's.
+    """
+    device = best_device(device)
+    memory_format = torch.channels_last if recipe.channels_last else None
+    model.to(device, memory_format=memory_format or torch.preserve_format)
+    train, val = train.to(device), val and val.to(device)
+    run = Run(model, train, recipe, device)
+    if checkpoint and Path(checkpoint).exists():
+        checkpoints.load(run, Path(checkpoint))
+    history = run.history
+    shown = progress.show(title, recipe.epochs, history, device, recipe.seed, quiet)
+    cuda = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(cuda), shown:
+        while not run.finished(until):
+            train_epoch(run, shown, checkpoint)
+            score = Score(math.nan, math.nan)
+            if val is not None:
+                score = evaluate(run.averaged or model, val, device=device)
+            run.end_epoch(score)
+            checkpoints.save(run, checkpoint)
+    if run.averaged:
+        model.load_state_dict(run.averaged.module.state_dict())
+    return history
+
+
+class Run:
+    """The state of a training: all that a checkpoint holds."""
+
+    def __init__(self, model, train: Images, recipe: Recipe, device: torch.device):
+        self.model, self.train, self.recipe, self.device = model, train, recipe, device
+        self.steps = math.ceil(len(train) / recipe.batch_size)  # an epoch
+        self.optimizer = make_optimizer(model, recipe)
+        self.scaler = torch.amp.GradScaler(
+            device.type, enabled=recipe.precision == "float16"
+        )
+        self.averaged = None
+        if recipe.ema_decay:
+            average = get_ema_multi_avg_fn(recipe.ema_decay)
+            self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+        self.forward = torch.compile(model) if recipe.compile else model
+        self.history = History()
+        self.step = 0  # over all epochs
+        self.seconds = 0.0  # in this epoch
+        self.totals = torch.zeros(3, dtype=torch.float64)  # loss, correct, images
+        self.saved = time.perf_counter()
+
+    def finished(self, until) -> bool:
+        stopped = until and self.history and until(self.history[-1])
+        return bool(stopped) or len(self.history) >= self.recipe.epochs
+
+    def end_epoch(self, score: Score) -> None:
+        loss, correct, images = self.totals.tolist()
+        rate = self.optimizer.param_groups[0]["lr"]
+        means = loss / images, correct / images
+        self.history.append(
+            Epoch(len(self.history) + 1, *means, *score, rate, self.seconds)
+        )
+        self.totals, self.seconds = torch.zeros_like(self.totals), 0.0
+
+
+def train_epoch(run: Run, shown, checkpoint) -> None:
+    """Take the steps that this epoch still lacks."""
+    run.model.train()
+    recipe, epoch = run.recipe, len(run.history)
+    pending, looked = torch.zeros(3, device=run.device), time.perf_counter()
+    chosen = {"shuffle": True, "flip": recipe.flip, "crop_padding": recipe.crop_padding}
+    chosen |= {
+        "seed": recipe.seed,
+        "epoch": epoch,
+        "start": run.step - epoch * run.steps,
+    }
+    for images, labels in batches(run.train, recipe.batch_size, **chosen):
+        pending += train_step(run, images, labels)
+        run.step += 1
+        now = time.perf_counter()
+        last = run.step == (epoch + 1) * run.steps
+        save = checkpoint is not None and now - run.saved > CHECKPOINT_SECONDS
+        if last or save or now - looked > shown.interval or run.device.type == "cpu":
+            run.totals += pending.double().cpu()
+            pending.zero_()
+            require_finite(run)
+        if last or save or now - looked > shown.interval:
+            run.seconds, looked = run.seconds + now - looked, now
+            shown.update(where(run))
+        if save and not last:
+            checkpoints.save(run, checkpoint)
+
+
+def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
+    """Take one step; return loss, correct answers and images, each summed."""
+    recipe, device = run.recipe, run.device
+    torch.manual_seed(recipe.seed * 1_000_003 + run.step)  # dropout
+    for group in run.optimizer.param_groups:
+        group["lr"] = recipe.learning_rate * rate_at(run.step / run.steps, recipe)
+    if recipe.channels_last:
+        images = images.contiguous(memory_format=torch.channels_last)
+    mixed = nullcontext()
+    if recipe.precision != "float32":
+        mixed = torch.autocast(device.type, DTYPES[recipe.precision])
+    with mixed:
+        logits = run.forward(images)  # (N, K)
+    smoothing = recipe.label_smoothing
+    loss = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+    run.optimizer.zero_grad()
+    run.scaler.scale(loss).backward()
+    if recipe.clip_norm:
+        run.scaler.unscale_(run.optimizer)
+        nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip_norm)
+    run.scaler.step(run.optimizer)
+    run.scaler.update()
+    if run.averaged:
+        run.averaged.update_parameters(run.model)
+    correct = (logits.argmax(dim=1) == labels).sum()
+    count = len(labels)
+    return torch.stack([loss.detach() * count, correct, correct.new_tensor(count)])
+
+
+def require_finite(run: Run) -> None:
+    if math.isfinite(run.totals[0]):
+        return
+    now, highest = run.optimizer.param_groups[0]["lr"], run.recipe.learning_rate
+    raise TrainingError(
+        f"the loss is {run.totals[0].item()} in epoch {len(run.history) + 1}, step "
+        f"{run.step}, where the learning rate was {now:.3g}: lower learning_rate "
+        f"(try {highest / 10:.3g}), add warmup_epochs, or set clip_norm=1"
+    )
+
+
+def where(run: Run) -> progress.Now:
+    loss, correct, images = run.totals.tolist()
+    speed = images / max(run.seconds, 1e-9)
+    to_do = run.recipe.epochs * run.steps - run.step
+    left = to_do * run.recipe.batch_size / speed
+    return progress.Now(
+        run.step / run.steps, loss / images, correct / images, speed, left
+    )
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module, images: Images, *, batch_size: int = 1000, device=None
+) -> Score:
+    """Return loss and top-1 over all images, in eval mode; the mode is put back.
+
+    Sums over images, one division: a smaller last batch weighs what it holds.
+    device: default is where the model is.
+    """
+    device = device or next((p.device for p in model.parameters()), "cpu")
+    was_training = model.training
+    model.eval()
+    loss, correct = 0.0, 0
+    for batch, labels in batches(images.to(device), batch_size):
+        logits = model(batch).float()
+        loss += F.cross_entropy(logits, labels, reduction="sum").item()
+        correct += (logits.argmax(dim=1) == labels).sum().item()
+    model.train(was_training)
+    return Score(loss / len(images), correct / len(images))
+
+
+def best_device(device: str | torch.device | None = None) -> torch.device:
+    """Return the given device, else CUDA where there is one, else the CPU."""
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
