@@ -11,17 +11,10 @@ second of every ten "test". CIFAR-10, Fashion-MNIST and Imagenette bring a test 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import os
-import pickle
-import sys
-import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -29,20 +22,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.download import DataError, available, data_root, fetch, find
+from course_lib.download import DataError, available, data_root, fetch
+from course_lib.sources import SPLITS, cut, decode, read
 
 __all__ = ["DataError", "Images", "augment", "available", "batches", "fetch", "load"]
-__all__ += ["NORMALISATION", "READERS", "SPLITS", "data_root", "normalise"]
+__all__ += ["NORMALISATION", "SPLITS", "normalise"]
 
-SPLITS = ("train", "val", "test")
-EXTENSIONS = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "classes")
 
-# Mean and standard deviation per channel, fractions in [0, 1], at the original size: over
-# all pixels of the 1,429 images that train on digits, and of the 60,000 and 50,000 that
-# Fashion-MNIST and CIFAR-10 bring for training; tests/library/test_data.py computes them
-# again. The standard deviation is over all pixels: the mean of those within single images
-# is the 0.2023, 0.1994, 0.2010 that is often copied for CIFAR-10.
+# Mean and standard deviation per channel, fractions in [0, 1], at the original size:
+# over all pixels of the 1,429 images that train on digits, and of the 60,000 and 50,000
+# that Fashion-MNIST and CIFAR-10 bring for training; a test computes them again. (The
+# mean of the deviations within single images is another number: the 0.2023, 0.1994,
+# 0.2010 that is often copied for CIFAR-10.)
 NORMALISATION = {
     "digits": ((0.3054,), (0.3760,)),
     "fashion-mnist": ((0.2860,), (0.3530,)),
@@ -108,7 +99,8 @@ def load(
 
     name: "digits", "fashion-mnist", "cifar10", "imagenette", or a path, as it stands or
         under `root`. A folder holds train/CLASS/ and perhaps val/ and test/, or CLASS/
-        alone; a file holds the five arrays that ARRAYS names.
+        alone; a file holds train_images, train_labels, test_images, test_labels and
+        classes.
     split: "train", "val" or "test"; the top of this module says how they are cut.
     size: resize to size x size pixels (bilinear, antialiased; squashes if need be).
     channels: 3 repeats a grey plane, 1 averages colour, None leaves them.
@@ -122,12 +114,12 @@ def load(
         raise DataError(
             f"size {size}, channels {channels}: size is 1 or more, channels is 1 or 3"
         )
-    where, parts, classes = _open(str(name), data_root(root))
-    parts = _cut(parts, classes, where)
+    where, parts, classes = read(str(name), data_root(root))
+    parts = cut(parts, classes, where)
     pixels, labels = parts[split]
     images = _pixels(pixels, size, channels)
-    if name in NORMALISATION and images.shape[1:] == pixels.shape[1:]:
-        mean, std = NORMALISATION[name]
+    if str(name) in NORMALISATION and images.shape[1:] == pixels.shape[1:]:
+        mean, std = NORMALISATION[str(name)]
     else:
         train = (
             images if split == "train" else _pixels(parts["train"][0], size, channels)
@@ -136,218 +128,10 @@ def load(
     return Images(images, labels, classes, str(name), split, mean, std)
 
 
-# Each reader returns (where, {split: (pixels, labels)}, classes). Pixels are either
-# uint8 (N, C, H, W), or an array of N paths that are decoded when they are asked for.
-
-
-def _open(name: str, root: Path):
-    if name in READERS:
-        return READERS[name](root)
-    for path in (Path(name).expanduser(), root / name):
-        if path.is_dir():
-            return _folder(path)
-        if path.is_file():
-            return _npz(path)
-    if "/" in name or os.sep in name or name.endswith(".npz"):
-        raise DataError(f"no folder and no file at {name}: check the path")
-    close = difflib.get_close_matches(name.lower(), READERS, 1, 0.5)
-    meant = f"did you mean {close[0]!r}? There are" if close else "there are"
-    raise DataError(
-        f"no data set is named {name!r}: {meant} {', '.join(READERS)}, "
-        "or the path of a folder of images or of an .npz file"
-    )
-
-
-def _digits(_root: Path):
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
-    classes = tuple(map(str, range(10)))
-    return "digits", {"train": _checked(images, digits.target, 10, "digits")}, classes
-
-
-def _cifar10(root: Path):
-    path = find("cifar10", root) or fetch("cifar10", root)
-    if path.suffix == ".npz":
-        return _npz(path)
-    from torchvision.datasets import CIFAR10
-
-    return _torchvision(CIFAR10, path.parent, path)
-
-
-def _fashion_mnist(root: Path):
-    from torchvision.datasets import FashionMNIST
-
-    path = find("fashion-mnist", root) or fetch("fashion-mnist", root)
-    return _torchvision(FashionMNIST, path.parent.parent, path)
-
-
-def _torchvision(dataset: type, root: Path, path: Path):
-    """Read a torchvision data set, which has been found at `path`, below `root`."""
-    try:
-        train, test = (dataset(str(root), train=train) for train in (True, False))
-    except (RuntimeError, ValueError, OSError, EOFError, pickle.PickleError) as error:
-        raise DataError(
-            f"{path} is not a whole {dataset.__name__} ({error}): delete it and "
-            "fetch it again with `course data`"
-        ) from error
-    classes = tuple(train.classes)
-    parts = {
-        split: _checked(
-            np.asarray(part.data), np.asarray(part.targets), len(classes), path
-        )
-        for split, part in (("train", train), ("test", test))
-    }
-    return path, parts, classes
-
-
-def _imagenette(root: Path):
-    from torchvision.datasets import Imagenette
-
-    path, parts, classes = _folder(
-        find("imagenette", root) or fetch("imagenette", root)
-    )
-    parts["test"] = parts.pop("val")  # the official held-out images: only for reporting
-    names = Imagenette._WNID_TO_CLASS
-    return path, parts, tuple(names.get(wnid, (wnid,))[0] for wnid in classes)
-
-
-READERS = {
-    "digits": _digits,
-    "fashion-mnist": _fashion_mnist,
-    "cifar10": _cifar10,
-    "imagenette": _imagenette,
-}
-
-
-def _npz(path: Path):
-    """Read images and labels from one file; nothing in it is ever executed."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [key for key in ARRAYS if key not in file.files]
-            if missing:
-                raise DataError(
-                    f"{path} lacks {', '.join(missing)}: it needs {', '.join(ARRAYS)} "
-                    f"and has {', '.join(file.files) or 'nothing'}"
-                )
-            arrays = {key: file[key] for key in ARRAYS}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f"{path} cannot be read ({error}): write it again with numpy.savez, plain "
-            "arrays only, no objects"
-        ) from error
-    classes = tuple(map(str, arrays["classes"].reshape(-1)))
-    parts = {
-        split: _checked(
-            arrays[f"{split}_images"],
-            arrays[f"{split}_labels"],
-            len(classes),
-            f"{path}, {split}_images and {split}_labels",
-        )
-        for split in ("train", "test")
-    }
-    return path, parts, classes
-
-
-def _checked(images: np.ndarray, labels: np.ndarray, classes: int, where):
-    """Return uint8 (N, C, H, W) and int64 (N,), or say what is wrong with which."""
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or 0 in images.shape:
-        raise DataError(
-            f"{where}: images are {images.dtype} {images.shape}, not uint8 with values "
-            "0 to 255 as (N, H, W), (N, H, W, C) or (N, C, H, W)"
-        )
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.shape[1] not in (1, 3):
-        images = images.transpose(0, 3, 1, 2)
-    if images.shape[1] not in (1, 3):
-        raise DataError(f"{where}: images {images.shape} have neither 1 nor 3 channels")
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise DataError(
-            f"{where}: labels are {labels.dtype} {labels.shape}, not one whole number "
-            f"for each of the {len(images)} images"
-        )
-    if labels.min() < 0 or labels.max() >= classes:
-        bad = labels.min() if labels.min() < 0 else labels.max()
-        raise DataError(
-            f"{where}: label {bad} is outside 0 to {classes - 1}: the first of the "
-            f"{classes} classes is 0"
-        )
-    images = np.ascontiguousarray(images)
-    return torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
-
-
-def _folder(path: Path):
-    """List the images of a folder in ImageFolder layout, without opening them."""
-    given = {split: path / split for split in SPLITS if (path / split).is_dir()}
-    if "train" not in given:
-        given = {"train": path}
-    classes = tuple(_classes(given["train"]))
-    if not classes:
-        raise DataError(
-            f"no folders in {given['train']}: put the images of each class in a folder "
-            "of their own, named after the class"
-        )
-    parts = {}
-    for split, folder in given.items():
-        if strange := set(_classes(folder)) - set(classes):
-            raise DataError(
-                f"{folder / min(strange)} is a class that {given['train']} lacks: "
-                "remove it, or add training images"
-            )
-        files = [_image_files(folder / name) for name in classes]
-        labels = torch.arange(len(classes)).repeat_interleave(
-            torch.tensor([len(of_class) for of_class in files])
-        )
-        parts[split] = np.array([*chain.from_iterable(files)], dtype=object), labels
-        if not len(labels):
-            kinds = " ".join(sorted(EXTENSIONS))
-            raise DataError(f"no images in the class folders of {folder} ({kinds})")
-    return path, parts, classes
-
-
-def _classes(folder: Path) -> list[str]:
-    folders = (path.name for path in folder.iterdir() if path.is_dir())
-    return sorted(name for name in folders if not name.startswith("."))
-
-
-def _image_files(folder: Path) -> list[Path]:
-    files = (f for f in folder.rglob("*") if f.suffix.lower() in EXTENSIONS)
-    return sorted(file for file in files if not file.name.startswith("."))
-
-
-def _cut(parts: dict, classes: tuple[str, ...], where) -> dict:
-    """Cut the splits that are missing from train: see the top of this module."""
-    pixels, labels = parts["train"]
-    place = torch.empty_like(labels)  # of each image among those of its class
-    for label in range(len(classes)):
-        members = labels == label
-        place[members] = torch.arange(int(members.sum()))
-    left = torch.ones_like(labels, dtype=torch.bool)
-    cut = dict(parts)
-    for split, turn in (("val", 0), ("test", 1)):
-        if split not in parts:
-            chosen = place % 10 == turn
-            cut[split] = pixels[chosen.numpy()], labels[chosen]
-            left &= ~chosen
-    cut["train"] = pixels[left.numpy()], labels[left]
-    counts = torch.bincount(cut["train"][1], minlength=len(classes))
-    if 0 in counts:
-        few = int(counts.argmin())
-        raise DataError(
-            f"{where}: class {classes[few]!r} has {int((labels == few).sum())} training "
-            "images, none after val and test are cut from them: give it 3 or more"
-        )
-    return cut
-
-
 def _pixels(pixels: Tensor | np.ndarray, size: int | None, channels: int | None):
     """Return uint8 (N, C, H, W) of the size and the channels that are asked."""
     if isinstance(pixels, np.ndarray):
-        pixels = _decode(pixels, size)
+        pixels = decode(pixels, size)
     elif size is not None and pixels.shape[2:] != (size, size):
         pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
     if channels == 1 and pixels.shape[1] == 3:
@@ -355,53 +139,6 @@ def _pixels(pixels: Tensor | np.ndarray, size: int | None, channels: int | None)
     elif channels == 3:
         pixels = pixels.expand(-1, 3, -1, -1)
     return pixels.contiguous()
-
-
-def _decode(files: np.ndarray, size: int | None) -> Tensor:
-    """Decode N image files in threads to uint8 (N, 3, H, W), all of one size."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(file=sys.stdout)
-    with ThreadPoolExecutor() as pool:
-        decoded = pool.map(lambda file: _decode_file(file, size), files)
-        quiet = not console.is_terminal or len(files) < 1000
-        arrays = track(
-            decoded,
-            "decode",
-            len(files),
-            console=console,
-            disable=quiet,
-            transient=True,
-        )
-        pixels = None
-        for i, array in enumerate(arrays):
-            if pixels is None:
-                pixels = np.empty((len(files), *array.shape), np.uint8)
-            if array.shape != pixels.shape[1:]:
-                (h, w), (h0, w0) = array.shape[:2], pixels.shape[1:3]
-                raise DataError(
-                    f"{files[i]} has {h} x {w} pixels, {files[0]} has {h0} x {w0}: "
-                    "pass size= to bring all to one size"
-                )
-            pixels[i] = array
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
-
-
-def _decode_file(file: Path, size: int | None) -> np.ndarray:
-    """Return one image as uint8 (H, W, 3), turned upright as its camera says."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
-    except Exception as error:  # Pillow has many for one thing: this is no whole image
-        raise DataError(
-            f"{file} cannot be read as an image ({error}): replace or remove it"
-        ) from error
-    if size is not None:
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(image)
 
 
 def _moments(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
