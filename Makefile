@@ -1,0 +1,59 @@
+# The commands of the course. `make demo` and `make test` need Python >= 3.10 and make;
+# each makes the environment itself when it is missing.
+SHELL := /bin/bash
+PYTHON ?= python3
+STAMP := .venv/.made
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+
+.PHONY: help demo test quick lab notebooks release bench env constraints
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: $(STAMP) ## train, count, release, grade a sample class: two minutes
+	@course demo
+
+test: $(STAMP) ## all that CI runs: lint, tests, notebooks, assignments
+	@ruff check . && ruff format --check .
+	@pytest --nbval -n 2 --dist loadfile tests notebooks
+
+quick: $(STAMP) ## the tests for each edit, under a minute
+	@ruff check . && pytest -q -m "not slow" tests
+
+lab: $(STAMP) ## JupyterLab on the notebooks and assignments
+	@jupyter lab
+
+notebooks: $(STAMP) ## execute the notebooks that changed
+	@course notebooks run
+
+release: $(STAMP) ## make assignments/ from solutions/
+	@course release
+
+bench: $(STAMP) ## ours against the peers, side by side
+	@pip install --quiet --editable '.[test,bench]' --constraint constraints.txt
+	@for script in benchmarks/*.py; do echo "== $$script"; python $$script || exit 1; done
+
+env: $(STAMP) ## make the environment
+
+constraints: ## pin the newest versions that fit (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 \
+	  --quiet --no-header --no-annotate --output-file constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "Making the environment in .venv: 6 GB of disk, 2 to 6 minutes, only once."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "$(PYTHON) is missing or older than 3.10: name another, make PYTHON=python3.12 demo"; \
+	  exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null || { \
+	  echo "This Python cannot make environments (Debian keeps that apart): installing python3-venv"; \
+	  root=$$([ $$(id -u) = 0 ] || echo sudo -n); \
+	  $$root apt-get -qq update && $$root apt-get -qq install -y python3-venv > /dev/null; } || { \
+	  echo "That needs your password. Run: sudo apt install python3-venv"; exit 1; }
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@if command -v uv > /dev/null; then \
+	  uv pip install --editable '.[test]' --constraint constraints.txt; \
+	else \
+	  pip install --disable-pip-version-check --editable '.[test]' --constraint constraints.txt; \
+	fi
+	@touch $@
