@@ -15,6 +15,8 @@
 # # 04 · AlexNet
 
 # %% tags=["export"]
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -144,6 +146,21 @@ def race_network(activation, num_classes: int = 10) -> nn.Sequential:
         nn.Conv2d(32, 64, 5, padding=2), activation(), nn.AvgPool2d(**pool),
         nn.Flatten(), nn.Linear(64 * 4 * 4, num_classes),
     )
+
+
+# %% tags=["export"]
+def epochs_to(history, error: float = 0.25) -> float:
+    """Return after how many epochs the training error fell to `error`; nan if it never did.
+
+    Between two epochs the error counts as a straight line.
+    """
+    before = 1.0
+    for epoch in history:
+        now = 1 - epoch.train_top1
+        if now <= error:
+            return epoch.epoch - (error - now) / (before - now)
+        before = now
+    return math.nan
 
 
 # %% tags=["export"]
