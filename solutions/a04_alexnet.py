@@ -1,0 +1,569 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,nbgrader,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Assignment 4 · AlexNet (20 points)
+#
+# The notebook `04_alexnet` built the network. Here you write what surrounds it: a norm,
+# an augmentation, a price list, a race and a training that someone else can verify.
+#
+# | | exercise | points | minutes of computing |
+# |---|---|---|---|
+# | 1 | Local response normalisation | 4 | – |
+# | 2 | PCA colour augmentation | 4 | – |
+# | 3 | The price of a grouped convolution | 4 | – |
+# | 4 | The activation race, with a third runner | 3 | ½ |
+# | 5 | A training, handed in with its weights | 3 | ½ |
+# | 6 | Six times faster? | 2 | – |
+#
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
+# drawings and counts nothing; the *visible* tests show what you would be graded on; after
+# you hand in, *hidden* tests ask the same function about other inputs. The first line of a
+# hidden test says which. Images are (N, C, H, W) throughout.
+#
+# ["The paper"](https://papers.nips.cc/paper/4824) is Krizhevsky, Sutskever and Hinton,
+# *ImageNet Classification with Deep Convolutional Neural Networks*, 2012.
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+from torch import Tensor, nn
+
+from course_lib import check, data, notebook, plot, results
+from course_lib.train import Recipe, fit
+
+alexnet = notebook.load("04_alexnet")
+
+# %% [markdown]
+# ### 1 · Local response normalisation (4 points)
+#
+# Section 3.3 of the paper divides each activation by the energy of its neighbours: of the
+# channels beside it, at the same place in the image,
+#
+# $b_i = a_i \,/\, \big(k + \alpha \sum_j a_j^2\big)^\beta$, with $j$ from
+# $\max(0,\, i - \lfloor n/2 \rfloor)$ to $\min(C - 1,\, i + \lfloor n/2 \rfloor)$,
+# both included.
+#
+# The window is as wide to the left as to the right, so an even $n$ takes one channel more
+# than the notebook's class. It is cut off at the first and the last channel, and $\alpha$
+# multiplies the *sum* (PyTorch's layer divides it by $n$ first).
+#
+# **Contract.** `local_response_norm(a, n, k, alpha, beta)` takes (N, C, H, W) and returns
+# the same shape. It raises `ValueError` when `a` has not four dimensions or `n` is less
+# than 1. `lrn_spec` below is right but needs minutes where yours may take a second.
+#
+# *Hint:* no loop over places: the sum over a window is a sum of shifted slices, or the
+# difference of two cumulative sums, or an average pooling. *To see it:* feed one channel
+# of ones among zeros and print what the neighbours become.
+
+# %% nbgrader={"grade": false, "grade_id": "lrn_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def lrn_spec(a: Tensor, n: int, k: float, alpha: float, beta: float) -> Tensor:
+    """The formula, one number at a time."""
+    b = torch.empty_like(a)
+    images, channels, height, width = a.shape
+    for image, i, y, x in np.ndindex(images, channels, height, width):
+        first, last = max(0, i - n // 2), min(channels - 1, i + n // 2)
+        energy = sum(float(a[image, j, y, x]) ** 2 for j in range(first, last + 1))
+        b[image, i, y, x] = a[image, i, y, x] / (k + alpha * energy) ** beta
+    return b
+
+
+# %% nbgrader={"grade": false, "grade_id": "lrn", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def local_response_norm(
+    a: Tensor, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75
+) -> Tensor:
+    """Divide a (N, C, H, W) by (k + alpha * energy) ** beta; energy as `lrn_spec` has it.
+
+    Raises ValueError unless `a` has four dimensions and n is at least 1.
+    Source: section 3.3 of the paper.
+    """
+    ### BEGIN SOLUTION
+    if a.ndim != 4:
+        raise ValueError(f"a has the shape {tuple(a.shape)}: expected (N, C, H, W)")
+    if n < 1:
+        raise ValueError(f"n is {n}: expected 1 or more channels")
+    half, channels = n // 2, a.shape[1]
+    squares = nn.functional.pad(a.square(), (0, 0, 0, 0, half, half))  # (N, C + 2h, H, W)
+    energy = sum(squares[:, j : j + channels] for j in range(2 * half + 1))
+    return a / (k + alpha * energy) ** beta
+    ### END SOLUTION
+
+
+# %%
+# Yours: for example, one channel of ones among zeros.
+
+# %% nbgrader={"grade": true, "grade_id": "lrn_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+rng = torch.Generator().manual_seed(1)
+for _ in range(3):
+    shape = torch.randint(2, 9, (4,), generator=rng).tolist()
+    a = 3 * torch.randn(shape, generator=rng)
+    constants = {"n": 3, "k": 1.0, "alpha": 0.5, "beta": 0.75}
+    before, answer = a.clone(), local_response_norm(a, **constants)
+    assert torch.equal(a, before), "your function changed its input in place"
+    assert answer is not None, "your function returns None: is there a `return`?"
+    likely = {
+        "α is divided by n: that is PyTorch's convention, not the paper's": nn.functional.local_response_norm(a, 3, 0.5, 0.75, 1.0),
+        "you multiply by (…)^β; the paper divides": 2 * a - a + a * ((lrn_spec(a, **constants) / a) ** -1 - 1),
+    }
+    for mistake, wrong in likely.items():
+        same = answer.shape == wrong.shape and torch.allclose(answer, wrong)
+        assert not same, mistake
+    what = f"local_response_norm of a {tuple(shape)} tensor with {constants}"
+    check.close(answer, lrn_spec(a, **constants), what=what)
+
+# %% nbgrader={"grade": true, "grade_id": "lrn_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: n = 1, even n, n wider than all channels; other k, α, β; a map of AlexNet's size.
+### BEGIN HIDDEN TESTS
+def lrn_reference(a, n, k, alpha, beta):
+    windows = [a[:, max(0, i - n // 2) : i + n // 2 + 1] for i in range(a.shape[1])]
+    energy = torch.stack([window.square().sum(dim=1) for window in windows], dim=1)
+    return a / (k + alpha * energy) ** beta
+
+
+rng = torch.Generator().manual_seed(2)
+for shape, n in [((2, 4, 3, 5), 1), ((1, 7, 4, 3), 4), ((3, 3, 2, 2), 9), ((1, 1, 5, 4), 5), ((2, 6, 3, 3), 2)]:
+    a = 4 * torch.randn(shape, generator=rng)
+    for k, alpha, beta in [(2.0, 1e-4, 0.75), (1.0, 0.3, 0.5), (0.5, 1.0, 1.0)]:
+        what = f"local_response_norm of a {shape} tensor, n = {n}, k = {k}, α = {alpha}, β = {beta}"
+        check.close(local_response_norm(a, n, k, alpha, beta), lrn_reference(a, n, k, alpha, beta), what=what)
+a = torch.randn(4, 96, 55, 55, generator=rng)
+start = time.perf_counter()
+answer = local_response_norm(a)
+seconds = time.perf_counter() - start
+check.close(answer, lrn_reference(a, 5, 2.0, 1e-4, 0.75), what="local_response_norm at AlexNet's size")
+assert seconds < 5, f"four maps of AlexNet's first stage took {seconds:.0f} s: a loop over places is too slow"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "lrn_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for a, n in [(torch.zeros(3, 8, 8), 5), (torch.zeros(2, 3), 5), (torch.zeros(1, 3, 8, 8), 0)]:
+    try:
+        local_response_norm(a, n=n)
+    except ValueError:
+        continue
+    raise AssertionError(f"a of shape {tuple(a.shape)} with n = {n} must raise ValueError; nothing was raised")
+
+# %% [markdown]
+# ### 2 · PCA colour augmentation (4 points)
+#
+# Section 4.1 of the paper: find the principal directions of colour over the training set,
+# once; then shift all pixels of an image by a random amount along each, one draw an image:
+#
+# $[p_1, p_2, p_3]\,[\alpha_1 \lambda_1, \alpha_2 \lambda_2, \alpha_3 \lambda_3]^T$,
+# $\alpha_i \sim \mathcal N(0,\, 0.1^2)$
+#
+# where $p_i$ (a column) and $\lambda_i$ are the eigenvectors and eigenvalues of the 3x3
+# covariance of the RGB values of *all pixels of all training images*. The light changes,
+# the object does not.
+#
+# **Contract.** `principal_colours(images)` takes uint8 (N, 3, H, W) and returns the
+# eigenvalues (3,), largest first, and the eigenvectors (3, 3), one a *column*; pixels count
+# as fractions in [0, 1]. `fancy_pca(images, eigenvalues, eigenvectors, seed)` takes floats
+# (N, 3, H, W) and returns the shifted images, not clipped; the same seed gives the same
+# images. Both raise `ValueError` for anything but three channels.
+#
+# *Hint:* all pixels of a set as one (N·H·W, 3) matrix; `torch.linalg.eigh` sorts upwards.
+# *To see it:* the free cell shows a photograph eight times; with λ multiplied by ten it
+# becomes a party.
+
+# %% nbgrader={"grade": false, "grade_id": "colours", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def principal_colours(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return eigenvalues (3,), largest first, and eigenvectors (3, 3) of the RGB covariance.
+
+    images: uint8 (N, 3, H, W); the covariance is over all N·H·W pixels, in [0, 1].
+    Column i of the eigenvectors belongs to eigenvalue i. Raises ValueError unless there
+    are three channels. Source: section 4.1 of the paper.
+    """
+    ### BEGIN SOLUTION
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"images are {tuple(images.shape)}: expected (N, 3, H, W)")
+    pixels = images.double().div(255).movedim(1, -1).reshape(-1, 3)  # (N·H·W, 3)
+    eigenvalues, eigenvectors = torch.linalg.eigh(pixels.T.cov())
+    return eigenvalues.flip(0).float(), eigenvectors.flip(1).float()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "colours_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+rng = torch.Generator().manual_seed(3)
+mix = torch.tensor([[0.5, 0.1, 0.0], [0.4, -0.1, 0.1], [0.3, 0.0, -0.15]])
+noise = torch.rand(20, 3, 16, 16, generator=rng)
+images = (255 * (0.2 + torch.einsum("ij,njhw->nihw", mix.abs(), noise))).clamp(0, 255).to(torch.uint8)
+covariance = torch.cov(images.double().div(255).transpose(0, 1).flatten(1))
+eigenvalues, eigenvectors = principal_colours(images)
+assert eigenvalues.shape == (3,) and eigenvectors.shape == (3, 3), f"shapes {tuple(eigenvalues.shape)} and {tuple(eigenvectors.shape)}: expected (3,) and (3, 3)"
+assert eigenvalues[0] < 100 * covariance.trace(), "the eigenvalues are thousands of times too large: are the pixels in [0, 1]?"
+assert (eigenvalues.diff() <= 0).all(), "the largest eigenvalue must come first"
+check.close(eigenvalues.sum(), covariance.trace(), rtol=0.01, what="the sum of the eigenvalues (the total variance; is the mean subtracted, are all pixels in?)")
+for vector, value in zip(eigenvectors.double().T, eigenvalues.double()):
+    what = "covariance times a column of your eigenvectors (a column, not a row?)"
+    check.close(covariance @ vector, value * vector, rtol=0.01, atol=1e-4, what=what)
+
+# %% nbgrader={"grade": true, "grade_id": "colours_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: images that each have one colour, so that all variance is between images; bad shapes.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(4)
+base = torch.rand(400, 3, 1, 1, generator=rng)
+base[:, 1] = 0.5 * base[:, 0] + 0.2 * base[:, 1]
+images = (255 * base).to(torch.uint8).expand(-1, -1, 4, 6)
+covariance = torch.cov(images.double().div(255).transpose(0, 1).flatten(1))
+eigenvalues, eigenvectors = (part.double() for part in principal_colours(images))
+what = "eigenvectors · diag(eigenvalues) · eigenvectorsᵀ for images of one colour each"
+check.close(eigenvectors @ eigenvalues.diag() @ eigenvectors.T, covariance, rtol=0.01, atol=1e-4, what=what)
+check.close(eigenvectors.T @ eigenvectors, torch.eye(3), atol=1e-4, what="eigenvectorsᵀ · eigenvectors")
+for shape in [(5, 1, 8, 8), (3, 8, 8)]:
+    try:
+        principal_colours(torch.zeros(shape, dtype=torch.uint8))
+    except ValueError:
+        continue
+    raise AssertionError(f"images of shape {shape} must raise ValueError; nothing was raised")
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": false, "grade_id": "fancy", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def fancy_pca(images: Tensor, eigenvalues: Tensor, eigenvectors: Tensor, seed: int) -> Tensor:
+    """Shift the colours of each image along the principal directions, one draw an image.
+
+    images: float (N, 3, H, W) in [0, 1]; what is returned may leave that range a little.
+    eigenvalues (3,) and eigenvectors (3, 3), one a column, from `principal_colours`.
+    seed: of the draws α ~ N(0, 0.1²), three an image. Raises ValueError unless there are
+    three channels. Source: section 4.1 of the paper.
+    """
+    ### BEGIN SOLUTION
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"images are {tuple(images.shape)}: expected (N, 3, H, W)")
+    generator = torch.Generator().manual_seed(seed)
+    alphas = 0.1 * torch.randn(len(images), 3, generator=generator)
+    shift = (alphas * eigenvalues) @ eigenvectors.T  # (N, 3)
+    return images + shift[:, :, None, None]
+    ### END SOLUTION
+
+
+# %%
+from sklearn.datasets import load_sample_image
+
+photo = torch.tensor(load_sample_image("flower.jpg"))[::4, ::4].permute(2, 0, 1)  # (3, H, W)
+# Yours: eight versions of it; `plot.images(ax, batch)` draws (N, 3, H, W) in a row.
+### BEGIN SOLUTION
+eight = (photo / 255).expand(8, -1, -1, -1)
+lamps, directions = principal_colours(photo[None])
+fig, ax = plt.subplots(figsize=(12, 1.6))
+plot.images(ax, fancy_pca(eight, 10 * lamps, directions, seed=0).clamp(0, 1))
+### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "fancy_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+rng = torch.Generator().manual_seed(5)
+images = torch.rand(2000, 3, 4, 5, generator=rng)
+eigenvalues = torch.tensor([0.2, 0.02, 0.004])
+eigenvectors = torch.linalg.qr(torch.randn(3, 3, generator=rng)).Q  # columns
+answer = fancy_pca(images, eigenvalues, eigenvectors, seed=7)
+assert answer.shape == images.shape, f"the shape became {tuple(answer.shape)}"
+shift = answer - images
+assert shift.abs().max() > 0, "no image was changed"
+uneven = (shift - shift[:, :, :1, :1]).abs().max()
+assert uneven < 1e-5, "pixels of one image are shifted differently: draw α once an image, not once a pixel"
+assert shift[:, :, 0, 0].std(dim=0).min() > 1e-6, "all images are shifted alike: draw α for each image"
+alphas = shift[:, :, 0, 0] @ eigenvectors / eigenvalues  # (N, 3): what must have been drawn
+for i, std in enumerate(alphas.std(dim=0).tolist()):
+    hints = {0.1 / eigenvalues[i].item(): "λ is missing", 0.1 / eigenvalues[i].item() ** 0.5: "√λ is there for λ"}
+    hint = [text for wrong, text in hints.items() if abs(std / wrong - 1) < 0.1] + ["α drawn with std 0.1, times λ, along *columns*?"]
+    assert abs(std - 0.1) < 0.01, f"shifts along direction {i} mean α of std {std:.3g}, expected 0.1 ± 0.01: {hint[0]}"
+
+# %% nbgrader={"grade": true, "grade_id": "fancy_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: the three draws are normal and independent; same and other seeds; bad shapes.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(6)
+images = torch.rand(5000, 3, 2, 3, generator=rng)
+eigenvalues = torch.tensor([0.15, 0.05, 0.01])
+eigenvectors = torch.linalg.qr(torch.randn(3, 3, generator=rng)).Q
+answer = fancy_pca(images, eigenvalues, eigenvectors, seed=1)
+alphas = (answer - images).mean(dim=(2, 3)) @ eigenvectors / eigenvalues / 0.1  # (N, 3)
+assert alphas.mean(dim=0).abs().max() < 0.1, "the α are not drawn around zero"
+check.close(alphas.T.cov(), torch.eye(3), atol=0.1, rtol=0, what="the covariance of α / 0.1 (three independent draws an image)")
+within = (alphas.abs() < 1).float().mean().item()
+assert abs(within - 0.683) < 0.03, f"{within:.1%} of the α lie within one std: 68.3 % of a normal distribution do"
+assert torch.equal(answer, fancy_pca(images, eigenvalues, eigenvectors, seed=1)), "the same seed must give the same images"
+assert not torch.equal(answer, fancy_pca(images, eigenvalues, eigenvectors, seed=2)), "another seed must give other images"
+try:
+    fancy_pca(torch.zeros(2, 1, 4, 4), eigenvalues, eigenvectors, seed=0)
+except ValueError:
+    pass
+else:
+    raise AssertionError("images of one channel must raise ValueError; nothing was raised")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 3 · The price of a grouped convolution (4 points)
+#
+# AlexNet did not fit on one GPU, so its second, fourth and fifth convolutions see only the
+# half of the channels that lives on their own: `groups=2`. First with paper and pencil:
+# the fourth convolution maps 384 channels to 384 with 3x3 kernels and has biases. How many
+# parameters has it with one group, and how many with two? Write down your two numbers; the
+# test that looks at them is hidden.
+#
+# **Contract.** `conv_params(channels, width, kernel_size, groups, bias)` returns the
+# parameters of a convolution from `channels` to `width` channels with square kernels, as an
+# `int`; `conv_macs(…, side)` the multiply-accumulates of its output map, `side` x `side`
+# large (the additions of a bias are not counted). Both raise `ValueError` when `groups`
+# divides `channels` or `width` with a remainder.
+#
+# *Hint:* an output channel has one kernel, over the channels of its own group.
+
+# %% nbgrader={"grade": false, "grade_id": "predict", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def predicted_params() -> tuple[int, int]:
+    """Return what you expect of the fourth convolution: with one group, with two."""
+    ### BEGIN SOLUTION
+    return 1_327_488, 663_936  # 384·384·9 + 384 and 384·192·9 + 384
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "price", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def conv_params(channels: int, width: int, kernel_size: int, groups: int = 1, bias: bool = True) -> int:
+    """Return the number of weights and biases of a convolution.
+
+    Raises ValueError unless groups divides both channels and width.
+    """
+    ### BEGIN SOLUTION
+    if channels % groups or width % groups:
+        raise ValueError(f"{groups} groups do not divide {channels} and {width} channels")
+    return width * (channels // groups) * kernel_size**2 + width * bias
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "price_macs", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def conv_macs(channels: int, width: int, kernel_size: int, groups: int, side: int) -> int:
+    """Return the multiply-accumulates for an output map of side x side (1 MAC = 2 FLOPs).
+
+    Raises ValueError unless groups divides both channels and width.
+    """
+    ### BEGIN SOLUTION
+    return side**2 * conv_params(channels, width, kernel_size, groups, bias=False)
+    ### END SOLUTION
+
+
+# %%
+# Yours: did you expect it? What would 384 groups cost?
+
+# %% nbgrader={"grade": true, "grade_id": "predict_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: your two numbers against the layer's own.
+### BEGIN HIDDEN TESTS
+one, two = predicted_params()
+for groups, mine in [(1, one), (2, two)]:
+    layer = nn.Conv2d(384, 384, 3, groups=groups)
+    true = sum(p.numel() for p in layer.parameters())
+    assert mine == true, f"you expected {mine:,} parameters with groups={groups}; the layer has {true:,}"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "price_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for channels, width, kernel_size, groups, bias in [(3, 96, 11, 1, True), (96, 256, 5, 2, True), (8, 12, 3, 4, True), (6, 6, 5, 6, False)]:
+    layer = nn.Conv2d(channels, width, kernel_size, groups=groups, bias=bias)
+    true = sum(p.numel() for p in layer.parameters())
+    mine = conv_params(channels, width, kernel_size, groups, bias)
+    called = f"conv_params{channels, width, kernel_size, groups, bias}"
+    assert isinstance(mine, int), f"{called} is {mine!r}: expected an int (// divides integers)"
+    hints = {
+        true - width * bias: "the biases are missing",
+        true - width * bias + width // groups * bias: "each output channel keeps its own bias, whatever the groups",
+        conv_params(channels, width, kernel_size, 1, bias): "groups make no difference: a kernel spans channels / groups",
+        true + width * (1 - bias): "there is no bias here",
+    }
+    assert mine == true, f"{called} is {mine:,}, the layer has {true:,}: {hints.get(mine, 'an output channel has one kernel, over channels / groups')}"
+
+# %% nbgrader={"grade": true, "grade_id": "price_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: other sizes, groups up to all channels, no bias; groups that do not divide.
+### BEGIN HIDDEN TESTS
+for channels, width, kernel_size, groups, bias in [(10, 20, 1, 5, True), (32, 32, 7, 32, True), (64, 128, 3, 1, False), (12, 8, 2, 4, False)]:
+    layer = nn.Conv2d(channels, width, kernel_size, groups=groups, bias=bias)
+    true = sum(p.numel() for p in layer.parameters())
+    mine = conv_params(channels, width, kernel_size, groups, bias)
+    assert mine == true, f"conv_params{channels, width, kernel_size, groups, bias} is {mine}, the layer has {true}"
+for channels, width, groups in [(10, 9, 5), (9, 10, 5)]:
+    try:
+        conv_params(channels, width, 3, groups)
+    except ValueError:
+        continue
+    raise AssertionError(f"{channels} to {width} channels in {groups} groups must raise ValueError; nothing was raised")
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "price_macs_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: the multiply-accumulates of AlexNet's five convolutions, at 227 x 227 pixels.
+### BEGIN HIDDEN TESTS
+for channels, width, kernel_size, groups, side, true in [
+    (3, 96, 11, 1, 55, 105_415_200),
+    (96, 256, 5, 2, 27, 223_948_800),
+    (256, 384, 3, 1, 13, 149_520_384),
+    (384, 384, 3, 2, 13, 112_140_288),
+    (384, 256, 3, 2, 13, 74_760_192),
+]:
+    mine = conv_macs(channels, width, kernel_size, groups, side)
+    assert mine == true, f"conv_macs{channels, width, kernel_size, groups, side} is {mine:,}, expected {true:,}"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 4 · The activation race, with a third runner (3 points)
+#
+# Figure 1 of the paper races ReLU against tanh to a training error of 25 %. Enter another
+# runner, the exponential linear unit of [Clevert et al., 2015](https://arxiv.org/abs/1511.07289):
+# $\mathrm{elu}(x) = x$ for $x > 0$ and $e^x - 1$ elsewhere.
+#
+# **Contract.** `elu(x)` works entry by entry on any shape, without `nn.ELU` and its
+# relatives; its *gradient* is finite too, however large |x| is. `race(activation,
+# learning_rate, epochs)` trains `alexnet.race_network` with one of `ACTIVATIONS` on
+# `RUNNERS`, batches of 32, at a constant learning rate, and returns the training error of
+# each epoch (a fraction in [0, 1]); it stops after the first epoch with an error of 25 %
+# or less, or after `epochs`. Every call starts from the same weights.
+#
+# *Hint:* `torch.where` computes *both* sides, and $0 \cdot \infty$ is `nan` in the
+# gradient. `fit` knows `until=`. *To see it:* the free cell draws the race.
+
+# %% nbgrader={"grade": false, "grade_id": "elu", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def elu(x: Tensor) -> Tensor:
+    """Return x where it is positive and exp(x) - 1 elsewhere; the same shape as x."""
+    ### BEGIN SOLUTION
+    return x.clamp(min=0) + x.clamp(max=0).expm1()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "elu_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+x = torch.linspace(-6, 6, 60).reshape(3, 4, 5) + 0.05
+expected = [[[v if v > 0 else np.exp(v) - 1 for v in row] for row in plane] for plane in x.tolist()]
+check.close(elu(x), expected, what="elu(x)")
+
+# %% nbgrader={"grade": true, "grade_id": "elu_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: values and gradients at ±1000, and at ±1.
+### BEGIN HIDDEN TESTS
+x = torch.tensor([-1000.0, -1.0, 1.0, 1000.0], requires_grad=True)
+answer = elu(x)
+(slope,) = torch.autograd.grad(answer.sum(), x)
+check.close(answer.detach(), [-1.0, np.exp(-1) - 1, 1.0, 1000.0], what="elu([-1000, -1, 1, 1000])")
+assert slope.isfinite().all(), f"the gradient of elu at [-1000, -1, 1, 1000] is {slope.tolist()}: exp(1000) is infinite, even on the side that is not chosen"
+check.close(slope, [0.0, np.exp(-1), 1.0, 1.0], what="the gradient of elu at [-1000, -1, 1, 1000]")
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": false, "grade_id": "runners", "locked": true, "schema_version": 3, "solution": false, "task": false}
+class Elu(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return elu(x)
+
+
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "elu": Elu}
+RUNNERS = data.load("digits", "train", size=32, channels=3).take(300)
+
+
+# %% nbgrader={"grade": false, "grade_id": "race", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def race(activation: str, learning_rate: float, epochs: int = 12) -> list[float]:
+    """Return the training error (fraction) of each epoch, the last of them 25 % or less.
+
+    activation: a name in ACTIVATIONS. epochs: the most to train; a slower runner is
+    stopped there, its last error above 25 %.
+    """
+    ### BEGIN SOLUTION
+    torch.manual_seed(0)
+    network = alexnet.race_network(ACTIVATIONS[activation])
+    recipe = Recipe(epochs=epochs, batch_size=32, learning_rate=learning_rate, schedule="constant")
+    history = fit(network, RUNNERS, None, recipe, until=lambda epoch: epoch.train_top1 >= 0.75, quiet=True)
+    return [1 - epoch.train_top1 for epoch in history]
+    ### END SOLUTION
+
+
+# %%
+# Yours: race them, each at its own learning rate, and draw the errors by epoch.
+
+# %% nbgrader={"grade": true, "grade_id": "race_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+errors = race("tanh", learning_rate=0.01)
+assert isinstance(errors, list) and errors, f"race returned {errors!r}: expected a list, an error for each epoch"
+assert all(0 <= error <= 1 for error in errors), f"{errors}: an error is a fraction in [0, 1]"
+assert errors[0] > 0.5, f"the first epoch's error is {errors[0]:.2f}: is that the top-1, which grows?"
+assert errors[-1] <= 0.25, f"the last error is {errors[-1]:.2f}: the race ends at 0.25, which tanh reaches here in a few epochs"
+assert all(error > 0.25 for error in errors[:-1]), f"{errors}: the race ends at the *first* epoch at 25 % or below"
+slow = race("elu", learning_rate=1e-6, epochs=2)
+assert len(slow) == 2 and slow[-1] > 0.25, f"a runner that hardly learns, stopped after 2 epochs, gave {slow}"
+
+# %% [markdown]
+# ### 5 · A training, handed in with its weights (3 points)
+#
+# A number in a report can be typed; weights cannot. Train `alexnet.alexnet_small` on the
+# digits so that it names **more than 93 %** of the test images, and hand in the two files
+# that `results.save` writes: `record.json` and `record.safetensors`, in this folder. The
+# grader loads your weights into the network, measures them again and compares.
+#
+# **Contract.** `hand_in(path)` trains on `TRAIN`, chooses on `VAL` if there is anything to
+# choose, and calls `results.save(path, …, TRAIN, TEST, unit="04_alexnet",
+# network="alexnet_small")`. `TEST` is used for nothing else. Four epochs are enough.
+#
+# *Hint:* eight layers from PyTorch's own initialisation are hard to start by plain SGD; a
+# loss that stays at log 10 = 2.303 learns nothing. AdamW with a warm-up starts.
+
+# %% nbgrader={"grade": false, "grade_id": "splits", "locked": true, "schema_version": 3, "solution": false, "task": false}
+TRAIN, VAL, TEST = (data.load("digits", split, size=32, channels=3) for split in data.SPLITS)
+
+
+# %% nbgrader={"grade": false, "grade_id": "hand_in", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def hand_in(path: str) -> None:
+    """Train alexnet_small on TRAIN and save the record and the weights at `path`."""
+    ### BEGIN SOLUTION
+    torch.manual_seed(0)
+    network = alexnet.alexnet_small()
+    recipe = Recipe(epochs=4, batch_size=16, learning_rate=1e-3, optimizer="adamw", warmup_epochs=0.5)
+    history = fit(network, TRAIN, VAL, recipe, title="alexnet_small on digits")
+    results.save(path, network, history, recipe, TRAIN, TEST, unit="04_alexnet", network="alexnet_small")
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "train", "locked": true, "schema_version": 3, "solution": false, "task": false}
+if not Path("record.json").exists():  # delete the file to train again
+    hand_in("record.json")
+
+# %% nbgrader={"grade": true, "grade_id": "hand_in_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+record = results.read("record.json")
+assert (record.unit, record.network) == ("04_alexnet", "alexnet_small"), f"the record is of {record.unit}.{record.network}: expected 04_alexnet.alexnet_small"
+assert record.arguments == {}, f"alexnet_small takes its own defaults here, not {record.arguments}"
+assert len(record.history) == record.recipe.epochs, "the history has not as many epochs as the recipe"
+assert record.test_top1 > 0.93, f"the record claims {record.test_top1:.1%} of the test images: more than 93 % is asked for"
+
+# %% nbgrader={"grade": true, "grade_id": "hand_in_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: your weights are measured on the test images; it was TRAIN that they learned from.
+### BEGIN HIDDEN TESTS
+record = results.read("record.json")
+train, test = (data.load("digits", split, size=32, channels=3) for split in ("train", "test"))
+assert record.images["train"] == train.digest, "the record says that you trained on other images than TRAIN"
+assert record.images["test"] == test.digest, "the record's score is of other images than TEST"
+network = notebook.load("04_alexnet").alexnet_small()
+found = results.verify("record.json", network, test)
+assert found.ok, f"your record claims {found.claimed.top1:.1%}, your weights give {found.measured.top1:.1%}"
+assert found.measured.top1 > 0.93, f"your weights name {found.measured.top1:.1%} of the test images: more than 93 % is asked for"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 6 · Six times faster? (2 points)
+#
+# The paper's ReLU network reaches 25 % training error six times faster than the tanh
+# network. In your race it did not. In two to four sentences: give the numbers of epochs
+# that you measured, and name two differences between your race and the paper's that could
+# explain the gap, each with the experiment that would test it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "six_times_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# ### BEGIN SOLUTION
+# On 300 digits ReLU needs about as many epochs as tanh, or more: the factor of six is gone.
+# The digits are easy and few, so that no unit saturates long enough to slow tanh down: race
+# on 10,000 images of CIFAR-10. The paper's network starts from weights of std 0.01 and
+# biases of 1, chosen for ReLU; PyTorch's initialisation keeps tanh in its linear range:
+# start both from either and race again.
+#
+# **Marking scheme.** 1 point: two differences that exist (data, their number, depth,
+# initialisation, learning rate and its schedule, normalisation of the input), each with a
+# mechanism. 1 point: measured numbers, and an experiment for each that changes one thing.
+# ### END SOLUTION
