@@ -1,8 +1,10 @@
 """The trainer: what a recipe means, that it resumes exactly, and what it refuses."""
 
+import copy
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -273,9 +275,14 @@ def test_until_stops_after_the_epoch_that_satisfies_it(digits):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not shutil.which("g++"), reason="torch.compile needs a C++ compiler"
+)
 def test_compile_gives_the_same_training(digits):
-    pytest.importorskip("torch._inductor")
-    plain, compiled = network(), network()
+    """Without dropout, whose random numbers compiled code draws otherwise."""
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
+    compiled = copy.deepcopy(plain)
     recipe = replace(QUICK, epochs=1)
     few = digits[0].take(128)
     train.fit(plain, few, None, recipe, quiet=True)

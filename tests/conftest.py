@@ -1,0 +1,21 @@
+"""What all tests share: skips that say why, and images in the data folder or not."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+
+def pytest_collection_modifyitems(items):
+    data = Path(os.environ.get("COURSE_DATA", "nowhere"))
+    reasons = {
+        "gpu": None if torch.cuda.is_available() else "no CUDA device here",
+        "real_data": None
+        if data.is_dir()
+        else "COURSE_DATA names no folder of real images",
+    }
+    for item in items:
+        for marker, reason in reasons.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))

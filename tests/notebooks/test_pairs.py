@@ -1,0 +1,37 @@
+"""Every notebook: its two files in step, and of the size that a reader bears."""
+
+import statistics
+
+import nbformat
+import pytest
+
+from course_lib import notebook
+
+UNITS = notebook.units()
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_text_and_executed_twin_are_in_step(unit):
+    assert notebook.drift(unit) == []
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_notebook_keeps_to_the_house_s_measure(unit):
+    path = notebook.source(unit).with_suffix(".ipynb")
+    cells = nbformat.read(path, 4).cells
+    lines = [len(c.source.splitlines()) for c in cells if c.cell_type == "code"]
+    assert 25 <= len(cells) <= 45
+    assert statistics.median(lines) <= 8
+    assert max(lines) <= 30
+    assert path.stat().st_size <= 500_000
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_exported_cells_import_only_what_they_may(unit):
+    allowed = {"torch", "numpy", "math", "course_lib", "typing", "collections"}
+    for cell in notebook.cells(notebook.source(unit).read_text()):
+        if "export" in cell.tags:
+            for line in cell.source.splitlines():
+                words = line.split()
+                if words[:1] in (["import"], ["from"]):
+                    assert words[1].split(".")[0] in allowed, line
