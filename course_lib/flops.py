@@ -2,14 +2,16 @@
 
 Not the layers are read but every operation that the network dispatches to PyTorch, so
 functional calls, einsum, attention and grouped convolution count whatever module they
-hide in. Nothing is computed: fake tensors carry shapes only, so ViT-H takes no memory.
+hide in. Nothing is computed: what runs is a copy whose tensors are mere shapes (on the
+meta device), so ViT-H takes no memory and the network itself is not touched.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
 from types import SimpleNamespace
@@ -17,8 +19,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses import fake_tensor
-from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter, tree_map_only
@@ -49,9 +49,6 @@ MACS = {
     "vdot": lambda a, y: a.self.numel(),
     # nn.Bilinear: weight (K, C1, C2) times x2 for each row of x1, then times x1
     "_trilinear": lambda a, y: y.shape[0] * (a.i2.numel() + a.i2[..., 0].numel()),
-    "mkldnn_rnn_layer": lambda a, y: (
-        a.input.shape[:2].numel() * (a.weight0.numel() + a.weight1.numel())
-    ),
 }
 
 
@@ -66,6 +63,7 @@ FREE = {  # these make a tensor, but no element is read or written
     "empty_strided", "lift_fresh", "new_empty", "new_empty_strided", "unsafe_chunk",
     "unsafe_split", "unsafe_split_with_sizes",
 }  # fmt: skip
+DEPENDS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 EXPECTS = {
     "embed_dim",
     "in_channels",
@@ -187,15 +185,21 @@ class Layer:
 class _Counter(TorchDispatchMode):
     """Apply the rules to each operation, in the name of the module that runs it."""
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: nn.Module, inputs: list[Tensor]):
         super().__init__()
         self.names = {module: name for name, module in model.named_modules()}
         self.layers: dict[nn.Module, Layer] = {}
-        self.running: list[tuple[nn.Module, tuple]] = []  # modules and their inputs
+        self.running: list[tuple[nn.Module, tuple]] = [(model, ())]  # and their inputs
         self.unused = {id(p): p.numel() for p in model.parameters()}
         self.fields = WeakTensorKeyDictionary()  # tensor: spans or EVERYTHING
         self.widest: int | None = None
         self.foreign: set[str] = set()
+        for x in inputs:
+            if x.is_floating_point() and x.ndim > 2:
+                self.fields[x] = (Span(),) * (x.ndim - 2)
+        for module in self.names:
+            module.register_forward_pre_hook(self.enter)
+            module.register_forward_hook(self.leave)
 
     def layer(self, module: nn.Module) -> Layer:
         kind = type(module).__name__
@@ -229,17 +233,29 @@ class _Counter(TorchDispatchMode):
         return said + (f"; it expects {', '.join(expects)}" if expects else "")
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        output = func(*args, **(kwargs or {}))
         if func.namespace == "prim":  # a question about a tensor, such as its device
-            return output
+            return func(*args, **(kwargs or {}))
+        if DEPENDS & set(func.tags):
+            raise CountError(
+                f"{self.where()} looks at a value ({func.overloadpacket.__name__}), so "
+                "its cost depends on the data; counting knows shapes only"
+            )
+        args, kwargs = tree_map_only(Tensor, self.shadow, (args, kwargs or {}))
+        if "device" in kwargs:
+            kwargs = kwargs | {"device": "meta"}
+        output = func(*args, **kwargs)
         name = func.overloadpacket.__name__.removesuffix("_")
         outputs = [x for x in tree_iter(output) if isinstance(x, Tensor)]
         inputs = {id(x): x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor)}
         if outputs:
-            a = _named(func, args, kwargs or {})
+            a = _named(func, args, kwargs)
             self.count(func, name, a, outputs, inputs)
             self.follow(name, a, outputs, list(inputs.values()))
         return output
+
+    def shadow(self, x: Tensor) -> Tensor:
+        """Replace a tensor that is no part of the model, such as a global constant."""
+        return x if x.is_meta else _meta(x)
 
     def count(self, func, name, a, outputs, inputs) -> None:
         layer = self.layer(self.running[-1][0])
@@ -288,37 +304,40 @@ def _pixels(spans) -> float:
     return max(math.ceil(s.high - s.low) + 1 for s in spans)
 
 
-@contextmanager
-def _untouched(model: nn.Module) -> Iterator[None]:
-    """Undo, on leaving, whatever a forward pass set: attributes, buffers, caches."""
-    attributes = [(vars(m), dict(vars(m))) for m in model.modules()]
-    values = [x for _, before in attributes for x in before.values()]
-    held = [(x, x.copy()) for x in values if isinstance(x, (dict, list, set))]
+def _meta(x: Tensor) -> Tensor:
+    empty = torch.empty_like(x.detach(), device="meta")
+    return (
+        nn.Parameter(empty, x.requires_grad) if isinstance(x, nn.Parameter) else empty
+    )
+
+
+def _twin(model: nn.Module) -> nn.Module:
+    """Copy the modules, not the numbers: the copy's tensors are on the meta device."""
+    held = [x for module in model.modules() for x in tree_iter(vars(module))]
+    twins = {id(x): _meta(x) for x in held if isinstance(x, Tensor)}
     try:
-        yield
-    finally:
-        for container, before in attributes + held:
-            container.clear()
-            if isinstance(container, list):
-                container.extend(before)
-            else:
-                container.update(before)
+        twin = copy.deepcopy(model, twins).eval()
+    except Exception as error:
+        kind = type(model).__name__
+        raise CountError(f"{kind} cannot be copied, so not counted: {error}") from error
+    for module in twin.modules():
+        module._forward_hooks.clear()  # who listens to the model should not hear this
+    return twin
 
 
 @contextmanager
-def _plain() -> Iterator[None]:
-    """Write attention out as matmuls, the same everywhere; log no refused shapes."""
-    log, fast = fake_tensor.log, torch.backends.mha.get_fastpath_enabled()
-    silent, log.disabled = log.disabled, True
+def _plain_attention() -> Iterator[None]:
+    """Write attention out as matmuls: the same operations on every machine."""
+    fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with sdpa_kernel(SDPBackend.MATH):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-        log.disabled = silent
 
 
+@torch.inference_mode(False)  # which would hide how operations decompose
 def count(model: nn.Module, *inputs, **kwargs) -> Cost:
     """Count what `model.eval()(*inputs, **kwargs)` costs, without computing it.
 
@@ -329,31 +348,30 @@ def count(model: nn.Module, *inputs, **kwargs) -> Cost:
     Raises CountError, which names the layer that refused its input.
     """
     model = getattr(model, "_orig_mod", model)  # of torch.compile
-    parameters = list(model.parameters())
-    if any(nn.parameter.is_lazy(p) for p in parameters):
+    if any(nn.parameter.is_lazy(p) for p in model.parameters()):
         raise CountError("the network is lazy: run it on one batch, then count")
-    like = next((p for p in parameters if p.is_floating_point()), torch.empty(0))
-    counter = _Counter(model)
-    fake = FakeTensorMode(allow_non_fake_inputs=True)
-    with ExitStack() as stack:
-        stack.enter_context(_untouched(model))
-        for context in (torch.no_grad(), _plain(), fake):
-            stack.enter_context(context)
-        if like.is_meta:
-            stack.enter_context(like.device)
-        tensors = [_tensor(x, like, fake) for x in _apart(inputs)]
-        kwargs = tree_map_only(Tensor, fake.from_tensor, kwargs)
-        for module in model.eval().modules():
-            for hook in (
-                module.register_forward_pre_hook(counter.enter),
-                module.register_forward_hook(counter.leave),
-            ):
-                stack.callback(hook.remove)
-        for x in tensors:
-            if x.is_floating_point() and x.ndim > 2:
-                counter.fields[x] = (Span(),) * (x.ndim - 2)
-        _run(model, tensors, kwargs, counter)
-    return _summary(model, counter)
+    twin = _twin(model)
+    floats = (p.dtype for p in twin.parameters() if p.is_floating_point())
+    dtype = next(floats, torch.get_default_dtype())
+    tensors = [
+        _meta(x)
+        if isinstance(x, Tensor)
+        else torch.empty(x, dtype=dtype, device="meta")
+        for x in _apart(inputs)
+    ]
+    counter = _Counter(twin, tensors)
+    try:
+        with torch.no_grad(), _plain_attention(), counter:
+            twin(*tensors, **kwargs)
+    except CountError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        raise CountError(f"{counter.refusal()}: {_first_line(error)}") from error
+    return _summary(twin, counter)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _apart(inputs: tuple) -> list:
@@ -365,27 +383,6 @@ def _apart(inputs: tuple) -> list:
     if inputs and all(isinstance(n, int) for n in inputs):
         return [inputs]
     return [x for item in inputs for x in _apart(item)]
-
-
-def _tensor(given, like: Tensor, fake) -> Tensor:
-    if isinstance(given, Tensor):
-        return fake.from_tensor(given.to(like.device) if like.is_meta else given)
-    return torch.empty(given, dtype=like.dtype, device=like.device)
-
-
-def _run(model: nn.Module, tensors: list, kwargs: dict, counter: _Counter) -> None:
-    try:
-        with counter:
-            model(*tensors, **kwargs)
-    except DataDependentOutputException as error:
-        raise CountError(
-            f"{counter.where()} decides by a value ({error.func}), so that its cost "
-            "depends on the data; counting knows shapes only"
-        ) from error
-    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
-        raise CountError(
-            f"{counter.refusal()}: {str(error).splitlines()[0]}"
-        ) from error
 
 
 class Table(NamedTuple):
