@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -121,10 +121,8 @@ def load(
     if str(name) in NORMALISATION and images.shape[1:] == pixels.shape[1:]:
         mean, std = NORMALISATION[str(name)]
     else:
-        train = (
-            images if split == "train" else _pixels(parts["train"][0], size, channels)
-        )
-        mean, std = _moments(train)
+        train = images if split == "train" else None
+        mean, std = _train_moments(parts["train"][0], size, channels, train)
     return Images(images, labels, classes, str(name), split, mean, std)
 
 
@@ -139,6 +137,21 @@ def _pixels(pixels: Tensor | np.ndarray, size: int | None, channels: int | None)
     elif channels == 3:
         pixels = pixels.expand(-1, 3, -1, -1)
     return pixels.contiguous()
+
+
+_DECODED: dict = {}  # moments of the files that this process has decoded to train on
+
+
+def _train_moments(pixels, size: int | None, channels: int | None, images=None):
+    """Return `_moments` of the training images, for which files are decoded once."""
+    key = None
+    if isinstance(pixels, np.ndarray):
+        times = tuple(file.stat().st_mtime_ns for file in pixels)
+        key = tuple(pixels), times, size, channels
+    if key is None or key not in _DECODED:
+        images = _pixels(pixels, size, channels) if images is None else images
+        _DECODED[key] = _moments(images)
+    return _DECODED[key]
 
 
 def _moments(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -179,24 +192,24 @@ def batches(
         raise DataError(f"batch_size is {batch_size}: take 1 or more")
     order = torch.arange(len(data))
     if shuffle:
-        order = torch.randperm(len(data), generator=_generator(seed, epoch))
+        order = torch.randperm(len(data), generator=_generator(seed, epoch, 0))
     order = order.to(data.images.device)
     for step in range(start, -(-len(data) // batch_size)):
         chosen = order[step * batch_size : (step + 1) * batch_size]
         images = data.images.index_select(0, chosen).to(device or order.device)
         labels = data.labels.index_select(0, chosen).to(device or order.device)
         if flip or crop_padding:
-            generator = _generator(seed, epoch, step)
+            generator = _generator(seed, epoch, step + 1)
             images = augment(
                 images, flip=flip, crop_padding=crop_padding, generator=generator
             )
         yield normalise(images, data.mean, data.std), labels
 
 
-def _generator(*numbers: int) -> torch.Generator:
-    """Return a CPU generator for these numbers, unlike that of their neighbours."""
-    seed = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(seed >> np.uint64(1)))
+def _generator(seed: int, epoch: int, draw: int) -> torch.Generator:
+    """Return a CPU generator that is a function of three whole numbers, 0 or more."""
+    mixed = np.random.SeedSequence([seed, epoch, draw]).generate_state(1)
+    return torch.Generator().manual_seed(int(mixed[0]))
 
 
 def augment(
@@ -226,7 +239,13 @@ def augment(
 
 def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]):
     """Return (x / 255 - mean) / std per channel, float32, of uint8 (N, C, H, W)."""
+    scale, offset = _affine(tuple(mean), tuple(std), images.device)
+    return images.to(torch.float32, copy=True).mul_(scale).add_(offset)
+
+
+@lru_cache(maxsize=16)  # or each batch would wait for two copies to the GPU
+@torch.inference_mode(False)  # what is kept must serve a later training, too
+def _affine(mean: tuple, std: tuple, device: torch.device) -> tuple[Tensor, Tensor]:
     mean, std = torch.tensor([mean, std], dtype=torch.float64)[:, :, None, None]
-    scale, offset = 1 / (255 * std), -mean / std
-    scale, offset = (t.to(images.device, torch.float32) for t in (scale, offset))
-    return images.to(torch.float32).mul_(scale).add_(offset)
+    std = torch.where(std > 0, std, 1)  # a plane of one colour becomes 0
+    return tuple(t.to(device, torch.float32) for t in (1 / (255 * std), -mean / std))

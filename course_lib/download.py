@@ -10,6 +10,7 @@ import shutil
 import sys
 import tarfile
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import HTTPError
@@ -67,9 +68,8 @@ def data_root(root: str | Path | None = None) -> Path:
 def find(name: str, root: Path) -> Path | None:
     """Return where the known data set lies below `root`, or None."""
     if name == "digits":
-        from sklearn import datasets
-
-        return Path(datasets.__file__).parent / "data" / "digits.csv.gz"
+        sklearn = Path(find_spec("sklearn").origin).parent  # without importing it
+        return sklearn / "datasets" / "data" / "digits.csv.gz"
     places = (root / place for place in KNOWN[name].places)
     return next((place for place in places if place.exists()), None)
 

@@ -6,7 +6,6 @@ import difflib
 import os
 import pickle
 import sys
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.download import DataError, fetch, find
+from course_lib.download import DataError, fetch
 
 SPLITS = ("train", "val", "test")
 EXTENSIONS = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -26,6 +25,7 @@ ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "classes
 
 
 def read(name: str, root: Path):
+    """Return what the reader of a known name, or of a path, makes of it."""
     if name in READERS:
         return READERS[name](root)
     for path in (Path(name).expanduser(), root / name):
@@ -53,7 +53,7 @@ def _digits(_root: Path):
 
 
 def _cifar10(root: Path):
-    path = find("cifar10", root) or fetch("cifar10", root)
+    path = fetch("cifar10", root)
     if path.suffix == ".npz":
         return _npz(path)
     from torchvision.datasets import CIFAR10
@@ -64,7 +64,7 @@ def _cifar10(root: Path):
 def _fashion_mnist(root: Path):
     from torchvision.datasets import FashionMNIST
 
-    path = find("fashion-mnist", root) or fetch("fashion-mnist", root)
+    path = fetch("fashion-mnist", root)
     return _torchvision(FashionMNIST, path.parent.parent, path)
 
 
@@ -90,9 +90,9 @@ def _torchvision(dataset: type, root: Path, path: Path):
 def _imagenette(root: Path):
     from torchvision.datasets import Imagenette
 
-    path, parts, classes = _folder(
-        find("imagenette", root) or fetch("imagenette", root)
-    )
+    path, parts, classes = _folder(fetch("imagenette", root))
+    if "val" not in parts:
+        raise DataError(f"{path} has no folder val: delete it and fetch it again")
     parts["test"] = parts.pop("val")  # the official held-out images: only for reporting
     names = Imagenette._WNID_TO_CLASS
     return path, parts, tuple(names.get(wnid, (wnid,))[0] for wnid in classes)
@@ -117,14 +117,14 @@ def _npz(path: Path):
                     f"and has {', '.join(file.files) or 'nothing'}"
                 )
             arrays = {key: file[key] for key in ARRAYS}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file fails in many ways
         raise DataError(
             f"{path} cannot be read ({error}): write it again with numpy.savez, plain "
             "arrays only, no objects"
         ) from error
-    classes = tuple(map(str, arrays["classes"].reshape(-1)))
+    classes = tuple(arrays["classes"].reshape(-1).astype(str).tolist())
     parts = {
         split: _checked(
             arrays[f"{split}_images"],
@@ -217,9 +217,10 @@ def cut(parts: dict, classes: tuple[str, ...], where) -> dict:
     left = labels[chosen["train"]].bincount(minlength=len(classes))
     if 0 in left:
         poor = int(left.argmin())
+        count = int((labels == poor).sum())
         raise DataError(
-            f"{where}: of {int((labels == poor).sum())} training images of class "
-            f"{classes[poor]!r} none is left after val and test are cut: give it 3 or more"
+            f"{where}: class {classes[poor]!r} has {count} training images, of which "
+            "none is left after val and test are cut: give it 3 or more"
         )
     return parts | {s: (pixels[m.numpy()], labels[m]) for s, m in chosen.items()}
 

@@ -1,0 +1,593 @@
+"""The images are the right ones, the splits do not leak, chance comes from the seed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from course_lib import data
+
+REAL = pytest.mark.real_data
+HERE = os.environ.get("COURSE_DATA")
+needs_real = pytest.mark.skipif(not HERE, reason="COURSE_DATA is not set")
+
+
+# Splits
+
+
+def rows(images):
+    return {image.numpy().tobytes() for image in images.images}
+
+
+def test_digits_are_scikit_learns():
+    from sklearn.datasets import load_digits
+
+    splits = {split: data.load("digits", split) for split in data.SPLITS}
+    assert [len(splits[s]) for s in data.SPLITS] == [1429, 185, 183]
+    assert sum(len(split) for split in splits.values()) == 1797
+    train = splits["train"]
+    assert train.images.dtype == torch.uint8
+    assert train.labels.dtype == torch.int64
+    assert train.images.shape == (1429, 1, 8, 8)
+    assert train.images.unique().tolist() == [round(i * 255 / 16) for i in range(17)]
+    seen = set().union(*(rows(split) for split in splits.values()))
+    assert seen == {
+        np.rint(i * 255 / 16).astype(np.uint8).tobytes() for i in load_digits().images
+    }
+
+
+def test_the_rule_of_the_split_is_what_is_documented():
+    from sklearn.datasets import load_digits
+
+    target = load_digits().target
+    nines = np.flatnonzero(target == 9)
+    raw = np.rint(load_digits().images * 255 / 16).astype(np.uint8)
+    for split, turn in (("val", 0), ("test", 1)):
+        ours = data.load("digits", split)
+        ours = ours.take(ours.labels == 9)
+        assert np.array_equal(ours.images[:, 0].numpy(), raw[nines[turn::10]])
+
+
+def test_split_that_is_given_is_kept(tmp_path):
+    make_folder(tmp_path, {"train": 20, "val": 3, "test": 2})
+    sizes = [len(data.load(tmp_path, split)) for split in data.SPLITS]
+    assert sizes == [40, 6, 4]
+    make_folder(tmp_path / "two", {"train": 20, "test": 2})
+    sizes = [len(data.load(tmp_path / "two", split)) for split in data.SPLITS]
+    assert sizes == [36, 4, 4]
+
+
+@REAL
+@needs_real
+@pytest.mark.parametrize(
+    ("name", "sizes", "shape"),
+    [
+        ("cifar10", [45_000, 5_000, 10_000], (3, 32, 32)),
+        ("fashion-mnist", [54_000, 6_000, 10_000], (1, 28, 28)),
+    ],
+)
+def test_real_sets_are_split_by_class(name, sizes, shape):
+    splits = [data.load(name, split) for split in data.SPLITS]
+    assert [len(split) for split in splits] == sizes
+    assert len(splits[0].classes) == 10
+    for split in splits:
+        assert split.images.shape[1:] == shape
+        assert split.labels.bincount().tolist() == [len(split) // 10] * 10
+
+
+@REAL
+@needs_real
+def test_imagenette_has_names_and_keeps_its_official_images_for_test():
+    if not list(Path(HERE).glob("imagenette*")):
+        pytest.skip("no imagenette under COURSE_DATA")
+    test = data.load("imagenette", "test", size=32)
+    assert test.classes[0] == "tench"
+    folder = next(Path(HERE).glob("imagenette*"))
+    assert len(test) == len(list((folder / "val").rglob("*.JPEG")))
+
+
+# Normalisation
+
+
+def test_constants_of_digits():
+    train = data.load("digits")
+    pixels = train.images.double() / 255
+    assert train.mean == pytest.approx((pixels.mean().item(),), abs=5e-5)
+    assert train.std == pytest.approx((pixels.std(correction=0).item(),), abs=5e-5)
+
+
+@REAL
+@needs_real
+@pytest.mark.parametrize("name", ["cifar10", "fashion-mnist"])
+def test_constants_of_real_sets(name):
+    """Within 2e-4: a copy of CIFAR-10 that went through JPEG may differ by so much."""
+    train, val = data.load(name), data.load(name, "val")
+    pixels = torch.cat([train.images, val.images]).transpose(0, 1).flatten(1)
+    for plane, mean, std in zip(pixels, train.mean, train.std, strict=True):
+        plane = plane.float().div_(255)
+        assert mean == pytest.approx(plane.mean(dtype=torch.float64).item(), abs=2e-4)
+        assert std == pytest.approx(plane.std().item(), abs=2e-4)
+
+
+@pytest.mark.parametrize("keys", [{"size": 20}, {"size": 20, "channels": 3}])
+def test_any_other_training_set_gets_mean_0_and_deviation_1(keys):
+    train = data.load("digits", **keys)
+    pixels, _ = next(data.batches(train, len(train)))
+    torch.testing.assert_close(pixels.mean((0, 2, 3)), torch.zeros(len(train.mean)))
+    torch.testing.assert_close(
+        pixels.std((0, 2, 3), correction=0), torch.ones(len(train.mean))
+    )
+    val = data.load("digits", "val", **keys)
+    assert (val.mean, val.std) == (train.mean, train.std)
+
+
+def test_normalise_follows_its_formula_and_keeps_its_input():
+    images = torch.randint(0, 256, (2, 3, 4, 5)).float()
+    before = images.clone()
+    out = data.normalise(images, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    expected = (images[1, 2] / 255 - 0.3) / 0.6
+    torch.testing.assert_close(out[1, 2], expected)
+    assert torch.equal(images, before)
+
+
+def test_normalise_after_inference_still_lets_gradients_through():
+    constants = (0.123,), (0.456,)
+    with torch.inference_mode():
+        data.normalise(torch.zeros(1, 1, 2, 2, dtype=torch.uint8), *constants)
+    pixels = torch.rand(1, 1, 2, 2, requires_grad=True)
+    data.normalise(pixels, *constants).sum().backward()
+    torch.testing.assert_close(pixels.grad, torch.full_like(pixels, 1 / 255 / 0.456))
+
+
+def test_images_of_one_colour_stay_finite(tmp_path):
+    arrays = some_arrays()
+    arrays["train_images"][:] = 7
+    np.savez(tmp_path / "flat.npz", **arrays)
+    pixels, _ = next(data.batches(data.load(tmp_path / "flat.npz"), 4))
+    assert pixels.abs().max() < 1e-6
+
+
+# Size and channels
+
+
+def test_resize_of_an_even_plane_and_of_a_ramp():
+    train = data.load("digits", size=32)
+    assert train.images.shape == (1429, 1, 32, 32)
+    small = data.load("digits").images.float()
+    assert (
+        train.images.float().mean((1, 2, 3)) - small.mean((1, 2, 3))
+    ).abs().max() < 3
+
+
+def test_channels(tmp_path):
+    grey, colour = data.load("digits"), data.load("digits", channels=3)
+    assert torch.equal(colour.images, grey.images.expand(-1, 3, -1, -1))
+    arrays = some_arrays()
+    np.savez(tmp_path / "a.npz", **arrays)
+    grey = data.load(tmp_path / "a.npz", "test", channels=1)
+    expected = torch.from_numpy(arrays["test_images"]).float().mean(3).round()
+    assert torch.equal(grey.images[:, 0].float(), expected)
+    assert len(grey.mean) == len(grey.std) == 1
+
+
+# Batches and augmentation
+
+
+def epoch(images, **keys):
+    pixels, labels = zip(*data.batches(images, 100, **keys), strict=True)
+    return torch.cat(pixels), torch.cat(labels)
+
+
+def test_every_image_comes_once_the_last_batch_is_what_is_left():
+    train = data.load("digits")
+    sizes = [len(labels) for _, labels in data.batches(train, 100, shuffle=True)]
+    assert sizes == [100] * 14 + [29]
+    pixels, labels = epoch(train, shuffle=True)
+    plain = data.normalise(train.images, train.mean, train.std)
+    assert torch.equal(labels.bincount(), train.labels.bincount())
+    key = (plain * torch.rand(8, 8, dtype=torch.float64)).sum((1, 2, 3))
+    assert not torch.equal(labels, train.labels)
+    torch.manual_seed(0)
+    assert len(key.unique()) == len(plain.flatten(1).unique(dim=0))
+    assert torch.equal(
+        pixels.flatten(1).unique(dim=0, return_counts=True)[1],
+        plain.flatten(1).unique(dim=0, return_counts=True)[1],
+    )
+
+
+def test_labels_stay_with_their_images():
+    train = data.load("digits")
+    label_of = {
+        row.numpy().tobytes(): int(label)
+        for row, label in zip(train.images, train.labels, strict=True)
+    }
+    scale = torch.tensor(255 * train.std[0])
+    for pixels, labels in data.batches(train, 64, shuffle=True):
+        back = (pixels * scale + 255 * train.mean[0]).round().to(torch.uint8)
+        for image, label in zip(back, labels, strict=True):
+            assert label_of[image.numpy().tobytes()] == int(label)
+
+
+def test_chance_is_a_function_of_seed_epoch_and_step():
+    train = data.load("digits", size=16)
+    keys = {"shuffle": True, "flip": True, "crop_padding": 2}
+    torch.manual_seed(1)
+    first = epoch(train, seed=3, epoch=2, **keys)
+    torch.manual_seed(2)  # the global generator has no say
+    again = epoch(train, seed=3, epoch=2, **keys)
+    assert torch.equal(first[0], again[0])
+    for seed, at in ((4, 2), (3, 1), (2, 3)):
+        assert not torch.equal(first[1], epoch(train, seed=seed, epoch=at, **keys)[1])
+    later, labels = epoch(train, seed=3, epoch=2, start=5, **keys)
+    assert torch.equal(later, first[0][500:])
+    assert torch.equal(labels, first[1][500:])
+    assert list(data.batches(train, 100, start=15)) == []
+
+
+def test_the_numbers_drawn_are_the_same_everywhere():
+    """A change here breaks the promise that a seed gives the same run tomorrow."""
+    order = torch.arange(10, dtype=torch.uint8).view(10, 1, 1, 1)
+    images = data.Images(order, torch.arange(10), (), "", "train", (0.0,), (1 / 255,))
+    _, labels = next(data.batches(images, 10, seed=7, epoch=3, shuffle=True))
+    assert labels.tolist() == DRAWN
+
+
+DRAWN = [1, 5, 2, 8, 7, 9, 6, 3, 0, 4]
+
+
+def augment_spec(image, mirrored, top, left, padding):
+    """One image (C, H, W), slow and obvious."""
+    if mirrored:
+        image = image.flip(2)
+    channels, height, width = image.shape
+    bordered = torch.zeros(channels, height + 2 * padding, width + 2 * padding)
+    bordered[:, padding : padding + height, padding : padding + width] = image
+    return bordered[:, top : top + height, left : left + width]
+
+
+@pytest.mark.parametrize("shape", [(40, 3, 5, 7), (40, 1, 4, 4)])
+def test_every_augmented_image_is_a_shift_or_a_mirrored_shift(shape):
+    images = torch.randint(1, 256, shape, dtype=torch.uint8)
+    out = data.augment(
+        images, flip=True, crop_padding=2, generator=torch.Generator().manual_seed(0)
+    )
+    assert out.dtype == torch.uint8
+    seen = set()
+    for image, augmented in zip(images, out, strict=True):
+        draws = [
+            (m, y, x)
+            for m in (False, True)
+            for y in range(5)
+            for x in range(5)
+            if torch.equal(augment_spec(image, m, y, x, 2), augmented.float())
+        ]
+        assert len(draws) == 1
+        seen.add(draws[0])
+    assert {m for m, _, _ in seen} == {False, True}
+    assert {y for _, y, _ in seen} == {x for _, _, x in seen} == set(range(5))
+
+
+def test_switching_flips_off_leaves_the_crops_as_they_were():
+    images = torch.randint(1, 256, (64, 3, 8, 8), dtype=torch.uint8)
+
+    def run(**keys):
+        generator = torch.Generator().manual_seed(5)
+        return data.augment(images, **keys, generator=generator)
+
+    mirrored = (run(flip=True) != images).flatten(1).any(1)
+    assert 20 < mirrored.sum() < 44
+    cropped = run(crop_padding=3)
+    both = torch.where(mirrored[:, None, None, None], cropped.flip(3), cropped)
+    assert torch.equal(run(flip=True, crop_padding=3), both)
+
+
+@pytest.mark.slow
+def test_batches_are_fast():
+    """One idle core does 140,000 images/s; a fifth is left to a busy machine."""
+    images = torch.randint(0, 256, (20_000, 3, 32, 32), dtype=torch.uint8)
+    many = data.Images(images, torch.zeros(20_000), (), "", "", (0.5,) * 3, (0.2,) * 3)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    begin = time.process_time()
+    for _ in data.batches(many, 128, shuffle=True, flip=True, crop_padding=4):
+        pass
+    torch.set_num_threads(threads)
+    assert 20_000 / (time.process_time() - begin) > 28_000
+
+
+# Images
+
+
+def test_take():
+    train = data.load("digits")
+    assert torch.equal(train.take(5).images, train.images[:5])
+    picked = train.take(torch.tensor([3, 1]))
+    assert torch.equal(picked.labels, train.labels[[3, 1]])
+    with pytest.raises(
+        data.DataError, match=r"1430 images asked of digits train.*1429"
+    ):
+        train.take(1430)
+
+
+def test_digest_knows_every_pixel_label_and_name():
+    val = data.load("digits", "val")
+    assert val.digest == data.load("digits", "val").digest
+    assert len(val.digest) == 64
+    from dataclasses import replace
+
+    pixels, labels = val.images.clone(), val.labels.clone()
+    pixels[9, 0, 3, 3] += 1
+    labels[9] = (labels[9] + 1) % 10
+    changed = [
+        replace(val, images=pixels),
+        replace(val, labels=labels),
+        replace(val, classes=("x", *val.classes[1:])),
+        replace(val, images=val.images.view(-1, 1, 4, 16)),
+    ]
+    assert len({val.digest, *(images.digest for images in changed)}) == 5
+
+
+# A user's own data: an .npz
+
+
+def some_arrays(train=30, test=6, classes=3):
+    rng = np.random.default_rng(0)
+    return {
+        "train_images": rng.integers(0, 256, (train, 6, 5, 3), dtype=np.uint8),
+        "train_labels": np.arange(train) % classes,
+        "test_images": rng.integers(0, 256, (test, 6, 5, 3), dtype=np.uint8),
+        "test_labels": np.arange(test) % classes,
+        "classes": np.array([f"class {i}" for i in range(classes)]),
+    }
+
+
+def test_npz_round_trip_in_each_form(tmp_path):
+    arrays = some_arrays()
+    channels_first = {
+        key: a.transpose(0, 3, 1, 2) if a.ndim == 4 else a for key, a in arrays.items()
+    }
+    grey = {key: a[..., 0] if a.ndim == 4 else a for key, a in arrays.items()}
+    loaded = []
+    for i, form in enumerate((arrays, channels_first, grey)):
+        path = tmp_path / f"{i}.npz"
+        (np.savez, np.savez_compressed)[i % 2](path, **form)
+        loaded.append(data.load(str(path), "test"))
+    last, first, plane = loaded
+    assert last.images.shape == (6, 3, 6, 5)
+    assert plane.images.shape == (6, 1, 6, 5)
+    assert last.digest == first.digest
+    assert torch.equal(last.images[:, :1], plane.images)
+    assert last.classes == ("class 0", "class 1", "class 2")
+    assert last.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    assert len(data.load(tmp_path / "0.npz")) == 27
+
+
+def test_name_below_the_root(tmp_path, monkeypatch):
+    np.savez(tmp_path / "mine.npz", **some_arrays())
+    make_folder(tmp_path / "photos", {"train": 6})
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    assert len(data.load("mine.npz")) == 27
+    assert data.load("photos").classes == ("cat", "dog")
+
+
+def change(**changed):
+    return lambda arrays: arrays | changed
+
+
+U8 = np.uint8
+BAD_ARRAYS = {
+    "a key is missing": (lambda a: a.pop("classes"), r"lacks classes: it needs"),
+    "floats": (
+        change(train_images=np.zeros((30, 6, 5))),
+        r"float64 \(30, 6, 5\).*uint8",
+    ),
+    "flat": (change(test_images=np.zeros((6, 30), U8)), r"uint8 \(6, 30\), not"),
+    "no images": (change(test_images=np.zeros((0, 6, 5), U8)), r"\(0, 6, 5\), not"),
+    "2 planes": (change(test_images=np.zeros((6, 6, 5, 2), U8)), r"neither 1 nor 3"),
+    "few labels": (change(train_labels=np.zeros(29, int)), r"\(29,\).*the 30 images"),
+    "real labels": (change(train_labels=np.zeros(30)), r"float64.*whole number"),
+    "label too big": (change(test_labels=np.full(6, 3)), r"test.*label 3 .*0 to 2"),
+    "label below 0": (
+        change(test_labels=np.full(6, -1)),
+        r"label -1 is outside 0 to 2",
+    ),
+    "empty class": (
+        change(train_labels=np.arange(30) % 2),
+        r"'class 2' has 0 training",
+    ),
+    "object": (change(classes=np.array([print, {}])), r"cannot be read.*no objects"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), BAD_ARRAYS.values(), ids=BAD_ARRAYS)
+def test_bad_arrays_are_named(tmp_path, spoil, message):
+    arrays = some_arrays()
+    spoiled = spoil(arrays)
+    np.savez(tmp_path / "bad.npz", **(spoiled if isinstance(spoiled, dict) else arrays))
+    with pytest.raises(data.DataError, match=message) as error:
+        data.load(tmp_path / "bad.npz")
+    assert str(tmp_path / "bad.npz") in str(error.value)
+
+
+def test_hostile_pickle_is_not_executed(tmp_path):
+    class Touch:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "executed",))
+
+    objects = np.array([Touch()], dtype=object)
+    np.savez(tmp_path / "evil.npz", **some_arrays() | {"train_labels": objects})
+    with pytest.raises(data.DataError, match=r"evil\.npz cannot be read"):
+        data.load(tmp_path / "evil.npz")
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
+def test_truncated_file(tmp_path, keep):
+    np.savez_compressed(tmp_path / "a.npz", **some_arrays())
+    whole = (tmp_path / "a.npz").read_bytes()
+    end = keep if isinstance(keep, int) else int(keep * len(whole))
+    (tmp_path / "a.npz").write_bytes(whole[:end])
+    with pytest.raises(data.DataError, match=r"a\.npz cannot be read"):
+        data.load(tmp_path / "a.npz")
+
+
+def test_flipped_bits(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", **some_arrays())
+    whole = bytearray((tmp_path / "a.npz").read_bytes())
+    for at in range(200, 1200):
+        whole[at] ^= 255
+    (tmp_path / "a.npz").write_bytes(whole)
+    with pytest.raises(data.DataError, match=r"a\.npz cannot be read"):
+        data.load(tmp_path / "a.npz")
+
+
+def test_an_array_is_no_archive(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    with pytest.raises(data.DataError, match=r"a\.npy cannot be read"):
+        data.load(tmp_path / "a.npy")
+
+
+# A user's own data: a folder
+
+
+def make_folder(root, splits, size=(9, 7), classes=("cat", "dog")):
+    """Write PNG images, each of one colour that says where it stands."""
+    for s, (split, count) in enumerate(splits.items()):
+        for label, name in enumerate(classes):
+            (root / split / name).mkdir(parents=True)
+            for i in range(count):
+                image = Image.new("RGB", size, (s, label, i))
+                image.save(root / split / name / f"{i:03d}.png")
+
+
+def test_folder_keeps_order_labels_and_pixels(tmp_path):
+    make_folder(tmp_path, {"train": 12, "test": 2})
+    (tmp_path / "train" / "cat" / "notes.txt").write_text("not an image")
+    (tmp_path / "train" / "cat" / "._000.png").write_text("what macOS leaves")
+    (tmp_path / "train" / ".ipynb_checkpoints").mkdir()
+    train = data.load(tmp_path)
+    assert train.images.shape == (20, 3, 7, 9)
+    assert train.classes == ("cat", "dog")
+    numbers = [i for i in range(12) if i not in (0, 10)] * 2  # 0 and 10 are val
+    expected = torch.tensor(
+        [[0, label, i] for label, i in zip([0] * 10 + [1] * 10, numbers, strict=True)]
+    )
+    assert torch.equal(train.images[:, :, 3, 3].long(), expected)
+    assert train.labels.tolist() == [0] * 10 + [1] * 10
+
+
+def test_class_folders_alone_are_cut_into_three(tmp_path):
+    make_folder(tmp_path, {".": 20})
+    sizes = [len(data.load(tmp_path, split)) for split in data.SPLITS]
+    assert sizes == [32, 4, 4]
+
+
+def test_images_of_many_sizes_need_a_size(tmp_path):
+    make_folder(tmp_path, {"train": 6})
+    Image.new("L", (30, 20)).save(tmp_path / "train" / "dog" / "003.png")
+    with pytest.raises(data.DataError, match=r"003\.png has 20 x 30 .*pass size="):
+        data.load(tmp_path)
+    assert data.load(tmp_path, size=16).images.shape == (8, 3, 16, 16)
+
+
+def test_photo_is_turned_upright(tmp_path):
+    make_folder(tmp_path, {".": 3})
+    photo = Image.new("RGB", (7, 9))
+    photo.putpixel((0, 0), (255, 255, 255))
+    exif = photo.getexif()
+    exif[0x0112] = 6  # turn it by 90 degrees clockwise to see it upright
+    photo.save(tmp_path / "cat" / "001.png", exif=exif)
+    images = data.load(tmp_path, "test").images
+    assert images.shape == (2, 3, 7, 9)
+    assert images[0, :, 0, 8].tolist() == [255] * 3
+
+
+def test_decoding_once_is_enough_for_mean_and_deviation(tmp_path):
+    make_folder(tmp_path, {"train": 6})
+    train = data.load(tmp_path)
+    test = data.load(tmp_path, "test")
+    assert (train.mean, train.std) == (test.mean, test.std)
+    for file in (tmp_path / "train").rglob("*.png"):
+        Image.new("RGB", (9, 7), (9, 9, 9)).save(file)
+        os.utime(file, ns=(0, 0))
+    assert data.load(tmp_path, "test").mean == pytest.approx((9 / 255,) * 3)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", None])
+def test_broken_image_is_named(tmp_path, content):
+    make_folder(tmp_path, {"train": 6})
+    bad = tmp_path / "train" / "dog" / "004.png"
+    bad.write_bytes(bad.read_bytes()[:-30] if content is None else content)
+    with pytest.raises(
+        data.DataError, match=r"dog/004\.png cannot be read as an image"
+    ):
+        data.load(tmp_path)
+
+
+def test_folders_that_are_not_a_data_set(tmp_path):
+    with pytest.raises(data.DataError, match=r"no folders in .*folder of their own"):
+        data.load(tmp_path)
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    with pytest.raises(data.DataError, match=r"no images in the class folders of"):
+        data.load(tmp_path)
+    make_folder(tmp_path, {"train": 4}, classes=("dog",))
+    with pytest.raises(data.DataError, match=r"class 'cat' has 0 training images"):
+        data.load(tmp_path)
+    (tmp_path / "val" / "cow").mkdir(parents=True)
+    with pytest.raises(data.DataError, match=r"val/cow is a class that .*train lacks"):
+        data.load(tmp_path)
+
+
+def test_two_images_a_class_are_too_few(tmp_path):
+    make_folder(tmp_path, {".": 2})
+    with pytest.raises(data.DataError, match=r"'cat' has 2 training.*3 or more"):
+        data.load(tmp_path)
+
+
+def test_imagenette_without_its_val_folder(tmp_path):
+    make_folder(tmp_path / "imagenette160", {"train": 4})
+    with pytest.raises(data.DataError, match=r"imagenette160 has no folder val"):
+        data.load("imagenette", root=tmp_path)
+
+
+# Wrong calls
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "message"),
+    [
+        ("CIFAR-10", {}, r"'CIFAR-10': did you mean 'cifar10'\?"),
+        ("zebra", {}, r"'zebra': there are digits, fashion-mnist, cifar10"),
+        ("no/such/folder", {}, r"no folder and no file at no/such/folder"),
+        ("digits", {"split": "valid"}, r"'valid': take train, val or test"),
+        ("digits", {"size": 0}, r"size 0.*1 or more"),
+        ("digits", {"channels": 2}, r"channels 2.*1 or 3"),
+    ],
+)
+def test_wrong_call_says_what_would_be_right(name, keys, message):
+    with pytest.raises(data.DataError, match=message):
+        data.load(name, **keys)
+
+
+def test_batch_size_0():
+    with pytest.raises(data.DataError, match=r"batch_size is 0"):
+        next(data.batches(data.load("digits"), 0))
+
+
+def test_import_is_light():
+    code = (
+        "import sys, course_lib.data;"
+        "print(*{'torchvision', 'sklearn', 'PIL', 'rich', 'scipy'} & set(sys.modules))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.split() == []
