@@ -286,7 +286,7 @@ class _Counter(TorchDispatchMode):
             self.fields[y] = spans
         layer = self.layer(self.running[-1][0])
         layer.receptive_field = _pixels(spans)
-        if spans != EVERYTHING and _windows(name, a, len(spans)):
+        if spans != EVERYTHING and (self.widest or _windows(name, a, len(spans))):
             self.widest = max(self.widest or 0, layer.receptive_field)
 
 
