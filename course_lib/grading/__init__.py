@@ -18,7 +18,6 @@ _HOME = {
     "export": "summary",
     "report": "summary",
     "sample_class": "sample",
-    "demo_course": "sample",
 }
 
 __all__ = sorted(_HOME)

@@ -110,7 +110,7 @@ def register(assignment: str, course: Path) -> None:
 
 
 def in_own_process(course: Path, assignment: str, student: str, threads: int) -> dict:
-    """Grade one submission in a process that is ended, children too, when it is late."""
+    """Grade one submission in a process, ended with its children when it is late."""
     command = [sys.executable, "-m", "course_lib.grading.one"]
     command += [str(course), assignment, student, "force"]
     limit = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}

@@ -90,33 +90,38 @@ def grade_id(cell: NotebookNode) -> str | None:
 
 
 def tampering(submitted: NotebookNode, released: NotebookNode) -> list[str]:
-    """Say, a sentence each, which protected parts of the release were changed."""
+    """Say what was done to protected parts of the release, a phrase for each kind."""
+    found: dict[str, list[str]] = {}
     handed_in: dict[str, NotebookNode] = {}
-    notes = []
     for cell in submitted.cells:
         name = grade_id(cell)
+        if "skip-execution" in cell.metadata.get("tags", []):
+            found.setdefault("tagged skip-execution", []).append(name or "a cell")
         if name in handed_in:
-            notes.append(f"{name} appears twice")
+            found.setdefault("there twice", []).append(name)
         if name:
             handed_in[name] = cell
-        if "skip-execution" in cell.metadata.get("tags", []):
-            notes.append(f"{name or 'a cell'} is tagged skip-execution")
     for cell in released.cells:
         name = grade_id(cell)
-        if name is not None:
-            notes += _changes(name, cell, handed_in.get(name))
-    return notes
+        for kind in _changes(cell, handed_in.get(name)) if name else []:
+            found.setdefault(kind, []).append(name)
+    return [f"{kind}: {_listed(names)}" for kind, names in found.items()]
 
 
-def _changes(name: str, cell: NotebookNode, mine: NotebookNode | None) -> list[str]:
+def _changes(cell: NotebookNode, mine: NotebookNode | None) -> list[str]:
     facts = cell.metadata["nbgrader"]
+    locked = facts.get("locked")
     if mine is None:
-        return [f"{name} was removed"] if facts.get("locked") else []
-    notes = []
-    if facts.get("locked") and mine.source.split() != cell.source.split():
-        notes.append(f"the locked cell {name} was edited")
+        return ["locked but removed"] if locked else []
+    edited = locked and mine.source.split() != cell.source.split()
+    kinds = ["locked but edited"] if edited else []
     for key in ("points", "grade", "solution", "locked"):
-        if mine.metadata["nbgrader"].get(key) != facts.get(key):
-            new = mine.metadata["nbgrader"].get(key)
-            notes.append(f"{name}: {key} changed from {facts.get(key)} to {new!r}")
-    return notes
+        value = mine.metadata["nbgrader"].get(key)
+        if value != facts.get(key):
+            kinds.append(f"{key} set to {value!r}")
+    return kinds
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
