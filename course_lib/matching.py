@@ -12,6 +12,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import copy
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,7 +30,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 TOLERANCE = 1e-9  # relative to the largest value, in float64
 ATTEMPTS = 64  # runs of the candidate to find which of several like layers is which
 WINDOW = 24  # layers within which a wrong choice shows
-WINDOW = 24  # layers within which a wrong choice shows
+SETTINGS = re.compile(r", (?![^(]*\))")  # a comma that stands in no parentheses
 
 
 class CheckFailed(AssertionError):
@@ -87,14 +88,21 @@ def matches(
     raise CheckFailed(best[1])
 
 
-def label(name: str, module: nn.Module) -> str:
+class Label(str):
+    """A layer's path and the beginning of its settings; `.settings` has all of them."""
+
+    settings: str = ""
+
+
+def label(name: str, module: nn.Module) -> Label:
     """Return a module's path and a short description: `stem.0` Conv2d(3, 96, …)."""
-    words = module.extra_repr().replace(", device=None", "")
-    if len(words) > 48:
-        words = words[:48].rsplit(",", 1)[0] + ", …"
-    kind = type(module).__name__
-    name = f"`{name or 'the network'}`"
-    return f"{name} {kind}({words})" if words else f"{name} {kind}"
+    settings = module.extra_repr()
+    parts = SETTINGS.split(settings)
+    words = ", ".join(parts if len(parts) < 4 else [*parts[:3], "…"])
+    name, kind = f"`{name or 'the network'}`", type(module).__name__
+    short = Label(f"{name} {kind}({words})" if words else f"{name} {kind}")
+    short.settings = settings
+    return short
 
 
 def _prepared(net: nn.Module, train: bool, images: Tensor) -> nn.Module:
@@ -219,6 +227,7 @@ class Step:
     before: Tensor | None = None  # of a norm: its input, where x is the normalised one
     stats: tuple[Tensor, ...] = ()  # of a BatchNorm: running mean and variance ...
     after: tuple[Tensor, ...] = ()  # ... and the same after the pass
+    whole: Tensor | None = None  # of one tower of a grouped convolution: all it saw
     used: Tensor | None = None  # which of the O outputs have been handed over
 
     @cached_property
@@ -226,7 +235,7 @@ class Step:
         """What each output place saw, (R, F): a convolution's patches."""
         if not self.conv:
             return self.x
-        if self.conv["groups"] > 1:
+        if self.depthwise:
             return None
         kernel, walk = self.weight.shape[2:], (self.conv["dilation"], 0)
         patches = F.unfold(self.x, kernel, *walk, self.conv["stride"])
@@ -237,10 +246,15 @@ class Step:
         """The input: of a norm before it normalises, of a convolution unpadded."""
         if self.before is not None:
             return self.before
-        if not self.conv:
-            return self.x
+        if self.whole is not None or not self.conv:
+            return self.x if self.whole is None else self.whole
         (h, w), (height, width) = self.conv["padding"], self.x.shape[2:]
         return self.x[:, :, h : height - h, w : width - w]
+
+    @property
+    def depthwise(self) -> bool:
+        """Tell a depthwise convolution; towers are taken apart before."""
+        return bool(self.conv) and self.x.shape[1] > self.weight.shape[1]
 
     @property
     def features(self) -> int:
@@ -422,12 +436,13 @@ class Watch(TorchDispatchMode):
             rest = stride, padding, dilation, transposed, _extra, groups
             func = torch.ops.aten.convolution.default
             return self.other(func, "convolution", (x, weight, bias, *rest), {})
-        conv = {"stride": stride, "padding": padding, "dilation": dilation}
+        conv = {"stride": tuple(stride), "padding": tuple(padding)}
+        conv |= {"dilation": tuple(dilation), "groups": groups}
+        self.whole = x.clone() if 1 < groups < x.shape[1] else None
         padding = [p for side in reversed(padding) for p in (side, side)]
         x = F.pad(x, padding) if any(padding) else x
         towers = 1 if groups == x.shape[1] else groups
-        conv["groups"] = groups // towers
-        walk = {k: v for k, v in conv.items() if k != "padding"}
+        walk = {"stride": stride, "dilation": dilation, "groups": groups // towers}
         answers = []
         parts = [x.chunk(towers, 1), weight.chunk(towers)]
         parts.append([None] * towers if bias is None else bias.chunk(towers))
@@ -560,6 +575,7 @@ class Record(Watch):
         rows = channels_last(answer) if conv else answer
         name = self.weights.label(weight)
         step = Step("linear", name, x.clone(), y=rows.clone(), conv=conv or {})
+        step.whole = self.whole if conv else None
         step.weight = self.weights.read(weight).clone()
         self.steps.append(step)
         if bias is None:
@@ -662,7 +678,7 @@ class Filling(NamedTuple):
     by_maps: bool
     shuffle: Tensor | None = None
 
-    def values(self, conv: dict | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    def values(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return weight, answer and bias that yours should have, in its own order."""
         order, parts = self.order, self.parts
         weights = [
@@ -672,7 +688,7 @@ class Filling(NamedTuple):
         biases = [s.bias[o] for s, o in parts if s.bias is not None]
         bias = torch.cat(biases)[None] if biases else None
         outputs = Order(order.rows, self.shuffle)
-        if self.by_maps and conv["groups"] > 1:  # depthwise: an output a channel
+        if self.by_maps and parts[0][0].depthwise:  # an output a channel
             outputs = Order(None, order.columns)
         else:
             weight = order.pick(weight)
@@ -783,12 +799,13 @@ class Hand(Watch):
 
     def linear(self, x, weight, bias, run, conv=None):
         yours = Step("linear", self.weights.label(weight), x, weight, conv=conv or {})
+        yours.whole = self.whole if conv else None
         options = self.options(yours)
         if not options:
             raise Parted(self.unknown(yours))
         filling = self.choose(options)
         theirs = " + ".join(dict.fromkeys(step.name for step, _ in filling.parts))
-        values, expected, biases = filling.values(conv)
+        values, expected, biases = filling.values()
         answer = run(self.write(weight, values, yours.name, theirs))
         rows = channels_last(answer) if conv else answer
         if not close(rows, expected):
@@ -834,8 +851,7 @@ class Hand(Watch):
             if not close(mine, order.pick(after[None])[0]):
                 raise Parted(
                     f"{name} and theirs, {theirs.name}, see the same batch but keep "
-                    "other running statistics:"
-                    f"{settings(name, theirs.name)} look at momentum."
+                    f"other running statistics{against(yours, theirs)}."
                 )
         weight, bias = affine
         if weight is None and theirs.weight is not None:
@@ -984,7 +1000,7 @@ class Hand(Watch):
             if step.kind == yours.kind and same_input(yours, step):
                 return (
                     f"{yours.name} and theirs, {step.name}, see the same input but are "
-                    f"different layers:{settings(yours.name, step.name)}"
+                    f"different layers{against(yours, step)}."
                 )
         rest = [s for s in steps if not s.used.all()]
         like = [s for s in rest if s.kind == yours.kind and same_size(yours, s)]
@@ -1009,22 +1025,35 @@ class Hand(Watch):
         """Say how two layers differ that see the same and answer differently."""
         words = (
             f"{yours.name} and theirs, {theirs.name}, see the same input and hold the "
-            f"same weights but answer differently:{settings(yours.name, theirs.name)}"
+            f"same weights but answer differently{against(yours, theirs)}"
         )
         if rows.shape != expected.shape:
-            return f"{words} {len(rows)} places against {len(expected)}: the stride?"
+            return f"{words}. {len(rows)} places against {len(expected)}."
         if yours.conv:
-            return f"{words} look at stride, padding, dilation and groups."
-        return f"{words}{hint(rows, expected)}; look at epsilon and the kind of norm."
+            return f"{words}."
+        return f"{words}.{hint(rows, expected).capitalize()}."
 
 
-def settings(yours: str, theirs: str) -> str:
-    """Set two labels of one kind of layer side by side where they differ."""
-    a, b = (name.partition("(")[2].rstrip(")").split(", ") for name in (yours, theirs))
-    if len(a) == len(b) and a != b:
-        pairs = [f"{x} against {y}" for x, y in zip(a, b, strict=True) if x != y]
-        return f" {', '.join(pairs)};"
-    return ""
+def against(yours: Step, theirs: Step) -> str:
+    """Set the settings of two layers side by side where they differ."""
+    a, b = (s.conv or _settings(s.name) for s in (yours, theirs))
+    words = [
+        f"{key}={a.get(key, 'none')} against {b.get(key, 'none')}"
+        for key in {**a, **b}
+        if str(a.get(key)) != str(b.get(key))
+    ]
+    if yours.conv and theirs.conv:
+        kernels = [tuple(s.weight.shape[2:]) for s in (yours, theirs)]
+        if kernels[0] != kernels[1]:
+            words.insert(0, "kernel_size={} against {}".format(*kernels))
+    return f": {', '.join(words)}" if words else ""
+
+
+def _settings(name: str) -> dict:
+    """Return `in_features=3, bias=True` as a dict; what has no name gets its place."""
+    parts = SETTINGS.split(getattr(name, "settings", ""))
+    pairs = (p.split("=", 1) if "=" in p else (i, p) for i, p in enumerate(parts))
+    return dict(pairs)
 
 
 def relative(yours: Tensor, theirs: Tensor) -> float:

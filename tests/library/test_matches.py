@@ -1,0 +1,411 @@
+"""`check.matches` takes any right construction and finds each planted mistake.
+
+A mistake counts as found when the message names the layer where it was planted. Beside
+it stands the check that people write by hand, `allclose` of the answers with the default
+weights copied over: which mistakes that misses is a fact of the table, too.
+"""
+
+import copy
+import re
+from typing import NamedTuple
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib import check
+from course_lib.check import CheckFailed
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(3))
+
+
+# --- four small networks, in which one thing at a time can be wrong --------------------
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, channels, width, stride=1, **wrong):
+        super().__init__()
+        self.wrong = wrong
+        first, second = (stride, 1) if wrong.get("stride_first") else (1, stride)
+        eps, dilation = wrong.get("eps", 1e-5), wrong.get("dilation", 1)
+        self.conv1 = nn.Conv2d(channels, width, 1, first, bias=False)
+        self.bn1 = nn.BatchNorm2d(width, eps, wrong.get("momentum", 0.1))
+        self.conv2 = nn.Conv2d(
+            width,
+            width,
+            3,
+            second,
+            dilation,
+            dilation,
+            wrong.get("groups", 1),
+            bias=False,
+        )
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * width)
+        self.project = nn.Conv2d(channels, 4 * width, 1, stride, bias=False)
+        self.bn4 = nn.BatchNorm2d(4 * width)
+
+    def forward(self, x):
+        residual = self.bn1(self.conv1(x)).relu()
+        residual = self.bn2(self.conv2(residual)).relu()
+        residual = self.bn3(self.conv3(residual))
+        shortcut = self.bn4(self.project(x))
+        if self.wrong.get("relu_before_addition"):
+            return residual.relu() + shortcut
+        if self.wrong.get("no_shortcut"):
+            return residual.relu() + 0 * shortcut
+        return (residual + shortcut).relu()
+
+
+class Residual(nn.Module):
+    """A stem, two bottlenecks and a head, as in ResNet."""
+
+    def __init__(self, **wrong):
+        super().__init__()
+        first = {k: v for k, v in wrong.items() if k != "no_shortcut"}
+        self.stem = nn.Conv2d(3, 8, 7, 2, wrong.get("padding", 3), bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.pool = nn.MaxPool2d(3, 2, wrong.get("pool_padding", 1))
+        if wrong.get("average"):
+            self.pool = nn.AvgPool2d(3, 2, 1)
+        self.block1 = Bottleneck(8, 4, 2, **first)
+        self.block2 = Bottleneck(16, 4, **wrong)
+        self.head = nn.Linear(16, 10, bias=not wrong.get("no_bias"))
+        if wrong.get("zero_head"):
+            nn.init.zeros_(self.head.weight)
+
+    def forward(self, images):
+        x = self.pool(self.norm(self.stem(images)).relu())
+        x = self.block2(self.block1(x))
+        return self.head(x.mean((2, 3)))
+
+
+class Mobile(nn.Module):
+    """Inverted residuals with squeeze and excitation, as in EfficientNet."""
+
+    def __init__(self, act=nn.SiLU, gate=nn.Sigmoid, **wrong):
+        super().__init__()
+        self.wrong = wrong
+        self.stem = nn.Conv2d(3, 8, 3, 2, 1, bias=False)
+        self.norm = nn.BatchNorm2d(8, wrong.get("eps", 1e-3))
+        self.act = act()
+        self.expand = nn.Conv2d(8, 32, 1, bias=False)
+        self.expand_norm = nn.BatchNorm2d(32, 1e-3)
+        self.depthwise = nn.Conv2d(
+            32, 32, 5, padding=2, groups=32, bias=bool(wrong.get("bias"))
+        )
+        self.depthwise_norm = nn.BatchNorm2d(32, 1e-3)
+        self.squeeze, self.excite = nn.Conv2d(32, 2, 1), nn.Conv2d(2, 32, 1)
+        self.squeeze_act = nn.ReLU() if wrong.get("squeeze_relu") else act()
+        self.gate = gate()
+        self.narrow = nn.Conv2d(32, 8, 1, bias=False)
+        self.narrow_norm = nn.BatchNorm2d(8, 1e-3)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, images):
+        x = self.act(self.norm(self.stem(images)))
+        y = self.act(self.expand_norm(self.expand(x)))
+        y = self.act(self.depthwise_norm(self.depthwise(y)))
+        if not self.wrong.get("no_gate"):
+            s = self.squeeze_act(self.squeeze(y.mean((2, 3), keepdim=True)))
+            y = y * self.gate(self.excite(s))
+        y = self.narrow_norm(self.narrow(y))
+        if self.wrong.get("relu_after"):
+            y = y.relu()
+        x = y if self.wrong.get("no_shortcut") else x + y
+        return self.head(x.mean((2, 3)))
+
+
+class Block(nn.Module):
+    def __init__(self, width, **wrong):
+        super().__init__()
+        self.wrong = wrong
+        self.norm1 = nn.LayerNorm(width, wrong.get("eps", 1e-6))
+        self.norm2 = nn.LayerNorm(width, 1e-6)
+        self.qkv, self.project = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.fc1, self.fc2 = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def attend(self, x):
+        q, k, v = (
+            t.unflatten(-1, (self.wrong.get("heads", 2), -1)).transpose(1, 2)
+            for t in self.qkv(x).chunk(3, -1)
+        )
+        scale = 1 if self.wrong.get("no_scale") else q.shape[-1] ** -0.5
+        mixed = (q @ k.mT * scale).softmax(self.wrong.get("softmax", -1)) @ v
+        return self.project(mixed.transpose(1, 2).flatten(2))
+
+    def forward(self, x):
+        if self.wrong.get("post_norm"):
+            x = self.norm1(x + self.attend(x))
+        else:
+            x = x + self.attend(self.norm1(x))
+        act = self.wrong.get("act", F.gelu)
+        return x + self.fc2(act(self.fc1(self.norm2(x))))
+
+
+class Transformer(nn.Module):
+    """Patches, class token, positions, two blocks, norm and head, as in ViT."""
+
+    def __init__(self, **wrong):
+        super().__init__()
+        self.wrong = wrong
+        self.patch = nn.Conv2d(3, 16, 8, 8)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, 16))
+        self.position = nn.Parameter(0.02 * torch.randn(1, 17, 16))
+        self.block1, self.block2 = Block(16), Block(16, **wrong)
+        self.norm = nn.LayerNorm(16, 1e-6)
+        self.head = nn.Linear(16, 10)
+        if wrong.get("zero_head", True):
+            nn.init.zeros_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
+
+    def forward(self, images):
+        x = self.patch(images).flatten(2).mT
+        x = torch.cat([self.class_token.expand(len(x), -1, -1), x], 1)
+        if not self.wrong.get("no_position"):
+            x = x + self.position
+        x = self.block2(self.block1(x))
+        if not self.wrong.get("no_norm"):
+            x = self.norm(x)
+        x = x.mean(1) if self.wrong.get("mean_token") else x[:, 0]
+        return (
+            self.head(x).softmax(-1)
+            if self.wrong.get("probabilities")
+            else self.head(x)
+        )
+
+
+class Early(nn.Module):
+    """Response normalisation, overlapping pools and grouped convolutions, as AlexNet."""
+
+    def __init__(self, **wrong):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 5, 2)
+        self.conv2 = nn.Conv2d(8, 8, 5, padding=2, groups=wrong.get("groups", 2))
+        self.conv3 = nn.Conv2d(8, 8, 3, padding=1)
+        self.lrn = nn.LocalResponseNorm(
+            5, wrong.get("alpha", 5e-4), wrong.get("beta", 0.75), wrong.get("k", 2.0)
+        )
+        self.pool = nn.MaxPool2d(3, 2, ceil_mode=wrong.get("ceil_mode", True))
+        self.average = nn.AvgPool2d(
+            3, 1, 1, count_include_pad=wrong.get("count_include_pad", True)
+        )
+        self.order, self.flip = wrong.get("order", 0), wrong.get("flip", False)
+        self.act = wrong.get("act", nn.ReLU)()
+        self.head = nn.Linear(8 * 4 * 4, 10)
+
+    def forward(self, images):
+        x = self.act(self.conv1(images))
+        x = self.lrn(self.pool(x)) if self.order else self.pool(self.lrn(x))
+        x = self.average(self.act(self.conv2(x)))
+        x = F.adaptive_max_pool2d(self.act(self.conv3(x)), 4)
+        return self.head(x.mT.flatten(1) if self.flip else x.flatten(1))
+
+
+class Auxiliary(nn.Module):
+    """A head beside the head, that runs in training alone."""
+
+    def __init__(self, aux=True, late=False):
+        super().__init__()
+        self.stem, self.middle = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 3, 2)
+        self.head = nn.Linear(8, 10)
+        self.aux, self.late = nn.Linear(8, 10) if aux else None, late
+
+    def forward(self, images):
+        early = self.stem(images).relu()
+        late = self.middle(early).relu()
+        logits = self.head(late.mean((2, 3)))
+        if not self.training or self.aux is None:
+            return logits
+        return logits, self.aux((late if self.late else early).mean((2, 3)))
+
+
+# --- the mistakes ----------------------------------------------------------------------
+
+
+class Planted(NamedTuple):
+    net: type
+    wrong: dict
+    where: str  # what the message must say, a regular expression
+    train: bool = False
+
+
+MISTAKES = {
+    "batch-norm epsilon 1e-3": Planted(
+        Residual, {"eps": 1e-3}, r"`block1.bn1`.*eps=0.001"
+    ),
+    "epsilon 1e-5 for 1e-3": Planted(
+        Mobile, {"eps": 1e-5}, r"`norm`.*eps=1e-05 against"
+    ),
+    "momentum": Planted(
+        Residual, {"momentum": 0.01}, r"`block1.bn1`.*momentum=0.01 against", True
+    ),
+    "stride in the 1x1": Planted(
+        Residual, {"stride_first": 1}, r"`block1.conv1`.*stride"
+    ),
+    "dilation": Planted(Residual, {"dilation": 2}, r"`block1.conv2`.*dilation=\(2, 2\) against"),
+    "groups": Planted(Residual, {"groups": 2}, r"`block1.conv2`.*groups=2 against 1"),
+    "stem padding": Planted(
+        Residual, {"padding": 2}, r"`stem`.*padding=\(2, 2\) against"
+    ),
+    "pool padding": Planted(
+        Residual, {"pool_padding": 0}, r"after `norm`.*`block1.conv1`"
+    ),
+    "average for max pool": Planted(
+        Residual, {"average": 1}, r"after `norm`.*`block1.conv1`"
+    ),
+    "ReLU before addition": Planted(
+        Residual, {"relu_before_addition": 1}, r"after `block1.bn4`.*`block2.conv1`"
+    ),
+    "no shortcut": Planted(Residual, {"no_shortcut": 1}, r"after `block2.bn4`.*`head`"),
+    "no bias": Planted(Residual, {"no_bias": 1}, r"`head`.*has no bias"),
+    "hard-swish": Planted(Mobile, {"act": nn.Hardswish}, r"after `norm`.*`expand`"),
+    "ReLU for swish": Planted(
+        Mobile, {"act": nn.ReLU}, r"after `norm`.*never negative"
+    ),
+    "ReLU in the gate": Planted(
+        Mobile, {"squeeze_relu": 1}, r"after `squeeze`.*`excite`"
+    ),
+    "hard sigmoid": Planted(
+        Mobile, {"gate": nn.Hardsigmoid}, r"after `excite`.*`narrow`"
+    ),
+    "no gate": Planted(
+        Mobile, {"no_gate": 1}, r"`depthwise_norm`.*theirs with `squeeze`"
+    ),
+    "ReLU after the bottleneck": Planted(
+        Mobile, {"relu_after": 1}, r"after `narrow_norm`.*`head`"
+    ),
+    "no residual": Planted(Mobile, {"no_shortcut": 1}, r"after `narrow_norm`.*`head`"),
+    "bias before a norm": Planted(Mobile, {"bias": 1}, r"`depthwise`.*has a bias"),
+    "layer-norm epsilon": Planted(
+        Transformer, {"eps": 1e-5}, r"`block2.norm1`.*eps=1e-05"
+    ),
+    "tanh GELU": Planted(
+        Transformer,
+        {"act": lambda x: F.gelu(x, approximate="tanh")},
+        r"after `block2.fc1`.*`block2.fc2`.*nearly",
+    ),
+    "ReLU for GELU": Planted(
+        Transformer, {"act": F.relu}, r"after `block2.fc1`.*negative"
+    ),
+    "attention unscaled": Planted(
+        Transformer, {"no_scale": 1}, r"after `block2.qkv`.*`block2.project`"
+    ),
+    "number of heads": Planted(
+        Transformer, {"heads": 4}, r"after `block2.qkv`.*`block2.project`"
+    ),
+    "softmax over queries": Planted(
+        Transformer, {"softmax": -2}, r"after `block2.qkv`.*`block2.project`"
+    ),
+    "post-norm": Planted(
+        Transformer,
+        {"post_norm": 1},
+        r"after `block1.fc2`.*`block2.qkv`.*`block2.norm1`",
+    ),
+    "no final norm": Planted(
+        Transformer, {"no_norm": 1}, r"after `block2.fc2`.*`head`.*theirs with `norm`"
+    ),
+    "mean for class token": Planted(
+        Transformer, {"mean_token": 1}, r"after `norm`.*`head`"
+    ),
+    "positions never added": Planted(
+        Transformer, {"no_position": 1}, r"`block1.norm1`.*theirs with `position`"
+    ),
+    "probabilities": Planted(Transformer, {"probabilities": 1}, r"last layer, `head`"),
+    "alpha not times n": Planted(Early, {"alpha": 1e-4}, r"after `conv1`.*`conv2`"),
+    "LRN k of 1": Planted(Early, {"k": 1.0}, r"after `conv1`.*`conv2`"),
+    "LRN after the pool": Planted(Early, {"order": 1}, r"after `conv1`.*`conv2`"),
+    "no ceil_mode": Planted(Early, {"ceil_mode": False}, r"after `conv1`.*`conv2`"),
+    "padding not counted": Planted(
+        Early, {"count_include_pad": False}, r"after `conv2`.*border"
+    ),
+    "ReLU6": Planted(Early, {"act": nn.ReLU6}, r"after `conv1`"),
+    "leaky ReLU": Planted(Early, {"act": nn.LeakyReLU}, r"after `conv1`.*ReLU"),
+    "one tower": Planted(Early, {"groups": 1}, r"`conv2`.*groups=1 against 2"),
+    "no auxiliary head": Planted(Auxiliary, {"aux": False}, r"never run.*`aux`"),
+    "auxiliary head too late": Planted(Auxiliary, {"late": True}, r"`aux`", True),
+    "no auxiliary head, training": Planted(Auxiliary, {"aux": False}, r"`aux`", True),
+}
+PLAIN_MISSES = {  # what allclose at 1e-3 with copied default weights lets pass
+    *("batch-norm epsilon 1e-3", "epsilon 1e-5 for 1e-3", "momentum", "hard sigmoid"),
+    *("ReLU in the gate", "layer-norm epsilon", "tanh GELU", "ReLU for GELU"),
+    *("attention unscaled", "number of heads", "softmax over queries", "post-norm"),
+    *("no final norm", "mean for class token", "positions never added", "ReLU6"),
+    *("alpha not times n", "LRN after the pool", "no auxiliary head"),
+}
+
+
+def size(net: type) -> int:
+    return 35 if net is Early else 32
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_planted_mistake_is_found(name):
+    planted = MISTAKES[name]
+    yours, theirs = planted.net(**planted.wrong), planted.net()
+    images = noise(4, 3, size(planted.net), size(planted.net))
+    with pytest.raises(CheckFailed) as caught:
+        check.matches(yours, theirs, images, train=planted.train)
+    assert re.search(planted.where, str(caught.value)), str(caught.value)
+
+
+def passes_plain_check(planted: Planted) -> bool:
+    """Copy the default weights that fit, then compare answers at 1e-3, as people do."""
+    yours, theirs = planted.net(**planted.wrong).eval(), planted.net().eval()
+    own = yours.state_dict()
+    fits = {
+        k: v
+        for k, v in theirs.state_dict().items()
+        if k in own and own[k].shape == v.shape
+    }
+    yours.load_state_dict(fits, strict=False)
+    images = noise(4, 3, size(planted.net), size(planted.net))
+    with torch.no_grad():
+        return torch.allclose(yours(images), theirs(images), rtol=1e-3, atol=1e-3)
+
+
+def test_a_plain_comparison_misses_many():
+    missed = {name for name, planted in MISTAKES.items() if passes_plain_check(planted)}
+    assert missed >= PLAIN_MISSES
+
+
+@pytest.mark.parametrize("net", [Residual, Mobile, Transformer, Early, Auxiliary])
+@pytest.mark.parametrize("train", [False, True])
+def test_a_network_matches_itself_with_other_weights(net, train):
+    yours, theirs = net(), net()
+    before = copy.deepcopy(theirs.state_dict())
+    random = torch.get_rng_state()
+    match = check.matches(yours, theirs, noise(4, 3, size(net), size(net)), train=train)
+    assert match.error < 1e-9
+    if train or net is not Auxiliary:
+        assert match.params == sum(p.numel() for p in theirs.parameters())
+    assert (
+        repr(match) == f"Match({len(match.layers)} layers, {match.params:,} parameters)"
+    )
+    assert all(torch.equal(before[k], v) for k, v in theirs.state_dict().items())
+    assert torch.equal(random, torch.get_rng_state())
+
+
+def test_a_zero_head_hides_nothing():
+    images = noise(2, 3, 32, 32)
+    yours, theirs = Transformer(act=F.relu), Transformer()
+    assert torch.equal(yours(images), theirs(images))  # a zero head answers 0
+    with pytest.raises(CheckFailed):
+        check.matches(yours, theirs, images)
+    wide = Transformer()
+    wide.head = nn.Linear(16, 12)
+    with pytest.raises(CheckFailed, match="head"):
+        check.matches(wide, theirs, images)
