@@ -240,6 +240,18 @@ def test_the_numbers_drawn_are_the_same_everywhere():
     assert labels.tolist() == DRAWN
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_batches_on_the_gpu_are_those_of_the_cpu():
+    train = data.load("digits", size=16, channels=3)
+    keys = {"seed": 5, "shuffle": True, "flip": True, "crop_padding": 2}
+    here = epoch(train, **keys)
+    for there in (epoch(train.to("cuda"), **keys), epoch(train, device="cuda", **keys)):
+        assert there[0].device.type == there[1].device.type == "cuda"
+        assert torch.equal(there[0].cpu(), here[0])
+        assert torch.equal(there[1].cpu(), here[1])
+
+
 DRAWN = [1, 5, 2, 8, 7, 9, 6, 3, 0, 4]
 
 
