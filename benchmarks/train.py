@@ -5,9 +5,10 @@
 The peer is the tutorial's: its network, its SGD with momentum, a DataLoader over PIL
 images that go through ToTensor and Normalize, with 0 and with 2 workers. Both sides
 train that network on the same CIFAR-10 images (found through COURSE_DATA, or else the
-digits as 32x32 colour, and it says so) with the same recipe and two CPU threads, in turn
-in one process. The first round warms up, of the others the median counts. The peer's
-clock starts when its first batch has come, so starting its workers costs it nothing.
+digits as 32x32 colour, and it says so) with the same recipe and two CPU threads, in
+turn in one process. The first round warms up, of the others the median counts. The
+peer's clock starts when its first batch has come, so starting its workers costs it
+nothing.
 """
 
 from __future__ import annotations
