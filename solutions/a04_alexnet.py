@@ -29,9 +29,9 @@
 # | 6 | Six times faster? | 2 | – |
 #
 # Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing; the *visible* tests show what you would be graded on; after
-# you hand in, *hidden* tests ask the same function about other inputs. The first line of a
-# hidden test says which. Images are (N, C, H, W) throughout.
+# drawings and counts nothing; the *visible* tests show what you would be graded on;
+# after you hand in, *hidden* tests ask the same function about other inputs. The first
+# line of a hidden test says which. Images are (N, C, H, W) throughout.
 #
 # ["The paper"](https://papers.nips.cc/paper/4824) is Krizhevsky, Sutskever and Hinton,
 # *ImageNet Classification with Deep Convolutional Neural Networks*, 2012.
@@ -53,24 +53,26 @@ alexnet = notebook.load("04_alexnet")
 # %% [markdown]
 # ### 1 · Local response normalisation (4 points)
 #
-# Section 3.3 of the paper divides each activation by the energy of its neighbours: of the
-# channels beside it, at the same place in the image,
+# Section 3.3 of the paper divides each activation by the energy of its neighbours: of
+# the channels beside it, at the same place in the image,
 #
 # $b_i = a_i \,/\, \big(k + \alpha \sum_j a_j^2\big)^\beta$, with $j$ from
 # $\max(0,\, i - \lfloor n/2 \rfloor)$ to $\min(C - 1,\, i + \lfloor n/2 \rfloor)$,
 # both included.
 #
-# The window is as wide to the left as to the right, so an even $n$ takes one channel more
-# than the notebook's class. It is cut off at the first and the last channel, and $\alpha$
-# multiplies the *sum* (PyTorch's layer divides it by $n$ first).
+# The window is as wide to the left as to the right, so an even $n$ takes one channel
+# more than the notebook's class. It is cut off at the first and the last channel, and
+# $\alpha$ multiplies the *sum* (PyTorch's layer divides it by $n$ first).
 #
-# **Contract.** `local_response_norm(a, n, k, alpha, beta)` takes (N, C, H, W) and returns
-# the same shape. It raises `ValueError` when `a` has not four dimensions or `n` is less
-# than 1. `lrn_spec` below is right but needs minutes where yours may take a second.
+# **Contract.** `local_response_norm(a, n, k, alpha, beta)` takes (N, C, H, W) and
+# returns the same shape. It raises `ValueError` when `a` has not four dimensions or `n`
+# is less than 1. `lrn_spec` below is right but needs minutes where yours may take a
+# second.
 #
 # *Hint:* no loop over places: the sum over a window is a sum of shifted slices, or the
-# difference of two cumulative sums, or an average pooling. *To see it:* feed one channel
-# of ones among zeros and print what the neighbours become.
+# difference of two cumulative sums, or an average pooling. *To see it:* feed one
+# channel of ones among zeros and print what the neighbours become.
+
 
 # %% nbgrader={"grade": false, "grade_id": "lrn_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def lrn_spec(a: Tensor, n: int, k: float, alpha: float, beta: float) -> Tensor:
@@ -88,7 +90,7 @@ def lrn_spec(a: Tensor, n: int, k: float, alpha: float, beta: float) -> Tensor:
 def local_response_norm(
     a: Tensor, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75
 ) -> Tensor:
-    """Divide a (N, C, H, W) by (k + alpha * energy) ** beta; energy as `lrn_spec` has it.
+    """Divide a (N, C, H, W) by (k + alpha * energy) ** beta, as `lrn_spec` does.
 
     Raises ValueError unless `a` has four dimensions and n is at least 1.
     Source: section 3.3 of the paper.
@@ -99,7 +101,8 @@ def local_response_norm(
     if n < 1:
         raise ValueError(f"n is {n}: expected 1 or more channels")
     half, channels = n // 2, a.shape[1]
-    squares = nn.functional.pad(a.square(), (0, 0, 0, 0, half, half))  # (N, C + 2h, H, W)
+    beyond = (0, 0, 0, 0, half, half)  # zeros beyond the first and last channel
+    squares = nn.functional.pad(a.square(), beyond)  # (N, C + 2 half, H, W)
     energy = sum(squares[:, j : j + channels] for j in range(2 * half + 1))
     return a / (k + alpha * energy) ** beta
     ### END SOLUTION
@@ -117,18 +120,21 @@ for _ in range(3):
     before, answer = a.clone(), local_response_norm(a, **constants)
     assert torch.equal(a, before), "your function changed its input in place"
     assert answer is not None, "your function returns None: is there a `return`?"
+    spec = lrn_spec(a, **constants)
+    pytorch = nn.functional.local_response_norm(a, 3, 0.5, 0.75, 1.0)
     likely = {
-        "α is divided by n: that is PyTorch's convention, not the paper's": nn.functional.local_response_norm(a, 3, 0.5, 0.75, 1.0),
-        "you multiply by (…)^β; the paper divides": a.square() / lrn_spec(a, **constants),
+        "α is divided by n: that is PyTorch's convention, not the paper's": pytorch,
+        "it multiplies by (…)^β; the paper divides": a.square() / spec,
     }
     for mistake, wrong in likely.items():
         same = answer.shape == wrong.shape and torch.allclose(answer, wrong)
         assert not same, mistake
     what = f"local_response_norm of a {tuple(shape)} tensor with {constants}"
-    check.close(answer, lrn_spec(a, **constants), what=what)
+    check.close(answer, spec, what=what)
+
 
 # %% nbgrader={"grade": true, "grade_id": "lrn_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-# Hidden: n = 1, even n, n wider than all channels; other k, α, β; a map of AlexNet's size.
+# Hidden: n of 1, even n, n beyond all channels; other k, α, β; a map of AlexNet's size.
 ### BEGIN HIDDEN TESTS
 def lrn_reference(a, n, k, alpha, beta):
     windows = [a[:, max(0, i - n // 2) : i + n // 2 + 1] for i in range(a.shape[1])]
@@ -137,55 +143,65 @@ def lrn_reference(a, n, k, alpha, beta):
 
 
 rng = torch.Generator().manual_seed(2)
-for shape, n in [((2, 4, 3, 5), 1), ((1, 7, 4, 3), 4), ((3, 3, 2, 2), 9), ((1, 1, 5, 4), 5), ((2, 6, 3, 3), 2)]:
+for shape, n in [
+    ((2, 4, 3, 5), 1),
+    ((1, 7, 4, 3), 4),
+    ((3, 3, 2, 2), 9),
+    ((1, 1, 5, 4), 5),
+    ((2, 6, 3, 3), 2),
+]:
     a = 4 * torch.randn(shape, generator=rng)
     for k, alpha, beta in [(2.0, 1e-4, 0.75), (1.0, 0.3, 0.5), (0.5, 1.0, 1.0)]:
-        what = f"local_response_norm of a {shape} tensor, n = {n}, k = {k}, α = {alpha}, β = {beta}"
-        check.close(local_response_norm(a, n, k, alpha, beta), lrn_reference(a, n, k, alpha, beta), what=what)
+        expected = lrn_reference(a, n, k, alpha, beta)
+        what = f"local_response_norm of {shape}, {n = }, {k = }, {alpha = }, {beta = }"
+        check.close(local_response_norm(a, n, k, alpha, beta), expected, what=what)
 a = torch.randn(4, 96, 55, 55, generator=rng)
 start = time.perf_counter()
 answer = local_response_norm(a)
 seconds = time.perf_counter() - start
-check.close(answer, lrn_reference(a, 5, 2.0, 1e-4, 0.75), what="local_response_norm at AlexNet's size")
-assert seconds < 5, f"four maps of AlexNet's first stage took {seconds:.0f} s: a loop over places is too slow"
+expected = lrn_reference(a, 5, 2.0, 1e-4, 0.75)
+check.close(answer, expected, what="local_response_norm at AlexNet's size")
+assert seconds < 5, f"{seconds:.0f} s for four of AlexNet's maps: no loop over places"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "lrn_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-for a, n in [(torch.zeros(3, 8, 8), 5), (torch.zeros(2, 3), 5), (torch.zeros(1, 3, 8, 8), 0)]:
+for shape, n in [((3, 8, 8), 5), ((2, 3), 5), ((1, 3, 8, 8), 0)]:
     try:
-        local_response_norm(a, n=n)
+        local_response_norm(torch.zeros(shape), n=n)
     except ValueError:
         continue
-    raise AssertionError(f"a of shape {tuple(a.shape)} with n = {n} must raise ValueError; nothing was raised")
+    raise AssertionError(f"shape {shape} with n = {n} raised no ValueError")
 
 # %% [markdown]
 # ### 2 · PCA colour augmentation (4 points)
 #
-# Section 4.1 of the paper: find the principal directions of colour over the training set,
-# once; then shift all pixels of an image by a random amount along each, one draw an image:
+# Section 4.1 of the paper: find the principal directions of colour over the training
+# set, once; then shift all pixels of an image by a random amount along each, one draw
+# an image:
 #
 # $[p_1, p_2, p_3]\,[\alpha_1 \lambda_1, \alpha_2 \lambda_2, \alpha_3 \lambda_3]^T$,
 # $\alpha_i \sim \mathcal N(0,\, 0.1^2)$
 #
 # where $p_i$ (a column) and $\lambda_i$ are the eigenvectors and eigenvalues of the 3x3
-# covariance of the RGB values of *all pixels of all training images*. The light changes,
-# the object does not.
+# covariance of the RGB values of *all pixels of all training images*. The light
+# changes, the object does not.
 #
 # **Contract.** `principal_colours(images)` takes uint8 (N, 3, H, W) and returns the
-# eigenvalues (3,), largest first, and the eigenvectors (3, 3), one a *column*; pixels count
-# as fractions in [0, 1]. `fancy_pca(images, eigenvalues, eigenvectors, seed)` takes floats
-# (N, 3, H, W) and returns the shifted images, not clipped; the same seed gives the same
-# images. Both raise `ValueError` for anything but three channels.
+# eigenvalues (3,), largest first, and the eigenvectors (3, 3), one a *column*; pixels
+# count as fractions in [0, 1]. `fancy_pca(images, eigenvalues, eigenvectors, seed)`
+# takes floats (N, 3, H, W) and returns the shifted images, not clipped; the same seed
+# gives the same images. Both raise `ValueError` for anything but three channels.
 #
-# *Hint:* all pixels of a set as one (N·H·W, 3) matrix; `torch.linalg.eigh` sorts upwards.
-# *To see it:* the free cell shows a photograph eight times; with λ multiplied by ten it
-# becomes a party.
+# *Hint:* all pixels of a set as one (N·H·W, 3) matrix; `torch.linalg.eigh` sorts
+# upwards. *To see it:* the free cell shows a photograph eight times; with λ multiplied
+# by ten it becomes a party.
+
 
 # %% nbgrader={"grade": false, "grade_id": "colours", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def principal_colours(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return eigenvalues (3,), largest first, and eigenvectors (3, 3) of the RGB covariance.
+    """Return eigenvalues (3,), largest first, and eigenvectors (3, 3) of the colours.
 
-    images: uint8 (N, 3, H, W); the covariance is over all N·H·W pixels, in [0, 1].
+    images: uint8 (N, 3, H, W); the RGB covariance is over all N·H·W pixels, in [0, 1].
     Column i of the eigenvectors belongs to eigenvalue i. Raises ValueError unless there
     are three channels. Source: section 4.1 of the paper.
     """
@@ -202,21 +218,24 @@ def principal_colours(images: Tensor) -> tuple[Tensor, Tensor]:
 rng = torch.Generator().manual_seed(3)
 mix = torch.tensor([[0.5, 0.1, 0.0], [0.4, -0.1, 0.1], [0.3, 0.0, -0.15]])
 noise = torch.rand(20, 3, 16, 16, generator=rng)
-images = (255 * (0.2 + torch.einsum("ij,njhw->nihw", mix.abs(), noise))).clamp(0, 255).to(torch.uint8)
+mixed = 0.2 + torch.einsum("ij,njhw->nihw", mix.abs(), noise)
+images = (255 * mixed).clamp(0, 255).to(torch.uint8)
 covariance = torch.cov(images.double().div(255).transpose(0, 1).flatten(1))
 eigenvalues, eigenvectors = principal_colours(images)
 shapes = tuple(eigenvalues.shape), tuple(eigenvectors.shape)
 assert shapes == ((3,), (3, 3)), f"the shapes are {shapes}: expected (3,) and (3, 3)"
-assert eigenvalues[0] < 100 * covariance.trace(), "the eigenvalues are thousands of times too large: are the pixels in [0, 1]?"
+too_large = eigenvalues[0] > 100 * covariance.trace()
+assert not too_large, "eigenvalues thousands of times too large: pixels in [0, 1]?"
 assert (eigenvalues.diff() <= 0).all(), "the largest eigenvalue must come first"
-check.close(eigenvalues.sum(), covariance.trace(), rtol=0.01, what="the sum of the eigenvalues (the total variance; is the mean subtracted, are all pixels in?)")
+what = "the sum of the eigenvalues (of all pixels, with their mean subtracted?)"
+check.close(eigenvalues.sum(), covariance.trace(), rtol=0.01, what=what)
 for i, value in enumerate(eigenvalues.double()):
     vector = eigenvectors[:, i].double()
     what = "covariance times a column of your eigenvectors (a column, not a row?)"
     check.close(covariance @ vector, value * vector, rtol=0.01, atol=1e-4, what=what)
 
 # %% nbgrader={"grade": true, "grade_id": "colours_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-# Hidden: images that each have one colour, so that all variance is between images; bad shapes.
+# Hidden: images of one colour each, so that all variance is between images; bad shapes.
 ### BEGIN HIDDEN TESTS
 rng = torch.Generator().manual_seed(4)
 base = torch.rand(400, 3, 1, 1, generator=rng)
@@ -225,24 +244,29 @@ images = (255 * base).to(torch.uint8).expand(-1, -1, 4, 6)
 covariance = torch.cov(images.double().div(255).transpose(0, 1).flatten(1))
 eigenvalues, eigenvectors = (part.double() for part in principal_colours(images))
 what = "eigenvectors · diag(eigenvalues) · eigenvectorsᵀ for images of one colour each"
-check.close(eigenvectors @ eigenvalues.diag() @ eigenvectors.T, covariance, rtol=0.01, atol=1e-4, what=what)
-check.close(eigenvectors.T @ eigenvectors, torch.eye(3), atol=1e-4, what="eigenvectorsᵀ · eigenvectors")
+product = eigenvectors @ eigenvalues.diag() @ eigenvectors.T
+check.close(product, covariance, rtol=0.01, atol=1e-4, what=what)
+product = eigenvectors.T @ eigenvectors
+check.close(product, torch.eye(3), atol=1e-4, what="eigenvectorsᵀ · eigenvectors")
 for shape in [(5, 1, 8, 8), (3, 8, 8)]:
     try:
         principal_colours(torch.zeros(shape, dtype=torch.uint8))
     except ValueError:
         continue
-    raise AssertionError(f"images of shape {shape} must raise ValueError; nothing was raised")
+    raise AssertionError(f"images of shape {shape} raised no ValueError")
 ### END HIDDEN TESTS
 
-# %% nbgrader={"grade": false, "grade_id": "fancy", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def fancy_pca(images: Tensor, eigenvalues: Tensor, eigenvectors: Tensor, seed: int) -> Tensor:
-    """Shift the colours of each image along the principal directions, one draw an image.
 
-    images: float (N, 3, H, W) in [0, 1]; what is returned may leave that range a little.
+# %% nbgrader={"grade": false, "grade_id": "fancy", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def fancy_pca(
+    images: Tensor, eigenvalues: Tensor, eigenvectors: Tensor, seed: int
+) -> Tensor:
+    """Shift each image's colours along the principal directions, one draw an image.
+
+    images: float (N, 3, H, W) in [0, 1]; what is returned may leave that range.
     eigenvalues (3,) and eigenvectors (3, 3), one a column, from `principal_colours`.
-    seed: of the draws α ~ N(0, 0.1²), three an image. Raises ValueError unless there are
-    three channels. Source: section 4.1 of the paper.
+    seed: of the draws α ~ N(0, 0.1²), three an image. Raises ValueError unless there
+    are three channels. Source: section 4.1 of the paper.
     """
     ### BEGIN SOLUTION
     if images.ndim != 4 or images.shape[1] != 3:
@@ -257,10 +281,10 @@ def fancy_pca(images: Tensor, eigenvalues: Tensor, eigenvectors: Tensor, seed: i
 # %%
 from sklearn.datasets import load_sample_image
 
-photo = torch.tensor(load_sample_image("flower.jpg"))[::4, ::4].permute(2, 0, 1)  # (3, H, W)
+photo = torch.tensor(load_sample_image("flower.jpg")[::4, ::4]).movedim(2, 0)
 fig, ax = plt.subplots()
 plot.images(ax, photo[None])
-# Yours: eight versions of it in a row, `plot.images(ax, batch)` with a batch (8, 3, H, W).
+# Yours: eight versions in a row: `plot.images(ax, batch)` with a batch (8, 3, H, W).
 
 # %% nbgrader={"grade": true, "grade_id": "fancy_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 rng = torch.Generator().manual_seed(5)
@@ -272,13 +296,16 @@ assert answer.shape == images.shape, f"the shape became {tuple(answer.shape)}"
 shift = answer - images
 assert shift.abs().max() > 0, "no image was changed"
 uneven = (shift - shift[:, :, :1, :1]).abs().max()
-assert uneven < 1e-5, "pixels of one image are shifted differently: draw α once an image, not once a pixel"
-assert shift[:, :, 0, 0].std(dim=0).min() > 1e-6, "all images are shifted alike: draw α for each image"
-alphas = shift[:, :, 0, 0] @ eigenvectors / eigenvalues  # (N, 3): what must have been drawn
-for i, std in enumerate(alphas.std(dim=0).tolist()):
-    hints = {0.1 / eigenvalues[i].item(): "λ is missing", 0.1 / eigenvalues[i].item() ** 0.5: "√λ is there for λ"}
-    hint = [text for wrong, text in hints.items() if abs(std / wrong - 1) < 0.1] + ["α drawn with std 0.1, times λ, along *columns*?"]
-    assert abs(std - 0.1) < 0.01, f"shifts along direction {i} mean α of std {std:.3g}, expected 0.1 ± 0.01: {hint[0]}"
+assert uneven < 1e-5, "pixels of one image shift differently: draw α once an image"
+shift = shift[:, :, 0, 0]  # (N, 3)
+assert shift.std(dim=0).min() > 1e-6, "all images shift alike: draw α for each image"
+alphas = shift @ eigenvectors / eigenvalues  # (N, 3): what must have been drawn
+for i, (std, value) in enumerate(zip(alphas.std(dim=0), eigenvalues, strict=True)):
+    hint = "α has std 0.1 and is multiplied by λ; the directions are columns"
+    hint = "λ is missing" if abs(std * value - 0.1) < 0.01 else hint
+    hint = "√λ stands for λ" if abs(std * value**0.5 - 0.1) < 0.01 else hint
+    what = f"shifts along direction {i} mean that α has a std of {std:.3g}, not 0.1"
+    assert abs(std - 0.1) < 0.01, f"{what}: {hint}"
 
 # %% nbgrader={"grade": true, "grade_id": "fancy_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: the three draws are normal and independent; same and other seeds; bad shapes.
@@ -290,35 +317,40 @@ eigenvectors = torch.linalg.qr(torch.randn(3, 3, generator=rng)).Q
 answer = fancy_pca(images, eigenvalues, eigenvectors, seed=1)
 alphas = (answer - images).mean(dim=(2, 3)) @ eigenvectors / eigenvalues / 0.1  # (N, 3)
 assert alphas.mean(dim=0).abs().max() < 0.1, "the α are not drawn around zero"
-check.close(alphas.T.cov(), torch.eye(3), atol=0.1, rtol=0, what="the covariance of α / 0.1 (three independent draws an image)")
+what = "the covariance of α / 0.1 (three independent draws an image)"
+check.close(alphas.T.cov(), torch.eye(3), atol=0.1, rtol=0, what=what)
 within = (alphas.abs() < 1).float().mean().item()
-assert abs(within - 0.683) < 0.03, f"{within:.1%} of the α lie within one std: 68.3 % of a normal distribution do"
-assert torch.equal(answer, fancy_pca(images, eigenvalues, eigenvectors, seed=1)), "the same seed must give the same images"
-assert not torch.equal(answer, fancy_pca(images, eigenvalues, eigenvectors, seed=2)), "another seed must give other images"
+assert abs(within - 0.683) < 0.03, f"{within:.1%} of the α within one std: not normal"
+again = fancy_pca(images, eigenvalues, eigenvectors, seed=1)
+assert torch.equal(answer, again), "the same seed must give the same images"
+other = fancy_pca(images, eigenvalues, eigenvectors, seed=2)
+assert not torch.equal(answer, other), "another seed must give other images"
 try:
     fancy_pca(torch.zeros(2, 1, 4, 4), eigenvalues, eigenvectors, seed=0)
 except ValueError:
-    pass
+    refused = True
 else:
-    raise AssertionError("images of one channel must raise ValueError; nothing was raised")
+    refused = False
+assert refused, "images of one channel raised no ValueError"
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # ### 3 · The price of a grouped convolution (4 points)
 #
-# AlexNet did not fit on one GPU, so its second, fourth and fifth convolutions see only the
-# half of the channels that lives on their own: `groups=2`. First with paper and pencil:
-# the fourth convolution maps 384 channels to 384 with 3x3 kernels and has biases. How many
-# parameters has it with one group, and how many with two? Write down your two numbers; the
-# test that looks at them is hidden.
+# AlexNet did not fit on one GPU, so its second, fourth and fifth convolutions see only
+# the half of the channels that lives on their own: `groups=2`. First with paper and
+# pencil: the fourth convolution maps 384 channels to 384 with 3x3 kernels and has
+# biases. How many parameters has it with one group, and how many with two? Write down
+# your two numbers; the test that looks at them is hidden.
 #
 # **Contract.** `conv_params(channels, width, kernel_size, groups, bias)` returns the
-# parameters of a convolution from `channels` to `width` channels with square kernels, as an
-# `int`; `conv_macs(…, side)` the multiply-accumulates of its output map, `side` x `side`
-# large (the additions of a bias are not counted). Both raise `ValueError` when `groups`
-# divides `channels` or `width` with a remainder.
+# parameters of a convolution from `channels` to `width` channels with square kernels,
+# as an `int`; `conv_macs(…, side)` the multiply-accumulates of its output map, `side` x
+# `side` large (the additions of a bias are not counted). Both raise `ValueError` when
+# `groups` divides `channels` or `width` with a remainder.
 #
 # *Hint:* an output channel has one kernel, over the channels of its own group.
+
 
 # %% nbgrader={"grade": false, "grade_id": "predict", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def predicted_params() -> tuple[int, int]:
@@ -329,21 +361,25 @@ def predicted_params() -> tuple[int, int]:
 
 
 # %% nbgrader={"grade": false, "grade_id": "price", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def conv_params(channels: int, width: int, kernel_size: int, groups: int = 1, bias: bool = True) -> int:
+def conv_params(
+    channels: int, width: int, kernel_size: int, groups: int = 1, bias: bool = True
+) -> int:
     """Return the number of weights and biases of a convolution.
 
     Raises ValueError unless groups divides both channels and width.
     """
     ### BEGIN SOLUTION
     if channels % groups or width % groups:
-        raise ValueError(f"{groups} groups do not divide {channels} and {width} channels")
+        raise ValueError(f"{groups} groups do not divide {channels} to {width}")
     return width * (channels // groups) * kernel_size**2 + width * bias
     ### END SOLUTION
 
 
 # %% nbgrader={"grade": false, "grade_id": "price_macs", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def conv_macs(channels: int, width: int, kernel_size: int, groups: int, side: int) -> int:
-    """Return the multiply-accumulates for an output map of side x side (1 MAC = 2 FLOPs).
+def conv_macs(
+    channels: int, width: int, kernel_size: int, groups: int, side: int
+) -> int:
+    """Return the multiply-accumulates for an output map of side x side.
 
     Raises ValueError unless groups divides both channels and width.
     """
@@ -362,38 +398,51 @@ one, two = predicted_params()
 for groups, mine in [(1, one), (2, two)]:
     layer = nn.Conv2d(384, 384, 3, groups=groups)
     true = sum(p.numel() for p in layer.parameters())
-    assert mine == true, f"you expected {mine:,} parameters with groups={groups}; the layer has {true:,}"
+    assert mine == true, f"{groups = }: you expected {mine:,}, it has {true:,}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "price_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-for channels, width, kernel_size, groups, bias in [(3, 96, 11, 1, True), (96, 256, 5, 2, True), (8, 12, 3, 4, True), (6, 6, 5, 6, False)]:
+for channels, width, kernel_size, groups, bias in [
+    (3, 96, 11, 1, True),
+    (96, 256, 5, 2, True),
+    (8, 12, 3, 4, True),
+    (6, 6, 5, 6, False),
+]:
     layer = nn.Conv2d(channels, width, kernel_size, groups=groups, bias=bias)
     true = sum(p.numel() for p in layer.parameters())
     mine = conv_params(channels, width, kernel_size, groups, bias)
     called = f"conv_params{channels, width, kernel_size, groups, bias}"
-    assert isinstance(mine, int), f"{called} is {mine!r}: expected an int (// divides integers)"
+    assert isinstance(mine, int), f"{called} is {mine!r}: // keeps integers"
+    ungrouped, kernels = width * channels * kernel_size**2, true - width * bias
     hints = {
-        true - width * bias: "the biases are missing",
-        true - width * bias + width // groups * bias: "each output channel keeps its own bias, whatever the groups",
-        conv_params(channels, width, kernel_size, 1, bias): "groups make no difference: a kernel spans channels / groups",
-        true + width * (1 - bias): "there is no bias here",
+        kernels: "the biases are missing",
+        kernels + width: "there is no bias here",
+        kernels + width // groups: "an output channel has its bias whatever the groups",
+        ungrouped + width * bias: "a kernel spans the channels of its group only",
     }
-    assert mine == true, f"{called} is {mine:,}, the layer has {true:,}: {hints.get(mine, 'an output channel has one kernel, over channels / groups')}"
+    hint = hints.get(mine, "an output channel has one kernel, over channels / groups")
+    assert mine == true, f"{called} is {mine:,}, the layer has {true:,}: {hint}"
 
 # %% nbgrader={"grade": true, "grade_id": "price_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other sizes, groups up to all channels, no bias; groups that do not divide.
 ### BEGIN HIDDEN TESTS
-for channels, width, kernel_size, groups, bias in [(10, 20, 1, 5, True), (32, 32, 7, 32, True), (64, 128, 3, 1, False), (12, 8, 2, 4, False)]:
+for channels, width, kernel_size, groups, bias in [
+    (10, 20, 1, 5, True),
+    (32, 32, 7, 32, True),
+    (64, 128, 3, 1, False),
+    (12, 8, 2, 4, False),
+]:
     layer = nn.Conv2d(channels, width, kernel_size, groups=groups, bias=bias)
     true = sum(p.numel() for p in layer.parameters())
     mine = conv_params(channels, width, kernel_size, groups, bias)
-    assert mine == true, f"conv_params{channels, width, kernel_size, groups, bias} is {mine}, the layer has {true}"
+    called = f"conv_params{channels, width, kernel_size, groups, bias}"
+    assert mine == true, f"{called} is {mine:,}, the layer has {true:,}"
 for channels, width, groups in [(10, 9, 5), (9, 10, 5)]:
     try:
         conv_params(channels, width, 3, groups)
     except ValueError:
         continue
-    raise AssertionError(f"{channels} to {width} channels in {groups} groups must raise ValueError; nothing was raised")
+    raise AssertionError(f"{channels} to {width} in {groups} groups: no ValueError")
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "price_macs_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -407,25 +456,28 @@ for channels, width, kernel_size, groups, side, true in [
     (384, 256, 3, 2, 13, 74_760_192),
 ]:
     mine = conv_macs(channels, width, kernel_size, groups, side)
-    assert mine == true, f"conv_macs{channels, width, kernel_size, groups, side} is {mine:,}, expected {true:,}"
+    called = f"conv_macs{channels, width, kernel_size, groups, side}"
+    assert mine == true, f"{called} is {mine:,}, expected {true:,}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # ### 4 · The activation race, with a third runner (3 points)
 #
-# Figure 1 of the paper races ReLU against tanh to a training error of 25 %. Enter another
-# runner, the exponential linear unit of [Clevert et al., 2015](https://arxiv.org/abs/1511.07289):
+# Figure 1 of the paper races ReLU against tanh to a training error of 25 %. Enter
+# another runner, the exponential linear unit of [Clevert et al.,
+# 2015](https://arxiv.org/abs/1511.07289):
 # $\mathrm{elu}(x) = x$ for $x > 0$ and $e^x - 1$ elsewhere.
 #
 # **Contract.** `elu(x)` works entry by entry on any shape, without `nn.ELU` and its
 # relatives; its *gradient* is finite too, however large |x| is. `race(activation,
 # learning_rate, epochs)` trains `alexnet.race_network` with one of `ACTIVATIONS` on
-# `RUNNERS`, batches of 32, at a constant learning rate, and returns the training error of
-# each epoch (a fraction in [0, 1]); it stops after the first epoch with an error of 25 %
-# or less, or after `epochs`. Every call starts from the same weights.
+# `RUNNERS`, batches of 16, at a constant learning rate, and returns the training error
+# of each epoch (a fraction in [0, 1]); it stops after the first epoch with an error of
+# 25 % or less, or after `epochs`. Every call starts from the same weights.
 #
 # *Hint:* `torch.where` computes *both* sides, and $0 \cdot \infty$ is `nan` in the
 # gradient. `fit` knows `until=`. *To see it:* the free cell draws the race.
+
 
 # %% nbgrader={"grade": false, "grade_id": "elu", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def elu(x: Tensor) -> Tensor:
@@ -436,9 +488,9 @@ def elu(x: Tensor) -> Tensor:
 
 
 # %% nbgrader={"grade": true, "grade_id": "elu_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-x = torch.linspace(-6, 6, 60).reshape(3, 4, 5) + 0.05
-expected = [[[v if v > 0 else np.exp(v) - 1 for v in row] for row in plane] for plane in x.tolist()]
-check.close(elu(x), expected, what="elu(x)")
+x = torch.linspace(-6, 6, 60).reshape(3, 4, 5)
+expected = [v if v > 0 else np.exp(v) - 1 for v in x.flatten().tolist()]
+check.close(elu(x), torch.tensor(expected).reshape(3, 4, 5), what="elu(x)")
 
 # %% nbgrader={"grade": true, "grade_id": "elu_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: values and gradients at ±1000, and at ±1.
@@ -446,10 +498,13 @@ check.close(elu(x), expected, what="elu(x)")
 x = torch.tensor([-1000.0, -1.0, 1.0, 1000.0], requires_grad=True)
 answer = elu(x)
 (slope,) = torch.autograd.grad(answer.sum(), x)
-check.close(answer.detach(), [-1.0, np.exp(-1) - 1, 1.0, 1000.0], what="elu([-1000, -1, 1, 1000])")
-assert slope.isfinite().all(), f"the gradient of elu at [-1000, -1, 1, 1000] is {slope.tolist()}: exp(1000) is infinite, even on the side that is not chosen"
-check.close(slope, [0.0, np.exp(-1), 1.0, 1.0], what="the gradient of elu at [-1000, -1, 1, 1000]")
+expected = [-1.0, np.exp(-1) - 1, 1.0, 1000.0]
+check.close(answer.detach(), expected, what="elu([-1000, -1, 1, 1000])")
+what = "the gradient of elu at [-1000, -1, 1, 1000]"
+assert slope.isfinite().all(), f"{what} is {slope.tolist()}: exp(1000) is infinite"
+check.close(slope, [0.0, np.exp(-1), 1.0, 1.0], what=what)
 ### END HIDDEN TESTS
+
 
 # %% nbgrader={"grade": false, "grade_id": "runners", "locked": true, "schema_version": 3, "solution": false, "task": false}
 class Elu(nn.Module):
@@ -463,7 +518,7 @@ RUNNERS = data.load("digits", "train", size=32, channels=3).take(300)
 
 # %% nbgrader={"grade": false, "grade_id": "race", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def race(activation: str, learning_rate: float, epochs: int = 12) -> list[float]:
-    """Return the training error (fraction) of each epoch, the last of them 25 % or less.
+    """Return the training error (fraction) of each epoch, the last 25 % or less.
 
     activation: a name in ACTIVATIONS. epochs: the most to train; a slower runner is
     stopped there, its last error above 25 %.
@@ -471,8 +526,9 @@ def race(activation: str, learning_rate: float, epochs: int = 12) -> list[float]
     ### BEGIN SOLUTION
     torch.manual_seed(0)
     network = alexnet.race_network(ACTIVATIONS[activation])
-    recipe = Recipe(epochs=epochs, batch_size=32, learning_rate=learning_rate, schedule="constant")
-    history = fit(network, RUNNERS, None, recipe, until=lambda epoch: epoch.train_top1 >= 0.75, quiet=True)
+    recipe = Recipe(epochs, 16, learning_rate, schedule="constant")
+    done = lambda epoch: epoch.train_top1 >= 0.75  # noqa: E731
+    history = fit(network, RUNNERS, None, recipe, until=done, quiet=True)
     return [1 - epoch.train_top1 for epoch in history]
     ### END SOLUTION
 
@@ -482,32 +538,39 @@ def race(activation: str, learning_rate: float, epochs: int = 12) -> list[float]
 
 # %% nbgrader={"grade": true, "grade_id": "race_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 errors = race("tanh", learning_rate=0.01)
-assert isinstance(errors, list), f"race returned {errors!r}: expected a list, an error for each epoch"
-assert all(0 <= error <= 1 for error in errors), f"{errors}: an error is a fraction in [0, 1]"
-assert errors[0] > 0.5, f"the first epoch's error is {errors[0]:.2f}: is that the top-1, which grows?"
-assert errors[-1] <= 0.25, f"the last error is {errors[-1]:.2f}: the race ends at 0.25, which tanh reaches here in a few epochs"
-assert all(error > 0.25 for error in errors[:-1]), f"{errors}: the race ends at the *first* epoch at 25 % or below"
+assert isinstance(errors, list), f"race returned {errors!r}: expected a list of errors"
+assert all(0 <= error <= 1 for error in errors), f"{errors}: not fractions in [0, 1]"
+first, last = errors[0], errors[-1]
+assert first > 0.5, f"the first error is {first:.2f}: is that the top-1, which grows?"
+assert last <= 0.25, f"the last error is {last:.2f}: the race ends at 0.25 or below"
+early = [error for error in errors[:-1] if error <= 0.25]
+assert not early, f"{errors}: the race ends after the *first* epoch at 0.25 or below"
+again = race("tanh", learning_rate=0.01, epochs=1)
+assert again == errors[:1], f"again: {again}, not {errors[:1]}: the same weights?"
 slow = race("relu", learning_rate=1e-6, epochs=2)
-assert len(slow) == 2, f"a runner that hardly learns must be stopped after 2 epochs; its errors are {slow}"
-assert slow[-1] > 0.25, f"a learning rate of 1e-6 cannot reach an error of {slow[-1]:.2f} in 2 epochs"
+assert len(slow) == 2, f"one that hardly learns stops after 2 epochs, not {len(slow)}"
+assert slow[-1] > 0.25, f"it cannot have reached {slow[-1]:.2f}"
 
 # %% [markdown]
 # ### 5 · A training, handed in with its weights (3 points)
 #
-# A number in a report can be typed; weights cannot. Train `alexnet.alexnet_small` on the
-# digits so that it names **more than 93 %** of the test images, and hand in the two files
-# that `results.save` writes: `record.json` and `record.safetensors`, in this folder. The
-# grader loads your weights into the network, measures them again and compares.
+# A number in a report can be typed; weights cannot. Train `alexnet.alexnet_small` on
+# the digits so that it names **more than 93 %** of the test images, and hand in the two
+# files that `results.save` writes: `record.json` and `record.safetensors`, in this
+# folder. The grader loads your weights into the network, measures them again and
+# compares.
 #
-# **Contract.** `hand_in(path)` trains on `TRAIN`, chooses on `VAL` if there is anything to
-# choose, and calls `results.save(path, …, TRAIN, TEST, unit="04_alexnet",
+# **Contract.** `hand_in(path)` trains on `TRAIN`, chooses on `VAL` if there is anything
+# to choose, and calls `results.save(path, …, TRAIN, TEST, unit="04_alexnet",
 # network="alexnet_small")`. `TEST` is used for nothing else. Four epochs are enough.
 #
-# *Hint:* eight layers from PyTorch's own initialisation are hard to start by plain SGD; a
-# loss that stays at log 10 = 2.303 learns nothing. AdamW with a warm-up starts.
+# *Hint:* eight layers from PyTorch's own initialisation are hard to start by plain SGD;
+# a loss that stays at log 10 = 2.303 learns nothing. AdamW with a warm-up starts.
 
 # %% nbgrader={"grade": false, "grade_id": "splits", "locked": true, "schema_version": 3, "solution": false, "task": false}
-TRAIN, VAL, TEST = (data.load("digits", split, size=32, channels=3) for split in data.SPLITS)
+TRAIN, VAL, TEST = (
+    data.load("digits", split, size=32, channels=3) for split in data.SPLITS
+)
 
 
 # %% nbgrader={"grade": false, "grade_id": "hand_in", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -516,9 +579,10 @@ def hand_in(path: str) -> None:
     ### BEGIN SOLUTION
     torch.manual_seed(0)
     network = alexnet.alexnet_small()
-    recipe = Recipe(epochs=4, batch_size=16, learning_rate=1e-3, optimizer="adamw", warmup_epochs=0.5)
+    recipe = Recipe(4, 16, 1e-3, optimizer="adamw", warmup_epochs=0.5)
     history = fit(network, TRAIN, VAL, recipe, title="alexnet_small on digits")
-    results.save(path, network, history, recipe, TRAIN, TEST, unit="04_alexnet", network="alexnet_small")
+    facts = {"unit": "04_alexnet", "network": "alexnet_small"}
+    results.save(path, network, history, recipe, TRAIN, TEST, **facts)
     ### END SOLUTION
 
 
@@ -528,21 +592,26 @@ if not Path("record.json").exists():  # delete the file to train again
 
 # %% nbgrader={"grade": true, "grade_id": "hand_in_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 record = results.read("record.json")
-assert (record.unit, record.network) == ("04_alexnet", "alexnet_small"), f"the record is of {record.unit}.{record.network}: expected 04_alexnet.alexnet_small"
-assert len(record.history) == record.recipe.epochs, "the history has not as many epochs as the recipe"
-assert record.test_top1 > 0.93, f"the record claims {record.test_top1:.1%} of the test images: more than 93 % is asked for"
+name = f"{record.unit}.{record.network}"
+assert name == "04_alexnet.alexnet_small", f"{name} was trained, not alexnet_small"
+epochs = len(record.history)
+assert epochs == record.recipe.epochs, f"{epochs} of {record.recipe.epochs} epochs"
+top1 = record.test_top1
+assert top1 > 0.93, f"the record claims {top1:.1%} of the test images, not 93 %"
 
 # %% nbgrader={"grade": true, "grade_id": "hand_in_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-# Hidden: your weights are measured on the test images; it was TRAIN that they learned from.
+# Hidden: your weights are measured on the test images; they learned from TRAIN.
 ### BEGIN HIDDEN TESTS
 record = results.read("record.json")
-train, test = (data.load("digits", split, size=32, channels=3) for split in ("train", "test"))
-assert record.images["train"] == train.digest, "the record says that you trained on other images than TRAIN"
-assert record.images["test"] == test.digest, "the record's score is of other images than TEST"
+train = data.load("digits", "train", size=32, channels=3)
+test = data.load("digits", "test", size=32, channels=3)
+assert record.images["train"] == train.digest, "trained on other images than TRAIN"
+assert record.images["test"] == test.digest, "the score is of other images than TEST"
 network = notebook.load("04_alexnet").alexnet_small()
 found = results.verify("record.json", network, test)
-assert found.ok, f"your record claims {found.claimed.top1:.1%}, your weights give {found.measured.top1:.1%}"
-assert found.measured.top1 > 0.93, f"your weights name {found.measured.top1:.1%} of the test images: more than 93 % is asked for"
+claimed, measured = found.claimed.top1, found.measured.top1
+assert found.ok, f"the record claims {claimed:.1%}, the weights give {measured:.1%}"
+assert measured > 0.93, f"the weights name {measured:.1%} of the test images"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -550,18 +619,19 @@ assert found.measured.top1 > 0.93, f"your weights name {found.measured.top1:.1%}
 #
 # The paper's ReLU network reaches 25 % training error six times faster than the tanh
 # network. In your race it did not. In two to four sentences: give the numbers of epochs
-# that you measured, and name two differences between your race and the paper's that could
-# explain the gap, each with the experiment that would test it.
+# that you measured, and name two differences between your race and the paper's that
+# could explain the gap, each with the experiment that would test it.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "six_times_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# On 300 digits ReLU needs about as many epochs as tanh, or more: the factor of six is gone.
-# The digits are easy and few, so that no unit saturates long enough to slow tanh down: race
-# on 10,000 images of CIFAR-10. The paper's network starts from weights of std 0.01 and
-# biases of 1, chosen for ReLU; PyTorch's initialisation keeps tanh in its linear range:
-# start both from either and race again.
+# On 300 digits ReLU needs about as many epochs as tanh, or more: the factor of six is
+# gone. The digits are easy and few, so that no unit saturates long enough to slow tanh
+# down: race on 10,000 images of CIFAR-10. The paper's network starts from weights of
+# std 0.01 and biases of 1, chosen for ReLU; PyTorch's initialisation keeps tanh in its
+# linear range: start both from either and race again.
 #
 # **Marking scheme.** 1 point: two differences that exist (data, their number, depth,
-# initialisation, learning rate and its schedule, normalisation of the input), each with a
-# mechanism. 1 point: measured numbers, and an experiment for each that changes one thing.
+# initialisation, learning rate and its schedule, normalisation of the input), each with
+# a mechanism. 1 point: measured numbers, and an experiment for each that changes one
+# thing.
 # ### END SOLUTION
