@@ -213,6 +213,19 @@ def _ordered(yours: Tensor, theirs: Tensor) -> Tensor:
     return index
 
 
+def places(x: Tensor, y: Tensor) -> Tensor | None:
+    """Return for each value of `x` where it is in `y`, if they hold the same values."""
+    x, y = x.flatten(), y.flatten()
+    if x.shape != y.shape:
+        return None
+    if close(x, y):
+        return torch.arange(len(x), device=x.device)
+    if abs(x.sum() - y.sum()) > 1e-7 * x.abs().sum():
+        return None
+    place = _ordered(x, y)
+    return place if close(x, y[place]) else None
+
+
 @dataclass
 class Step:
     """One operation that owns parameters: what it saw, and what it answered."""
@@ -302,6 +315,13 @@ class Weights:
             return self._count.as_strided(*layout)
         return self.copies[tensor]
 
+    def follow(self, move: Callable, tensor: Tensor) -> Tensor:
+        """Return `tensor` moved, and remember which parameters the answer holds."""
+        answer = move(tensor)
+        if answer not in self:
+            self.copies[answer] = move(self.ids(tensor))
+        return answer
+
     def read(self, tensor: Tensor) -> Tensor:
         return tensor if self.views(tensor) else self.flat[self.ids(tensor)]
 
@@ -351,7 +371,7 @@ class Weights:
 
 COPYING = {  # operations that only move entries, into a tensor of their own
     *("clone", "cat", "stack", "repeat", "index", "index_select", "embedding", "roll"),
-    *("flip", "_to_copy", "gather", "constant_pad_nd"),
+    *("flip", "_to_copy", "gather", "_unsafe_view"),
 }
 NORMS = {"native_batch_norm", "native_layer_norm", "native_group_norm"}
 
@@ -363,6 +383,10 @@ class Watch(TorchDispatchMode):
         super().__init__()
         self.weights = Weights(net)
         self.net = net
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled here; True would import torch._dynamo (10 s)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -387,52 +411,56 @@ class Watch(TorchDispatchMode):
         answer = func(*args, **kwargs)
         if all(t in self.weights for t in tree_leaves(answer)):
             return answer
-        if name not in COPYING:
+        if name not in COPYING and not func.is_view:
             return self.other(func, name, args, kwargs)
 
         def ids(leaf):
             return self.weights.ids(leaf) if leaf in self.weights else leaf
 
         moved = tree_map(ids, args)
-        self.weights.copies[answer] = (
-            moved[0].clone() if name == "_to_copy" else func(*moved, **kwargs)
-        )
+        indices = moved[0].clone() if name == "_to_copy" else func(*moved, **kwargs)
+        for tensor, held in zip(tree_leaves(answer), tree_leaves(indices), strict=True):
+            self.weights.copies[tensor] = held
         return answer
 
     # -- operations, each as steps. x (R, F), weight (O, F), answer (R, O) -------------
 
     def op_mm(self, x: Tensor, w: Tensor) -> Tensor:
         if w not in self.weights:
-            return self.op_mm(w.mT, x.mT).mT
-        weight = w.mT
-        return self.linear(x, weight, None, lambda w: x @ w.mT)
+            return self.op_mm(w.mT, self.turned(x)).mT
+        return self.linear(x, self.turned(w), None, lambda w: x @ w.mT)
+
+    def turned(self, w: Tensor) -> Tensor:
+        return self.weights.follow(lambda w: w.mT, w)
 
     def op_addmm(self, bias: Tensor, x: Tensor, w: Tensor, **scales) -> Tensor:
         if w in self.weights and bias in self.weights and not scales and bias.ndim == 1:
-            return self.linear(x, w.mT, bias, lambda w: x @ w.mT)
+            return self.linear(x, self.turned(w), bias, lambda w: x @ w.mT)
         answer = self.op_mm(x, w) if w in self.weights or x in self.weights else x @ w
         return self.op_add(answer, bias) if bias in self.weights else answer + bias
 
     def op_bmm(self, x: Tensor, w: Tensor) -> Tensor:
         """Batches that share a weight are one linear layer; others are several."""
         if w not in self.weights:
-            return self.op_bmm(w.mT, x.mT).mT
+            return self.op_bmm(w.mT, self.turned(x)).mT
         owner = self.weights.ids(w)[:, 0, 0]
         answer = x.new_empty(*x.shape[:2], w.shape[2])
         for first in owner.unique():
             batch = (owner == first).nonzero().flatten()
             rows = x[batch].flatten(0, 1)
-            weight = w[int(batch[0])]
-            if weight not in self.weights:  # indexing a copy made another copy
-                self.weights.copies[weight] = self.weights.ids(w)[int(batch[0])]
-            y = self.op_mm(rows, weight)
+            one = int(batch[0])
+            y = self.op_mm(rows, self.weights.follow(lambda w, one=one: w[one], w))
             answer[batch] = y.view(len(batch), -1, y.shape[1])
         return answer
 
     def op_convolution(
         self, x, weight, bias, stride, padding, dilation, transposed, _extra, groups
     ) -> Tensor:
-        if x in self.weights or weight not in self.weights or transposed:
+        if x.ndim == 3 and not transposed:  # along a line: a map one pixel wide
+            weight = self.weights.follow(lambda w: w.unsqueeze(-1), weight)
+            walk = [*stride, 1], [*padding, 0], [*dilation, 1], False, _extra, groups
+            return self.op_convolution(x.unsqueeze(-1), weight, bias, *walk).squeeze(-1)
+        if x in self.weights or weight not in self.weights or transposed or x.ndim > 4:
             rest = stride, padding, dilation, transposed, _extra, groups
             func = torch.ops.aten.convolution.default
             return self.other(func, "convolution", (x, weight, bias, *rest), {})
@@ -444,8 +472,8 @@ class Watch(TorchDispatchMode):
         towers = 1 if groups == x.shape[1] else groups
         walk = {"stride": stride, "dilation": dilation, "groups": groups // towers}
         answers = []
-        parts = [x.chunk(towers, 1), weight.chunk(towers)]
-        parts.append([None] * towers if bias is None else bias.chunk(towers))
+        parts = [x.chunk(towers, 1), self.parted(weight, towers)]
+        parts.append([None] * towers if bias is None else self.parted(bias, towers))
         for maps, own, shift in zip(*parts, strict=True):
             answers.append(
                 self.linear(
@@ -453,6 +481,10 @@ class Watch(TorchDispatchMode):
                 )
             )
         return answers[0] if towers == 1 else torch.cat(answers, 1)
+
+    def parted(self, w: Tensor, parts: int) -> list[Tensor]:
+        follow = self.weights.follow
+        return [follow(lambda w, i=i: w.chunk(parts)[i], w) for i in range(parts)]
 
     def native_batch_norm(self, func, x, w, b, mean, var, *settings):
         stats = tuple(s for s in (mean, var) if s is not None)
@@ -632,13 +664,13 @@ class Record(Watch):
         for step in reversed(self.steps[-8:]):
             if step.bias is not None or step.y is None:
                 continue
-            for rows, values in zip(layouts(x), layouts(w), strict=True):
-                values = values[0]
-                if close(values, values[:1].expand_as(values)) and close(
-                    rows[0], step.y
-                ):
-                    step.bias = values[0].clone()
-                    return True
+            place = places(step.y, x)
+            if place is None:
+                continue
+            values = w.flatten()[place].view(step.y.shape)
+            if close(values, values[:1].expand_as(values)):
+                step.bias = values[0].clone()
+                return True
         return False
 
     def simple(self, kind, x, owned):
@@ -888,26 +920,27 @@ class Hand(Watch):
 
     def pointwise(self, kind, x, w, run):
         shape = torch.broadcast_shapes(x.shape, w.shape)
-        wide, w_wide = x.expand(shape), w.expand(shape)
-        if w_wide not in self.weights:
-            self.weights.copies[w_wide] = self.weights.ids(w).expand(shape)
+        wide = x.expand(shape)
+        w_wide = self.weights.follow(lambda w: w.expand(shape), w)
         name = self.weights.label(w)
+        values = self.owing(wide) if kind == "add" else None
         for rows, back in layouts(wide):
-            values = self.owing(rows) if kind == "add" else None
             if values is None:
                 values = self.find_pointwise(kind, rows, name)
-            if values is not None:
-                self.write(w_wide, back(values), name, self.layers[-1][1])
-                return run(x, self.weights.read(w))
+                values = values if values is None else back(values)
+        if values is not None:
+            self.write(w_wide, values, name, self.layers[-1][1])
+            return run(x, self.weights.read(w))
         rows, _ = next(layouts(wide))
         raise Parted(self.unknown(Step(kind, name, rows.clone(), weight=w)))
 
-    def owing(self, rows: Tensor) -> Tensor | None:
-        """Return the bias that theirs adds to these rows inside its layer, if one."""
+    def owing(self, x: Tensor) -> Tensor | None:
+        """Return the bias that theirs adds to these values inside its layer, if one."""
         for owed in self.owed:
-            if rows.shape == owed.rows.shape and close(rows, owed.rows):
+            place = places(x, owed.rows)
+            if place is not None:
                 self.owed.remove(owed)
-                return owed.bias.expand_as(rows)
+                return owed.bias.expand_as(owed.rows).flatten()[place].view(x.shape)
         return None
 
     def find_pointwise(self, kind: str, rows: Tensor, name: str) -> Tensor | None:

@@ -1,8 +1,8 @@
 """`check.matches` takes any right construction and finds each planted mistake.
 
 A mistake counts as found when the message names the layer where it was planted. Beside
-it stands the check that people write by hand, `allclose` of the answers with the default
-weights copied over: which mistakes that misses is a fact of the table, too.
+it stands the check that people write by hand, `allclose` of the answers with the
+default weights copied over: which mistakes that misses is a fact of the table, too.
 """
 
 import copy
@@ -31,7 +31,7 @@ def noise(*shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(3))
 
 
-# --- four small networks, in which one thing at a time can be wrong --------------------
+# --- four small networks, in which one thing at a time can be wrong -------------------
 
 
 class Bottleneck(nn.Module):
@@ -189,7 +189,7 @@ class Transformer(nn.Module):
 
 
 class Early(nn.Module):
-    """Response normalisation, overlapping pools and grouped convolutions, as AlexNet."""
+    """Response normalisation, overlapping pools, grouped convolutions: AlexNet."""
 
     def __init__(self, **wrong):
         super().__init__()
@@ -233,7 +233,7 @@ class Auxiliary(nn.Module):
         return logits, self.aux((late if self.late else early).mean((2, 3)))
 
 
-# --- the mistakes ----------------------------------------------------------------------
+# --- the mistakes ---------------------------------------------------------------------
 
 
 class Planted(NamedTuple):
@@ -256,7 +256,9 @@ MISTAKES = {
     "stride in the 1x1": Planted(
         Residual, {"stride_first": 1}, r"`block1.conv1`.*stride"
     ),
-    "dilation": Planted(Residual, {"dilation": 2}, r"`block1.conv2`.*dilation=\(2, 2\) against"),
+    "dilation": Planted(
+        Residual, {"dilation": 2}, r"`block1.conv2`.*dilation=\(2, 2\) against"
+    ),
     "groups": Planted(Residual, {"groups": 2}, r"`block1.conv2`.*groups=2 against 1"),
     "stem padding": Planted(
         Residual, {"padding": 2}, r"`stem`.*padding=\(2, 2\) against"
@@ -409,3 +411,236 @@ def test_a_zero_head_hides_nothing():
     wide.head = nn.Linear(16, 12)
     with pytest.raises(CheckFailed, match="head"):
         check.matches(wide, theirs, images)
+
+
+# --- right constructions: each is a Transformer, Early or Mobile in other clothes -----
+
+
+class Unfolded(Transformer):
+    """Patches by unfold and a linear layer; positions from an embedding."""
+
+    def __init__(self):
+        super().__init__()
+        del self.position
+        self.patch, self.position = nn.Linear(192, 16), nn.Embedding(17, 16)
+
+    def embed(self, images):
+        return self.patch(F.unfold(images, 8, stride=8).mT)
+
+    def forward(self, images):
+        x = torch.cat(
+            [self.class_token.expand(len(images), -1, -1), self.embed(images)], 1
+        )
+        x = x + self.position(torch.arange(17))
+        return self.head(self.norm(self.block2(self.block1(x)))[:, 0])
+
+
+class Reshaped(Unfolded):
+    """Patches by reshape, flattened (y, x, c), which permutes the weight's columns."""
+
+    def embed(self, images):
+        x = images.unflatten(2, (4, 8)).unflatten(4, (4, 8))  # (N, C, 4, 8, 4, 8)
+        return self.patch(x.permute(0, 2, 4, 3, 5, 1).reshape(len(images), 16, 192))
+
+
+class Separate(Block):
+    """Three projections, in the order k, q, v."""
+
+    def __init__(self, width):
+        super().__init__(width)
+        del self.qkv
+        self.k, self.q, self.v = (nn.Linear(width, width) for _ in range(3))
+
+    def attend(self, x):
+        k, q, v = (
+            t.unflatten(-1, (2, -1)).transpose(1, 2)
+            for t in (self.k(x), self.q(x), self.v(x))
+        )
+        return self.project(
+            F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        )
+
+
+class Interleaved(Block):
+    """One projection whose outputs lie head by head: q, k, v of the first, ..."""
+
+    def attend(self, x):
+        q, k, v = self.qkv(x).unflatten(-1, (2, 3, -1)).permute(3, 0, 2, 1, 4)
+        return self.project(
+            F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        )
+
+
+class Library(Block):
+    """nn.MultiheadAttention; a norm by hand; matrix products with bare parameters."""
+
+    def __init__(self, width, batch_first=True):
+        super().__init__(width)
+        self.attention = nn.MultiheadAttention(width, 2, batch_first=batch_first)
+        del self.qkv, self.project, self.norm2, self.fc1
+        self.gain, self.shift = (
+            nn.Parameter(torch.ones(width)),
+            nn.Parameter(torch.ones(width)),
+        )
+        self.w = nn.Parameter(torch.randn(width, 2 * width))
+        self.b = nn.Parameter(torch.randn(2 * width))
+
+    def forward(self, x):
+        y = self.norm1(x)
+        if not self.attention.batch_first:
+            y = y.transpose(0, 1)
+        y = self.attention(y, y, y, need_weights=False)[0]
+        x = x + (y if self.attention.batch_first else y.transpose(0, 1))
+        y = x - x.mean(-1, keepdim=True)
+        y = y / (y.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+        return x + self.fc2(F.gelu((y * self.gain + self.shift) @ self.w + self.b))
+
+
+class Einsum(Block):
+    """A weight (heads, D, 3, D / heads), as in the papers' code; 1x1 convolutions."""
+
+    def __init__(self, width):
+        super().__init__(width)
+        del self.qkv
+        self.w = nn.Parameter(torch.randn(3, width, 2, width // 2))
+        self.b = nn.Parameter(torch.randn(3, 1, 2, 1, width // 2))
+        self.fc1, self.fc2 = (
+            nn.Conv1d(width, 2 * width, 1),
+            nn.Conv2d(2 * width, width, 1),
+        )
+
+    def attend(self, x):
+        q, k, v = torch.einsum("ntd,kdhe->knhte", x, self.w) + self.b
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        return self.project(mixed.transpose(1, 2).flatten(2))
+
+    def forward(self, x):
+        x = x + self.attend(self.norm1(x))
+        y = F.gelu(self.fc1(self.norm2(x).mT))
+        return x + self.fc2(y[..., None])[..., 0].mT
+
+
+def with_blocks(block, **options):
+    def build():
+        net = Transformer()
+        net.block1, net.block2 = block(16, **options), block(16, **options)
+        return net
+
+    return build
+
+
+class Towers(Early):
+    """Grouped convolution as two towers; a convolution for a head; functional calls."""
+
+    def __init__(self):
+        super().__init__()
+        del self.conv2, self.conv3
+        self.upper, self.lower = (nn.Conv2d(4, 4, 5, padding=2) for _ in range(2))
+        self.kernel, self.bias = (
+            nn.Parameter(torch.randn(8, 8, 3, 3)),
+            nn.Parameter(torch.ones(8)),
+        )
+        self.head = nn.Conv2d(8, 10, 4)
+
+    def forward(self, images):
+        upper, lower = self.pool(self.lrn(self.conv1(images).relu())).chunk(2, 1)
+        x = torch.cat([self.upper(upper).relu(), self.lower(lower).relu()], 1)
+        x = F.conv2d(
+            F.pad(self.average(x), (1, 1, 1, 1)), self.kernel, self.bias
+        ).relu()
+        return self.head(F.adaptive_max_pool2d(x, 4)).flatten(1)
+
+
+class Swapped(Early):
+    """Towers joined the other way round; patches of the third convolution by unfold."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv3 = nn.Linear(72, 8)
+
+    def forward(self, images):
+        x = self.conv2(self.pool(self.lrn(self.conv1(images).relu()))).relu()
+        x = torch.cat(x.chunk(2, 1)[::-1], 1)
+        x = self.average(x)
+        y = self.conv3(F.unfold(x, 3, padding=1).mT).mT.relu().reshape_as(x)
+        return self.head(F.adaptive_max_pool2d(y, 4).permute(0, 2, 3, 1).flatten(1))
+
+
+class Gated(Mobile):
+    """Squeeze and excitation of linear layers; a depthwise product of shifted maps."""
+
+    def __init__(self):
+        super().__init__()
+        self.squeeze, self.excite = nn.Linear(32, 2), nn.Linear(2, 32)
+
+    def forward(self, images):
+        x = F.silu(self.norm(self.stem(images)), inplace=True)
+        y = F.silu(self.expand_norm(self.expand(x)), inplace=True)
+        y = F.silu(self.depthwise_norm(self.depthwise(y)), inplace=True)
+        s = self.excite(F.silu(self.squeeze(y.mean((2, 3))))).sigmoid()
+        y = self.narrow_norm(self.narrow(y * s[:, :, None, None]))
+        x += y
+        return self.head(F.dropout(x.mean((2, 3)), 0.5, self.training))
+
+
+class Branches(nn.Module):
+    """Four branches over one input, joined; `order` is how they are run and joined."""
+
+    def __init__(self, order=(0, 1, 2, 3)):
+        super().__init__()
+        self.order = order
+        self.stem = nn.Conv2d(3, 8, 3, 2)
+        self.first = nn.ModuleList(nn.Conv2d(8, 6, 1, bias=False) for _ in range(4))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(6) for _ in range(4))
+        self.second = nn.ModuleList(nn.Conv2d(6, 6, k) for k in (1, 3, 3, 5))
+        self.head = nn.Conv2d(24, 10, 1)
+
+    def branch(self, i, x):
+        x = self.second[i](self.norms[i](self.first[i](x)).relu())
+        return F.adaptive_avg_pool2d(x, 5).relu()
+
+    def forward(self, images):
+        x = self.stem(images).relu()
+        x = torch.cat([self.branch(i, x) for i in self.order], 1)
+        return self.head(x).amax((2, 3))
+
+
+CONSTRUCTIONS = {
+    "unfold and linear": (Unfolded, Transformer),
+    "reshape and linear": (Reshaped, Transformer),
+    "separate k, q, v": (with_blocks(Separate), Transformer),
+    "heads interleaved": (with_blocks(Interleaved), Transformer),
+    "nn.MultiheadAttention": (with_blocks(Library), Transformer),
+    "tokens first": (with_blocks(Library, batch_first=False), Transformer),
+    "einsum": (with_blocks(Einsum), Transformer),
+    "two towers": (Towers, Early),
+    "towers swapped, unfold": (Swapped, Early),
+    "linear gate, in place": (Gated, Mobile),
+    "branches in another order": (lambda: Branches((2, 0, 3, 1)), Branches),
+}
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["", "back"])
+@pytest.mark.parametrize("train", [False, True], ids=["eval", "train"])
+@pytest.mark.parametrize("name", CONSTRUCTIONS)
+def test_right_construction_matches(name, train, back):
+    yours, theirs = CONSTRUCTIONS[name][::-1] if back else CONSTRUCTIONS[name]
+    side = size(Early if "tower" in name else Transformer)
+    match = check.matches(yours(), theirs(), noise(4, 3, side, side), train=train)
+    assert match.error < 1e-9
+
+
+def test_shared_layers_are_not_separate_layers():
+    shared = Transformer()
+    shared.block2 = shared.block1
+    images = noise(2, 3, 32, 32)
+    check.matches(shared, copy.deepcopy(shared), images)
+    with pytest.raises(CheckFailed, match="shares parameters"):
+        check.matches(shared, Transformer(), images)
+    with pytest.raises(CheckFailed, match="shared between layers"):
+        check.matches(Transformer(), shared, images)
+
+
+def test_images_that_show_nothing_are_refused():
+    with pytest.raises(ValueError, match="two or more different images"):
+        check.matches(Early(), Early(), torch.zeros(2, 3, 35, 35))
