@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from course_lib.errors import CourseError
+from course_lib.notebook import ROOT
 
 app = typer.Typer(
     help="Image classification from SIFT to the Vision Transformer: the tools.",
@@ -151,6 +152,82 @@ def cost(
             console.rule(name)
             console.print(row)
     console.print(flops.compare(found))
+
+
+@app.command(rich_help_panel=STUDENTS)
+def demo(
+    folder: Annotated[Path | None, typer.Option(help="default: demo/")] = None,
+):
+    """Show the whole course in two minutes: train, count, release, grade, hand back."""
+    from course_lib.demo import FOLDER, demo
+
+    demo(folder or FOLDER, console)
+
+
+Assignment = Annotated[str, typer.Argument(help="e.g. a04_alexnet")]
+Course = Annotated[
+    Path, typer.Option("--course", help="a folder with an nbgrader_config.py")
+]
+
+
+@app.command(rich_help_panel=INSTRUCTORS)
+def release(
+    assignments: Annotated[
+        list[str] | None, typer.Argument(help="default: all")
+    ] = None,
+    course: Course = ROOT,
+):
+    """Make what students get from the solutions: answers and hidden tests removed."""
+    from course_lib import grading
+
+    for path in grading.release(assignments, course):
+        console.print(f"released {path}", highlight=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel=INSTRUCTORS)
+def grade(
+    assignment: Assignment,
+    course: Course = ROOT,
+    student: Annotated[list[str] | None, typer.Option(help="only these")] = None,
+    force: Annotated[bool, typer.Option(help="Also what is graded already.")] = False,
+    workers: Annotated[int, typer.Option(help="submissions at a time")] = 2,
+):
+    """Autograde submitted/NAME/ASSIGNMENT; what is graded already is not graded again.
+
+    One submission that fails is named with the reason, and stops no other. They run
+    with your rights: grade strangers' code in a container.
+    """
+    from course_lib import grading
+
+    found = grading.grade(assignment, course, student, force=force, workers=workers)
+    table = Table("student", "", "points so far", "remarks")
+    for row in found:
+        remarks = "; ".join(filter(None, (row.reason, *row.notes)))
+        points = f"{row.score:g} of {row.max_score:g}"
+        table.add_row(row.student, row.status, points, remarks)
+    console.print(table)
+    page = grading.report(assignment, course)
+    console.print(f"summary: {page}", highlight=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel=INSTRUCTORS)
+def feedback(assignment: Assignment, course: Course = ROOT):
+    """Write an HTML page for each graded student."""
+    from course_lib import grading
+
+    for page in grading.feedback(assignment, course):
+        console.print(page, highlight=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel=INSTRUCTORS)
+def export(
+    path: Annotated[Path, typer.Argument(help="a .csv")] = Path("grades.csv"),
+    course: Course = ROOT,
+):
+    """Write all grades as CSV, for a learning management system."""
+    from course_lib import grading
+
+    console.print(f"wrote {grading.export(path, course)}", highlight=False)
 
 
 notebooks = typer.Typer(

@@ -145,7 +145,7 @@ def train_epoch(run: Run, shown, checkpoint) -> None:
 def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
     """Take one step; return loss, correct answers and images, each summed."""
     recipe, device = run.recipe, run.device
-    torch.manual_seed(recipe.seed * 1_000_003 + run.step)  # dropout
+    seed_dropout(recipe.seed * 1_000_003 + run.step, device)
     for group in run.optimizer.param_groups:
         group["lr"] = recipe.learning_rate * rate_at(run.step / run.steps, recipe)
     if recipe.channels_last:
@@ -169,6 +169,13 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
     correct = (logits.argmax(dim=1) == labels).sum()
     count = len(labels)
     return torch.stack([loss.detach() * count, correct, correct.new_tensor(count)])
+
+
+def seed_dropout(seed: int, device: torch.device) -> None:
+    """Do what torch.manual_seed does, which takes 0.2 ms to note who called it."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def require_finite(run: Run) -> None:
