@@ -94,17 +94,20 @@ def test_the_towers_meet_only_in_the_third_stage(number, meets):
 
 
 def test_pooling_overlaps_and_dropout_is_in_both_hidden_layers():
-    for net in (ALEXNET.alexnet(num_classes=2), ALEXNET.alexnet_small()):
+    for net, count in (
+        (ALEXNET.alexnet(num_classes=2), 3),
+        (ALEXNET.alexnet_small(), 2),
+    ):
         pools = [layer for layer in net.modules() if isinstance(layer, nn.MaxPool2d)]
-        assert [(pool.kernel_size, pool.stride) for pool in pools] == [(3, 2)] * 3
+        assert [(pool.kernel_size, pool.stride) for pool in pools] == [(3, 2)] * count
         drops = [layer.p for layer in net.head if isinstance(layer, nn.Dropout)]
         assert drops == [0.5, 0.5]
 
 
 def test_the_small_network_keeps_the_ideas_and_is_small():
     net = ALEXNET.alexnet_small()
-    check.params(net, 295_530)
-    check.macs(net, (1, 3, 32, 32), 12_408_960)
+    check.params(net, 302_538)
+    check.macs(net, (1, 3, 32, 32), 3_137_920)
     check.shape(ALEXNET.alexnet_small(7), (3, 3, 32, 32), (3, 7))
     convs = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
     assert [conv.groups for conv in convs] == [1, 2, 1, 2, 2]
@@ -118,7 +121,7 @@ def test_the_small_network_learns_the_digits():
     recipe = Recipe(**ALEXNET.RECIPES["digits"] | {"epochs": 4})
     torch.manual_seed(0)
     history = fit(ALEXNET.alexnet_small(), train, val, recipe, quiet=True)
-    assert history[-1].val_top1 > 0.85  # 0.93 in one run; 0.1 is chance
+    assert history[-1].val_top1 > 0.85  # 0.94 in one run; 0.1 is chance
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, "ReLU", "Tanh", nn.GELU])
