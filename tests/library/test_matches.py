@@ -644,3 +644,86 @@ def test_shared_layers_are_not_separate_layers():
 def test_images_that_show_nothing_are_refused():
     with pytest.raises(ValueError, match="two or more different images"):
         check.matches(Early(), Early(), torch.zeros(2, 3, 35, 35))
+
+
+# --- networks of full size: torchvision's against timm's ------------------------------
+
+PUBLISHED = {  # torchvision's name: (timm's, options of each, image size, parameters)
+    "resnet18": ("resnet18", {}, {}, 64, 11_689_512),
+    "resnet50": ("resnet50", {}, {}, 64, 25_557_032),
+    "resnet152": ("resnet152", {}, {}, 64, 60_192_808),
+    "resnext50_32x4d": ("resnext50_32x4d", {}, {}, 64, 25_028_904),
+    "densenet121": ("densenet121", {}, {}, 64, 7_978_856),
+    "mobilenet_v2": ("mobilenetv2_100", {}, {}, 64, 3_504_872),
+    "efficientnet_b0": ("efficientnet_b0", {}, {}, 64, 5_288_548),
+    "convnext_tiny": ("convnext_tiny", {}, {}, 64, 28_589_128),
+    "vgg11": ("vgg11", {}, {}, 32, 132_863_336),
+    "inception_v3": (
+        *("inception_v3", {"aux_logits": False, "init_weights": False}, {}),
+        *(96, 23_834_568),
+    ),
+    "vit_b_16": (
+        *("vit_base_patch16_224", {"image_size": 32}, {"img_size": 32}),
+        *(32, 86_420_200),
+    ),
+}
+
+
+def published(name: str) -> tuple[nn.Module, nn.Module, Tensor]:
+    import timm
+    from torchvision import models
+
+    other, options, timm_options, side, _ = PUBLISHED[name]
+    ours = getattr(models, name)(**options)
+    return ours, timm.create_model(other, **timm_options), noise(2, 3, side, side)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_torchvision_and_timm_build_the_same(name):
+    yours, theirs, images = published(name)
+    match = check.matches(yours, theirs, images)
+    assert match.error < 1e-9
+    assert match.params == PUBLISHED[name][-1]
+
+
+def replace(net: nn.Module, path: str, layer: nn.Module) -> None:
+    parent, _, name = path.rpartition(".")
+    setattr(net.get_submodule(parent), name, layer)
+
+
+FULL_SIZE = {  # network, the layer that is replaced, by what, what the message must say
+    "resnet50": (
+        "layer3.0.bn2",
+        nn.BatchNorm2d(256, 1e-3),
+        r"`layer3.0.bn2`.*eps=0.001",
+    ),
+    "resnet152": (
+        *("layer3.35.relu", nn.ReLU6()),
+        r"after `layer3.3[45].(bn|conv)\d`.*`layer3.35.conv2`",
+    ),
+    "mobilenet_v2": (
+        "features.9.conv.1.2",
+        nn.ReLU(),
+        r"`features.9.conv.1.1`.*`.*9.conv.2",
+    ),
+    "efficientnet_b0": (
+        *("features.4.1.block.2.activation", nn.ReLU()),
+        r"`features.4.1.block.2.fc1`.*`features.4.1.block.2.fc2`",
+    ),
+    "vit_b_16": (
+        *("encoder.layers.encoder_layer_7.ln_2", nn.LayerNorm(768, 1e-5)),
+        r"`encoder.layers.encoder_layer_7.ln_2`.*eps=1e-05 against 1e-06",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_one_wrong_layer_in_a_published_network_is_found(name):
+    path, layer, where = FULL_SIZE[name]
+    yours, theirs, images = published(name)
+    replace(yours, path, layer)
+    with pytest.raises(CheckFailed) as caught:
+        check.matches(yours, theirs, images)
+    assert re.search(where, str(caught.value)), str(caught.value)
