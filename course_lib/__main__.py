@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import filesize
 from rich.console import Console
 from rich.table import Table
 
@@ -64,10 +65,10 @@ def data(
     for name in names or []:
         console.print(f"{name}: {data.fetch(name)}", highlight=False, soft_wrap=True)
     if show or not names:
-        table = Table("data set", "where", "size", "terms", "how to get it")
         for row in data.available():
-            table.add_row(row.name, str(row.where or "—"), row.size, row.terms, row.how)
-        console.print(table)
+            size, where = filesize.decimal(row.size), row.path or f"not here: {row.how}"
+            console.print(f"[bold]{row.name}[/] {size}, {row.terms}", highlight=False)
+            console.print(f"  {where}", highlight=False, soft_wrap=True)
 
 
 @app.command(rich_help_panel=STUDENTS)

@@ -98,7 +98,7 @@ def sandbox() -> Finding:
     command = [unshare or "unshare", "--user", "--net", "--map-root-user", "true"]
     able = unshare and not subprocess.run(command, capture_output=True).returncode
     found = "namespaces can be made" if able else "no user namespaces"
-    advice = "submissions run with your rights: grade strangers' code in a container"
+    advice = "submissions run as you: grade strangers' code in a container"
     return Finding("sandbox", "note", f"{found}, but grading uses none", advice)
 
 
@@ -106,8 +106,8 @@ def data_sets() -> Iterator[Finding]:
     from course_lib import data
 
     for found in data.available():
-        state = "ok" if found.where else "note"
-        where = str(found.where or "not here")
+        state = "ok" if found.path else "note"
+        where = str(found.path or "not here")
         yield Finding(
-            f"data: {found.name}", state, where, "" if found.where else found.how
+            f"data: {found.name}", state, where, "" if found.path else found.how
         )

@@ -426,16 +426,25 @@ class Table(NamedTuple):
             f"<tbody>{rows}</tbody></table>"
         )
 
-    def __rich__(self):
+    def __rich_console__(self, console, options):
+        """Draw for a terminal; where it is narrow, columns go rather than digits."""
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table as RichTable
 
-        table = RichTable(title=self.title)
-        for i, column in enumerate(self.columns):
-            table.add_column(column, justify="left" if i < self.texts else "right")
+        columns = zip(self.columns, *self.rows, strict=True)
+        widths = {column[0]: max(map(len, column)) + 2 for column in columns}
+        for name in ("bytes moved", "activations", "field", "output"):
+            if sum(widths.values()) + 2 > options.max_width:
+                widths.pop(name, None)
+        table = RichTable(title=self.title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        shown = [i for i, name in enumerate(self.columns) if name in widths]
+        for i in shown:
+            side = "left" if i < self.texts else "right"
+            table.add_column(self.columns[i], justify=side, no_wrap=True)
         for row in self.rows:
             last = self.summed and row is self.rows[-1]
-            table.add_row(*row, style="bold" if last else None)
-        return table
+            table.add_row(*(row[i] for i in shown), style="bold" if last else None)
+        yield table
 
 
 @dataclass(frozen=True)
@@ -486,8 +495,8 @@ class Cost:
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
 
-    def __rich__(self):
-        return self.table().__rich__()
+    def __rich__(self) -> Table:
+        return self.table()
 
 
 NUMBERS = ("params", "MACs", "activations", "bytes moved", "field")
