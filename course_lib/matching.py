@@ -34,7 +34,8 @@ from course_lib.watching import (
 )
 
 ATTEMPTS = 64  # runs of the candidate to find which of several like layers is which
-WINDOW = 24  # layers within which a wrong choice shows
+WINDOW = 16  # layers within which a wrong choice of branches shows
+NEAR = 3  # the same for the order of heads: the projection after them shows it
 
 
 class CheckFailed(AssertionError):
@@ -86,6 +87,10 @@ def matches(
                 return hand.verdict(_run(hand, yours, images), expected)
             except Parted as parted:
                 best = max(best, (len(hand.layers), str(parted)), key=lambda b: b[0])
+            except (RuntimeError, ValueError, IndexError) as error:
+                after = hand.last()[0]
+                message = f"yours cannot take these images, after {after}: {error}"
+                raise CheckFailed(message) from error
             plan = hand.next_plan(best[0])
             if plan is None:
                 break
@@ -242,6 +247,7 @@ class Choice(NamedTuple):
     start: int  # the first that was tried
     options: int
     layer: int
+    window: int  # how many layers later a failure may still be its fault
 
 
 class Owed(NamedTuple):
@@ -292,13 +298,16 @@ def fillings(family: list, yours: Step, by_maps: bool) -> Iterator[Filling]:
     free = [(s, (~s.used).nonzero().flatten()) for s, _ in family if not s.used.all()]
     order = family[0][1] if family else None
     found = [[part] for part in free if len(part[1]) == outputs]
-    for several in range(2, min(len(free), 4) + 1):
-        for parts in permutations(free, several):
-            if sum(len(o) for _, o in parts) == outputs:
-                found.append(list(parts))
-    for step, left in free:
-        if len(left) > outputs and len(left) % outputs == 0:
-            found += [[(step, part)] for part in left.split(outputs)]
+    if not found:
+        for several in range(2, min(len(free), 4) + 1):
+            found += [
+                list(parts)
+                for parts in permutations(free, several)
+                if sum(len(o) for _, o in parts) == outputs
+            ]
+        for step, left in free:
+            if len(left) % outputs == 0:
+                found += [[(step, part)] for part in left.split(outputs)]
     yield from (Filling(order, parts, by_maps) for parts in found)
     if found and not yours.conv and outputs == 3 * yours.features:
         for shuffle in interleavings(outputs):
@@ -326,7 +335,12 @@ def same_maps(yours: Step, theirs: Step) -> Order | None:
 
 def same_rows(yours: Step, theirs: Step) -> Order | None:
     """Compare any two linear layers by the patches they see."""
-    if yours.features != theirs.features or yours.rows is None or theirs.rows is None:
+    if yours.features != theirs.features or yours.depthwise or theirs.depthwise:
+        return None
+    both = yours.conv and theirs.conv and yours.x.shape == theirs.x.shape
+    if both and yours.weight.shape[1:] == theirs.weight.shape[1:]:
+        return None  # their inputs have been compared as maps
+    if not yours.conv and len(yours.x) != len(theirs.y):
         return None
     return align(yours.rows, theirs.rows)
 
@@ -353,9 +367,8 @@ class Hand(Watch):
         choices = list(self.choices)
         while choices:
             last = choices.pop()
-            if last.layer < furthest - WINDOW:
-                return None
-            if (last.taken + 1) % last.options != last.start:
+            open_ = (last.taken + 1) % last.options != last.start
+            if open_ and last.layer >= furthest - last.window:
                 taken = (last.taken + 1) % last.options
                 return [*choices, last._replace(taken=taken)]
         return None
@@ -368,7 +381,9 @@ class Hand(Watch):
         else:
             like = [c.taken for c in self.choices if c.options == len(options)]
             start = like[-1] if like else 0
-            choice = Choice(start, start, len(options), len(self.layers))
+            shuffled = getattr(options[-1], "shuffle", None) is not None
+            window = NEAR if shuffled else WINDOW
+            choice = Choice(start, start, len(options), len(self.layers), window)
         self.choices.append(choice)
         return options[choice.taken]
 
@@ -550,9 +565,7 @@ class Hand(Watch):
         pairs = zip(outputs, expected, strict=True)
         error = max((relative(y, e) for y, e in pairs), default=0.0)
         if not error < TOLERANCE:
-            raise Parted(
-                f"{where} differ by {error:.1e}:{hint(outputs[0], expected[0])}."
-            )
+            raise Parted(f"{where} differ: {hint(outputs[0], expected[0])}.")
         return Match(error, self.compare_params(), tuple(dict.fromkeys(self.layers)))
 
     def compare_params(self) -> int:
@@ -583,8 +596,10 @@ class Hand(Watch):
         if self.owed:
             return self.owed[0].words()
         steps = self.record.steps
-        for step in steps:
+        for step in sorted(steps, key=lambda s: bool(s.used.all())):
             if step.kind == yours.kind and same_input(yours, step):
+                if step.used.all():
+                    return f"{yours.name} sees what in theirs only {step.name} sees."
                 return (
                     f"{yours.name} and theirs, {step.name}, see the same input but are "
                     f"different layers{against(yours, step)}."
@@ -606,7 +621,7 @@ class Hand(Watch):
             )
         else:
             words += ", and these see different things"
-        return f"{words}:{hint(yours.saw, like[0].saw)}."
+        return f"{words}: {hint(yours.saw, like[0].saw)}."
 
     def differ(self, yours: Step, theirs: Step, rows: Tensor, expected: Tensor) -> str:
         """Say how two layers differ that see the same and answer differently."""
@@ -616,9 +631,8 @@ class Hand(Watch):
         )
         if rows.shape != expected.shape:
             return f"{words}. {len(rows)} places against {len(expected)}."
-        if yours.conv:
-            return f"{words}."
-        return f"{words}.{hint(rows, expected).capitalize()}."
+        known = yours.conv or against(yours, theirs)
+        return f"{words}." if known else f"{words}: {hint(rows, expected)}."
 
 
 def against(yours: Step, theirs: Step) -> str:
@@ -663,37 +677,54 @@ def hint(yours: Tensor, theirs: Tensor) -> str:
     """Guess from two tensors, which should be the same, what comes between them."""
     if yours.shape != theirs.shape:
         return (
-            f" {tuple(yours.shape)} against {tuple(theirs.shape)}. Look at the "
-            "strides, padding and pooling (ceil_mode) between, and for a missing layer"
+            f"{tuple(yours.shape)} against {tuple(theirs.shape)}. Look at the strides, "
+            "padding and pooling (ceil_mode) between, and for a missing layer"
         )
     if not yours.isfinite().all():
-        return " yours is not finite"
-    wrong = (yours - theirs).abs() > TOLERANCE * theirs.abs().max()
-    size = f" (relative error {relative(yours, theirs):.1e})"
-    ratio = ((yours * theirs).sum() / theirs.square().sum()).item()
-    if abs(ratio) > 1e-6 and close(yours / ratio, theirs):
-        return f" yours is {ratio:.6g} times theirs"
-    if yours.max() <= 6 < theirs.max():
-        return f" yours never exceeds 6: ReLU6 where theirs has ReLU?{size}"
-    if theirs.max() <= 6 < yours.max():
-        return f" theirs never exceeds 6: ReLU where theirs has ReLU6?{size}"
-    if yours.min() >= 0 > theirs.min():
-        return f" yours is never negative: a ReLU too many, or too late?{size}"
-    if theirs.min() >= 0 > yours.min():
-        return f" theirs is never negative: a ReLU is missing, or too early?{size}"
-    if yours.ndim == 4 and min(yours.shape[2:]) > 4:
-        inside = wrong[:, :, 2:-2, 2:-2]
-        if not inside.any():
-            return (
-                " they differ at the border alone: padding, or pooling's "
-                f"count_include_pad or ceil_mode?{size}"
-            )
-    if relative(yours, theirs) < 0.02:
-        return (
-            f" nearly the same: an epsilon, a constant, or an approximate activation "
-            f"(tanh GELU, hard-swish)?{size}"
-        )
-    return (
-        " an operation is missing, or too many, or out of order (shortcut, activation, "
-        f"norm, pooling, gate)?{size}"
+        return "yours is not finite"
+    error = relative(yours, theirs)
+    words = [words for words, holds in CAUSES.items() if holds(yours, theirs)]
+    nearly = "nearly the same: an epsilon, a constant, or an approximate activation?"
+    other = (
+        "an operation is missing, or too many, or out of order (shortcut, activation, "
+        "norm, pooling, gate)?"
     )
+    words.append(nearly if error < 0.02 else other)
+    return f"{words[0]} (relative error {error:.1e})"
+
+
+def _scaled(yours: Tensor, theirs: Tensor) -> bool:
+    ratio = ((yours * theirs).sum() / theirs.square().sum()).item()
+    return abs(ratio) > 1e-6 and close(yours / ratio, theirs)
+
+
+def _clipped(yours: Tensor, theirs: Tensor) -> bool:
+    return abs(yours.max() - 6) < 1e-9 and bool(theirs.max() > 6)
+
+
+def _at_border(yours: Tensor, theirs: Tensor) -> bool:
+    if yours.ndim != 4 or min(yours.shape[2:]) < 5:
+        return False
+    wrong = (yours - theirs).abs() > TOLERANCE * theirs.abs().max()
+    return not wrong[:, :, 2:-2, 2:-2].any()
+
+
+def _rows_of_one(yours: Tensor, theirs: Tensor) -> bool:
+    sums = yours.sum(-1)
+    return bool(yours.min() >= 0) and close(sums, torch.ones_like(sums))
+
+
+CAUSES = {  # what is wrong, and when to say so
+    "yours sums to 1: return the logits, without softmax": _rows_of_one,
+    "yours is theirs times a constant: a scale is missing or too many": _scaled,
+    "yours never exceeds 6: ReLU6 where theirs has ReLU?": _clipped,
+    "theirs never exceeds 6: ReLU where theirs has ReLU6?": lambda y, t: _clipped(t, y),
+    "yours is never negative: a ReLU too many, or too late?": (
+        lambda y, t: bool(y.min() >= 0 > t.min())
+    ),
+    "theirs is never negative: a ReLU is missing, or too early?": (
+        lambda y, t: bool(t.min() >= 0 > y.min())
+    ),
+    "they differ at the border alone: padding, or pooling's count_include_pad or "
+    "ceil_mode?": _at_border,
+}

@@ -35,7 +35,9 @@ def label(name: str, module: nn.Module) -> Label:
     """Return a module's path and a short description: `stem.0` Conv2d(3, 96, …)."""
     settings = module.extra_repr()
     parts = SETTINGS.split(settings)
-    words = ", ".join(parts if len(parts) < 4 else [*parts[:3], "…"])
+    if isinstance(module, nn.Linear):
+        parts = [str(module.in_features), str(module.out_features)]
+    words = ", ".join(parts if len(parts) < 4 else [*parts[:2], "…"])
     name, kind = f"`{name or 'the network'}`", type(module).__name__
     short = Label(f"{name} {kind}({words})" if words else f"{name} {kind}")
     short.settings = settings

@@ -254,7 +254,9 @@ MISTAKES = {
         Residual, {"momentum": 0.01}, r"`block1.bn1`.*momentum=0.01 against", True
     ),
     "stride in the 1x1": Planted(
-        Residual, {"stride_first": 1}, r"`block1.conv1`.*stride"
+        Residual,
+        {"stride_first": 1},
+        r"^`block1.conv1`.*same input.*stride=\(2, 2\) against \(1",
     ),
     "dilation": Planted(
         Residual, {"dilation": 2}, r"`block1.conv2`.*dilation=\(2, 2\) against"
@@ -326,7 +328,9 @@ MISTAKES = {
     "positions never added": Planted(
         Transformer, {"no_position": 1}, r"`block1.norm1`.*theirs with `position`"
     ),
-    "probabilities": Planted(Transformer, {"probabilities": 1}, r"last layer, `head`"),
+    "probabilities": Planted(
+        Transformer, {"probabilities": 1}, r"last layer, `head`.*without softmax"
+    ),
     "alpha not times n": Planted(Early, {"alpha": 1e-4}, r"after `conv1`.*`conv2`"),
     "LRN k of 1": Planted(Early, {"k": 1.0}, r"after `conv1`.*`conv2`"),
     "LRN after the pool": Planted(Early, {"order": 1}, r"after `conv1`.*`conv2`"),
