@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 STAMP := .venv/.made
+SETTINGS := .venv/share/jupyter/lab/settings
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
@@ -56,4 +57,7 @@ $(STAMP): pyproject.toml constraints.txt
 	else \
 	  pip install --disable-pip-version-check --editable '.[test]' --constraint constraints.txt; \
 	fi
+	@mkdir -p $(SETTINGS)  # or JupyterLab covers the first notebook with a question
+	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}' \
+	  > $(SETTINGS)/overrides.json
 	@touch $@
