@@ -12,6 +12,14 @@ from course_lib import check
 from course_lib.check import CheckFailed
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def small(**change) -> nn.Sequential:
     """A small network with a conv, a grouped conv, a norm and a classifier."""
     a = {"bias": True, "groups": 2, "classes": 10, "size": 3, "inputs": 256} | change

@@ -634,6 +634,46 @@ def test_right_construction_matches(name, train, back):
     assert match.error < 1e-9
 
 
+@pytest.mark.parametrize("name", CONSTRUCTIONS)
+def test_images_with_black_borders_match_too(name):
+    yours, theirs = CONSTRUCTIONS[name]
+    side = size(Early if "tower" in name else Transformer)
+    images = torch.zeros(4, 3, side, side)
+    images[:, :, 8:24, 8:24] = noise(4, 3, 16, 16)
+    assert check.matches(yours(), theirs(), images).error < 1e-9
+
+
+class Other(nn.Module):
+    """Parameters that are used in rarer ways, and a table that is no parameter."""
+
+    def __init__(self, phase=0.0, standardise=True):
+        super().__init__()
+        self.kernel, self.standardise = (
+            nn.Parameter(torch.randn(8, 3, 3, 3)),
+            standardise,
+        )
+        self.norm = nn.BatchNorm2d(8, affine=False)
+        self.slope, self.log_scale = nn.PReLU(8), nn.Parameter(torch.zeros(()))
+        self.head = nn.Linear(8, 4)
+        self.register_buffer("table", torch.sin(torch.arange(8.0) + phase))
+
+    def forward(self, images):
+        kernel = self.kernel
+        if self.standardise:
+            kernel = kernel - kernel.mean((1, 2, 3), keepdim=True)
+        x = self.slope(self.norm(F.conv2d(images, kernel))).mean((2, 3))
+        return self.head(x * self.log_scale.exp() + self.table)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_rarer_uses_of_parameters(train):
+    images = noise(4, 3, 16, 16)
+    check.matches(Other(), Other(), images, train=train)
+    for wrong in ({"phase": 0.1}, {"standardise": False}):
+        with pytest.raises(CheckFailed):
+            check.matches(Other(**wrong), Other(), images, train=train)
+
+
 def test_shared_layers_are_not_separate_layers():
     shared = Transformer()
     shared.block2 = shared.block1
