@@ -46,6 +46,10 @@ class Parted(Exception):
     """The candidate leaves the reference here; the message says where and how."""
 
 
+class Differs(Parted):
+    """The same input for sure, and another answer: no other choice can mend it."""
+
+
 @dataclass(frozen=True)
 class Match:
     """Two networks are the same: layers as (yours, theirs) in order of execution."""
@@ -87,6 +91,8 @@ def matches(
                 return hand.verdict(_run(hand, yours, images), expected)
             except Parted as parted:
                 best = max(best, (len(hand.layers), str(parted)), key=lambda b: b[0])
+                if isinstance(parted, Differs):
+                    break
             except (RuntimeError, ValueError, IndexError) as error:
                 after = hand.last()[0]
                 message = f"yours cannot take these images, after {after}: {error}"
@@ -410,7 +416,8 @@ class Hand(Watch):
         answer = run(self.write(weight, values, yours.name, theirs))
         rows = channels_last(answer) if conv else answer
         if not close(rows, expected):
-            raise Parted(self.differ(yours, filling.parts[0][0], rows, expected))
+            kind = Differs if len(options) == 1 else Parted
+            raise kind(self.differ(yours, filling.parts[0][0], rows, expected))
         for step, outputs in filling.parts:
             step.used[outputs] = True
         self.layers.append((yours.name, theirs))
@@ -440,14 +447,16 @@ class Hand(Watch):
     # -- norms and bare parameters -----------------------------------------------------
 
     def normalised(self, before, name, affine, run, rows, stats):
-        theirs, order, by_input = self.find_norm(before, name, run, rows, stats)
+        found = self.find_norms(before, name, run, rows, stats)
+        theirs, order, by_input = self.choose(found)
         for mine, drawn in zip(stats, theirs.stats, strict=False):
             mine.copy_(order.pick(drawn[None])[0])
         x, *rest = run()
         x = rows(x)
         yours = Step("scale", name, x, before=before)
         if by_input and not close(x, order(theirs.x)):
-            raise Parted(self.differ(yours, theirs, x, order(theirs.x)))
+            kind = Differs if len(found) == 1 else Parted
+            raise kind(self.differ(yours, theirs, x, order(theirs.x)))
         for mine, after in zip(stats, theirs.after, strict=False):
             if not close(mine, order.pick(after[None])[0]):
                 raise Parted(
@@ -475,8 +484,8 @@ class Hand(Watch):
         shift = theirs.bias if theirs.bias is None else order.pick(theirs.bias[None])[0]
         return x + self.shift(x, bias, shift, yours.name, theirs.name)
 
-    def find_norm(self, before, name, run, rows, stats) -> tuple[Step, Order, bool]:
-        """Find the step with this input, or a norm that theirs does by hand."""
+    def find_norms(self, before, name, run, rows, stats) -> list:
+        """Find the steps with this input, or the norms that theirs does by hand."""
         steps = [s for s in self.record.steps if s.kind == "scale" and not s.used.any()]
         norms = [s for s in steps if s.before is not None]
         found = [(s, o, True) for s in norms if (o := align(before, s.before))]
@@ -485,7 +494,7 @@ class Hand(Watch):
             found = [(s, o, False) for s in steps if (o := align(x, s.x))]
         if not found:
             raise Parted(self.unknown(Step("scale", name, before, before=before)))
-        return self.choose(found)
+        return found
 
     def pointwise(self, kind, x, w, run):
         shape = torch.broadcast_tensors(x, w)[0].shape
