@@ -85,7 +85,7 @@ def _answered(released, answers: dict[str, str]):
     notebook = nbformat.from_dict(released)
     for name, cell in _named(notebook).items():
         if name in answers:
-            lines = answers[name].splitlines()
+            lines = answers[name].partition("**Marking scheme")[0].splitlines()
             cell.source = "\n".join(line for line in lines if "### " not in line)
     return notebook
 
