@@ -158,9 +158,7 @@ class Record(Watch):
             values = torch.randn_like(weight)
             if low is not None:
                 values = low + (high - low) * torch.rand_like(weight)
-            ids = self.weights.ids(weight).flatten()
-            self.weights.flat[ids] = values.flatten()
-            self.weights.done[ids] = True
+            self.weights.write(weight, values)
 
     def linear(self, x, weight, bias, run, conv=None):
         own = self.weights.read(weight)
@@ -580,9 +578,8 @@ class Hand(Watch):
     def compare_params(self) -> int:
         """Return how many parameters ran; those that did not must agree in number."""
         sides = self.weights, self.record.weights
-        (ran, idle), (theirs_ran, theirs_idle) = (
-            (int(w.done.sum()), int((~w.done).sum())) for w in sides
-        )
+        ran, theirs_ran = (int(w.done.count_nonzero()) for w in sides)
+        idle, theirs_idle = len(sides[0].done) - ran, len(sides[1].done) - theirs_ran
         if ran != theirs_ran:
             raise Parted(
                 f"the outputs agree, but {ran:,} parameters of yours take part and "

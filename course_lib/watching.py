@@ -263,8 +263,10 @@ class Weights:
 
     def label(self, tensor: Tensor) -> str:
         """Name the layer that owns the first entry of `tensor`."""
-        first = tensor[(slice(0, 1),) * tensor.ndim]
-        index = int(self.ids(tensor).flatten()[0]) if first.numel() else 0
+        if self.views(tensor):
+            index = tensor.storage_offset()
+        else:
+            index = int(self.copies[tensor].flatten()[0])
         name = self.names[bisect.bisect_right(self.starts, index) - 1]
         path, _, attribute = name.rpartition(".")
         module = self.net.get_submodule(path)
