@@ -155,13 +155,13 @@ for shape, n in [
         expected = lrn_reference(a, n, k, alpha, beta)
         what = f"local_response_norm of {shape}, {n = }, {k = }, {alpha = }, {beta = }"
         check.close(local_response_norm(a, n, k, alpha, beta), expected, what=what)
-a = torch.randn(4, 96, 55, 55, generator=rng)
+a = torch.randn(4, 96, 27, 27, generator=rng)
 start = time.perf_counter()
 answer = local_response_norm(a)
 seconds = time.perf_counter() - start
 expected = lrn_reference(a, 5, 2.0, 1e-4, 0.75)
 check.close(answer, expected, what="local_response_norm at AlexNet's size")
-assert seconds < 5, f"{seconds:.0f} s for four of AlexNet's maps: no loop over places"
+assert seconds < 2, f"{seconds:.0f} s for four of AlexNet's maps: no loop over places"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "lrn_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -554,18 +554,18 @@ assert slow[-1] > 0.25, f"it cannot have reached {slow[-1]:.2f}"
 # %% [markdown]
 # ### 5 · A training, handed in with its weights (3 points)
 #
-# A number in a report can be typed; weights cannot. Train `alexnet.alexnet_small` on
-# the digits so that it names **more than 93 %** of the test images, and hand in the two
-# files that `results.save` writes: `record.json` and `record.safetensors`, in this
-# folder. The grader loads your weights into the network, measures them again and
-# compares.
+# A number in a report can be typed; weights cannot. Train `alexnet.alexnet_small` on the
+# digits so that after **at most five epochs**, half of the notebook's, it names **more
+# than 93 %** of the test images, and hand in the two files that `results.save` writes:
+# `record.json` and `record.safetensors`, in this folder. The grader loads your weights
+# into the network, measures them again and compares.
 #
 # **Contract.** `hand_in(path)` trains on `TRAIN`, chooses on `VAL` if there is anything
 # to choose, and calls `results.save(path, …, TRAIN, TEST, unit="04_alexnet",
-# network="alexnet_small")`. `TEST` is used for nothing else. Four epochs are enough.
+# network="alexnet_small")`. `TEST` is used for nothing else.
 #
-# *Hint:* eight layers from PyTorch's own initialisation are hard to start by plain SGD;
-# a loss that stays at log 10 = 2.303 learns nothing. AdamW with a warm-up starts.
+# *Hint:* in a fifth of a minute you may try several recipes: smaller batches are more
+# steps an epoch, AdamW starts faster than SGD, and the schedule should end when you do.
 
 # %% nbgrader={"grade": false, "grade_id": "splits", "locked": true, "schema_version": 3, "solution": false, "task": false}
 TRAIN, VAL, TEST = (
@@ -579,7 +579,7 @@ def hand_in(path: str) -> None:
     ### BEGIN SOLUTION
     torch.manual_seed(0)
     network = alexnet.alexnet_small()
-    recipe = Recipe(4, 16, 1e-3, optimizer="adamw", warmup_epochs=0.5)
+    recipe = Recipe(5, 16, 1e-3, optimizer="adamw", warmup_epochs=0.5)
     history = fit(network, TRAIN, VAL, recipe, title="alexnet_small on digits")
     facts = {"unit": "04_alexnet", "network": "alexnet_small"}
     results.save(path, network, history, recipe, TRAIN, TEST, **facts)
@@ -595,7 +595,7 @@ record = results.read("record.json")
 name = f"{record.unit}.{record.network}"
 assert name == "04_alexnet.alexnet_small", f"{name} was trained, not alexnet_small"
 epochs = len(record.history)
-assert epochs == record.recipe.epochs, f"{epochs} of {record.recipe.epochs} epochs"
+assert epochs <= 5, f"{epochs} epochs: at most five are allowed"
 top1 = record.test_top1
 assert top1 > 0.93, f"the record claims {top1:.1%} of the test images, not 93 %"
 

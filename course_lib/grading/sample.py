@@ -17,7 +17,6 @@ REGION = re.compile(r"### BEGIN SOLUTION.*?### END SOLUTION", re.S)
 def sample_class(
     assignment: str,
     course: Path,
-    record: Path | None = None,
     mistake: tuple[str, str, str] | None = None,
 ) -> list[str]:
     """Hand in four submissions; return the students' names.
@@ -25,8 +24,6 @@ def sample_class(
     A right one (the model solutions in the released cells), one with a mistake that
     students make, an untouched one, and one that edits what is locked. The hostile one
     harms nothing; it has one right answer, the first, and deserves those points alone.
-    record: a training record, with its weights beside it, that the first two hand in;
-        without one their notebooks train when they are graded.
     mistake: grade id, text of the solution, what stands there instead.
     """
     released, solved = _notebooks(Path(course), assignment)
@@ -41,10 +38,7 @@ def sample_class(
         "mal_hostile": _tampered(_answered(released, {first: answers[first]})),
     }
     for student, notebook in notebooks.items():
-        folder = _hand_in(Path(course), assignment, student, notebook)
-        if record and student in ("ada_right", "bo_partly"):
-            for end in (".json", ".safetensors"):
-                shutil.copy(Path(record).with_suffix(end), folder / f"record{end}")
+        _hand_in(Path(course), assignment, student, notebook)
     return list(notebooks)
 
 

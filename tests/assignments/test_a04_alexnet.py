@@ -115,6 +115,7 @@ def test_built_notebook_is_the_python_source(tmp_path):
     assert fresh == (ROOT / f"solutions/{NAME}/{NAME}.ipynb").read_bytes()
 
 
+@pytest.mark.slow
 def test_release_is_what_the_solution_gives_twice(tmp_path):
     shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
     (tmp_path / "solutions").mkdir()
@@ -446,6 +447,23 @@ def test_weights_of_another_training(folder, lost):
 def test_weights_not_handed_in(folder, lost):
     (folder / "record.safetensors").unlink()
     assert lost({}, HAND_IN)[0] == {"hand_in_hidden"}
+
+
+def test_more_epochs_than_allowed(folder, lost):
+    history = json.loads((folder / "record.json").read_text("utf-8"))["history"]
+    forge(folder, history=history + history[-1:])
+    assert lost({}, HAND_IN)[0] == {"hand_in_visible"}
+
+
+@pytest.mark.slow
+def test_recipe_of_the_notebook_needs_more_than_five_epochs(tmp_path):
+    changed = execute.edited(
+        SOLVED["hand_in"],
+        'Recipe(5, 16, 1e-3, optimizer="adamw", warmup_epochs=0.5)',
+        'Recipe(**alexnet.RECIPES["digits"] | {"epochs": 5})',
+    )
+    run = execute.score(NAME, tmp_path, {"hand_in": changed}, skip=["race_visible"])
+    assert run.lost == HAND_IN
 
 
 def test_untrained_network_honestly_recorded(folder, lost):
