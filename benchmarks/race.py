@@ -3,8 +3,8 @@
     python benchmarks/race.py
 
 First the learning rate of each activation, on 10,000 images; then the race on all
-50,000; then what the ratio depends on, on 4,000 images: about 30 minutes on one core. A
-row of data/results/04_alexnet-race.csv is a run; a run that has its row is not run again.
+50,000; then what the ratio depends on, on 4,000 images: about 30 minutes on one core.
+A row of data/results/04_alexnet-race.csv is a run; a run with a row is not repeated.
 The two networks of the race itself are kept as training records beside the table.
 """
 
