@@ -490,7 +490,9 @@ def elu(x: Tensor) -> Tensor:
 # %% nbgrader={"grade": true, "grade_id": "elu_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 x = torch.linspace(-6, 6, 60).reshape(3, 4, 5)
 expected = [v if v > 0 else np.exp(v) - 1 for v in x.flatten().tolist()]
-check.close(elu(x), torch.tensor(expected).reshape(3, 4, 5), what="elu(x)")
+answer = elu(x)
+check.close(answer.flatten(), expected, what="elu(x), flattened,")
+assert answer.shape == x.shape, f"the shape became {tuple(answer.shape)}"
 
 # %% nbgrader={"grade": true, "grade_id": "elu_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: values and gradients at ±1000, and at ±1.
@@ -503,6 +505,7 @@ check.close(answer.detach(), expected, what="elu([-1000, -1, 1, 1000])")
 what = "the gradient of elu at [-1000, -1, 1, 1000]"
 assert slope.isfinite().all(), f"{what} is {slope.tolist()}: exp(1000) is infinite"
 check.close(slope, [0.0, np.exp(-1), 1.0, 1.0], what=what)
+assert answer.shape == x.shape, f"the shape became {tuple(answer.shape)}"
 ### END HIDDEN TESTS
 
 

@@ -22,7 +22,7 @@ def build(assignment: str, course: Path = ROOT) -> Path:
 
     source = Path(course) / "solutions" / f"{assignment}.py"
     if not source.is_file():
-        raise CourseError(f"there is no {source}: name one of {_known(source.parent)}")
+        raise CourseError(f"{source} is missing; there are {_known(source.parent)}")
     notebook = jupytext.read(source)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = {
@@ -51,7 +51,10 @@ def release(
 
     folder = directory(course)
     sources = Path(folder.format_path(folder.source_directory, ".", "."))
-    names = assignments or _known(sources)
+    known = _known(sources)
+    names = assignments or known
+    for name in set(names) - set(known):
+        raise CourseError(f"no assignment is called {name}: {sources} has {known}")
     config = Config()
     config.GenerateAssignment.force = True
     config.GenerateAssignment.no_database = not database

@@ -221,6 +221,7 @@ def _draw(rows: list[Points], assignment: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
     students, exercises, got, most = _matrix(rows)
+    waiting = {(row.student, row.exercise) for row in rows if row.waits}
     shares = [
         [got[student, name] / (most[name] or 1) for name in exercises]
         for student in students
@@ -228,13 +229,19 @@ def _draw(rows: list[Points], assignment: str, path: Path) -> None:
     size = 2.5 + 0.8 * len(exercises), 1.6 + 0.32 * len(students)
     figure = Figure(figsize=size, dpi=100, layout="constrained")
     ax = figure.subplots()
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1.2, aspect="auto")
-    ax.set_xticks(range(len(exercises)), exercises, rotation=30, ha="right")
-    ax.set_yticks(range(len(students)), [name[:24] for name in students])
+    ax.pcolormesh(shares, cmap="Blues", vmin=0, vmax=2, edgecolors="white", linewidth=2)
+    places = [i + 0.5 for i in range(len(exercises))]
+    labels = [f"{name} ({most[name]:g})" for name in exercises]
+    ax.set_xticks(places, labels, rotation=30, ha="right")
+    heights = [i + 0.5 for i in range(len(students))]
+    ax.set_yticks(heights, [name[:24] for name in students])
+    ax.invert_yaxis()
     if len(students) <= 40:
-        for y, student in enumerate(students):
-            for x, name in enumerate(exercises):
-                ax.text(x, y, f"{got[student, name]:g}", ha="center", va="center")
+        for y, student in zip(heights, students, strict=True):
+            for x, name in zip(places, exercises, strict=True):
+                unread = (student, name) in waiting
+                text = "unread" if unread else f"{got[student, name]:g}"
+                ax.text(x, y, text, ha="center", va="center")
     ax.set_title(f"{assignment}: points by exercise", loc="left")
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 from pathlib import Path
@@ -106,6 +107,12 @@ def test_hand_in_is_trained_from_nothing(tmp_path):
 def test_empty_answer_fails_every_test_cell(tmp_path):
     changes = {name: execute.cleared(source) for name, source in SOLVED.items()}
     assert execute.score(NAME, tmp_path, changes).lost == set(POSSIBLE)
+
+
+def test_no_test_cell_ends_with_a_value():
+    """nbgrader takes a number that a cell ends with for its points."""
+    for name in POSSIBLE:
+        assert not isinstance(ast.parse(SOLVED[name]).body[-1], ast.Expr), name
 
 
 def test_built_notebook_is_the_python_source(tmp_path):
