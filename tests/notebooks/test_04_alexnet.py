@@ -162,6 +162,7 @@ def test_a_record_fits_its_network_and_is_light(path):
     assert weights.stat().st_size < 1_500_000
 
 
+@pytest.mark.slow
 def test_cells_that_check_run_without_data(monkeypatch):
     monkeypatch.delenv("COURSE_DATA", raising=False)
     names: dict = {}
