@@ -42,8 +42,9 @@ def sample_class(
     return list(notebooks)
 
 
+MARKUP = "<script>document.title = 1</script>"
 MISTAKES = {  # grade id, in the solution, instead of it
-    # λ is forgotten for √λ: the shift is of one standard deviation, not of the variance
+    # √λ stands for λ: a standard deviation, where the paper has the variance
     "a04_alexnet": ("fancy", "alphas * eigenvalues)", "alphas * eigenvalues.sqrt())"),
 }
 
@@ -92,11 +93,10 @@ def _tampered(notebook):
             cell.source = "pass"
             cell.metadata["tags"] = ["skip-execution"]
             facts["points"] = 100
-    markup = 'print("<script>document.title = 1</script>")'
-    shown = (
-        'from IPython.display import HTML, display\ndisplay(HTML("<script>1</script>"))'
-    )
-    notebook.cells += [nbformat.v4.new_code_cell(text) for text in (markup, shown)]
+    printed = f"print({MARKUP!r})"
+    shown = f"from IPython.display import HTML, display\ndisplay(HTML({MARKUP!r}))"
+    notebook.cells += [nbformat.v4.new_code_cell(text) for text in (printed, shown)]
+    notebook.cells.append(nbformat.v4.new_markdown_cell(MARKUP))
     return notebook
 
 

@@ -69,11 +69,18 @@ def _row(student: str, grade) -> Points:
 
 
 def feedback(assignment: str, course: Path) -> list[Path]:
-    """Write feedback/<student>/<assignment>/*.html for each graded submission."""
+    """Write feedback/<student>/<assignment>/*.html for each graded submission.
+
+    Hidden tests stay hidden (their messages are shown), and no markup of theirs runs.
+    """
     from nbgrader.converters import GenerateFeedback
     from traitlets.config import Config
 
+    from .cells import Harmless, HideTests
+
     config = Config()
+    own = GenerateFeedback.preprocessors.default()
+    config.GenerateFeedback.preprocessors = [HideTests, Harmless, *own]
     config.GenerateFeedback.force = True
     convert(GenerateFeedback, course, assignment, config=config)
     root = Path(course) / directory(course).feedback_directory

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import time
+from html import unescape
 from pathlib import Path
 
 import nbformat
@@ -117,7 +119,17 @@ def test_feedback_for_each_graded_one_without_running_their_markup(course, resul
     text = pages["mal_hostile"].read_text("utf-8")
     assert "<script>document.title" not in text
     assert "&lt;script&gt;document.title" in text
-    assert "√λ stands for λ" in pages["bo_partly"].read_text("utf-8")
+    mistaken = pages["bo_partly"].read_text("utf-8")
+    assert "√λ stands for λ" in mistaken
+    assert "the covariance of α / 0.1" in mistaken  # said by a hidden test
+
+
+def test_feedback_keeps_hidden_tests_hidden(course, results):
+    for page in feedback(NAME, course):
+        text = unescape(re.sub(r"<[^>]*>", "", page.read_text("utf-8")))
+        assert "# Hidden: n of 1, even n" in text
+        for word in ("BEGIN HIDDEN", "lrn_reference", "again = fancy_pca"):
+            assert word not in text
 
 
 def test_export_has_a_row_for_each_graded_one(course, results, tmp_path):
