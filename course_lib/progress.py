@@ -182,14 +182,10 @@ def draw(history: list, epochs: int) -> bytes:
         ):
             for split in ("train", "val"):
                 values = [scale * getattr(e, f"{split}_{what}") for e in history]
-                line = ax.plot([e.epoch for e in history], values, ".-", label=split)
-                end = (history[-1].epoch, values[-1])
-                if math.isfinite(values[-1]):
-                    ax.annotate(
-                        f" {split}", end, color=line[0].get_color(), va="center"
-                    )
-            ax.set(xlabel="epoch", ylabel=label, xlim=(0.5, epochs * 1.12 + 0.5))
+                ax.plot([e.epoch for e in history], values, ".-", label=split)
+            ax.set(xlabel="epoch", ylabel=label, xlim=(0.5, epochs + 0.5))
             ax.spines[["top", "right"]].set_visible(False)
+        figure.axes[0].legend(frameon=False)
         file = io.BytesIO()
         figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()
