@@ -164,8 +164,9 @@ def _sentences(rows: list[Points], assignment: str, course: Path) -> list[str]:
     facts = []
     if share:
         hardest = min(share, key=share.get)
-        mean = share[hardest] / len(students)
-        facts.append(f"Hardest exercise: {hardest}, {mean:.0%} of its points.")
+        facts.append(
+            f"Hardest exercise: {hardest}, {share[hardest]:.0%} of its points."
+        )
     waiting = sum(row.waits for row in rows)
     if waiting:
         facts.append(f"{waiting} answers (marked …) wait for a person to read them.")

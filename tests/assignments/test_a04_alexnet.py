@@ -15,6 +15,7 @@ from course_lib.grading import build, execute, release
 from course_lib.notebook import ROOT
 from course_lib.train import History, Recipe
 
+pytestmark = pytest.mark.slow  # the solution trains, once
 NAME = "a04_alexnet"
 CELLS = execute.named(execute.notebook(NAME).cells)
 SOLVED = {name: cell.source for name, cell in CELLS.items()}
@@ -97,7 +98,6 @@ def test_solution_gets_every_point(solved):
     assert solved.points == POSSIBLE
 
 
-@pytest.mark.slow
 def test_hand_in_is_trained_from_nothing(tmp_path):
     run = execute.score(NAME, tmp_path, skip=["race_visible"])
     assert run.errors == {}
@@ -122,7 +122,6 @@ def test_built_notebook_is_the_python_source(tmp_path):
     assert fresh == (ROOT / f"solutions/{NAME}/{NAME}.ipynb").read_bytes()
 
 
-@pytest.mark.slow
 def test_release_is_what_the_solution_gives_twice(tmp_path):
     shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
     (tmp_path / "solutions").mkdir()
@@ -392,7 +391,6 @@ def test_wrong_function_costs_its_points_and_no_others(mistake, lost):
     assert found == expected, errors
 
 
-@pytest.mark.slow
 def test_copied_specification_is_too_slow(lost):
     body = "if a.ndim != 4 or n < 1: raise ValueError\n"
     body += "return lrn_spec(a, n, k, alpha, beta)"
@@ -414,7 +412,6 @@ RACES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mistake", RACES)
 def test_mistake_in_the_race(mistake, lost):
     changes = {"race": execute.edited(SOLVED["race"], *RACES[mistake])}
@@ -462,7 +459,6 @@ def test_more_epochs_than_allowed(folder, lost):
     assert lost({}, HAND_IN)[0] == {"hand_in_visible"}
 
 
-@pytest.mark.slow
 def test_recipe_of_the_notebook_needs_more_than_five_epochs(tmp_path):
     changed = execute.edited(
         SOLVED["hand_in"],
@@ -590,7 +586,6 @@ def test_unusual_right_answer_keeps_every_point(answer, lost):
     assert (found, errors) == (set(), {})
 
 
-@pytest.mark.slow
 def test_race_by_a_loop_of_ones_own(lost):
     body = (
         "torch.manual_seed(1)\n"

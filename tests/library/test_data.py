@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -592,14 +590,3 @@ def test_wrong_call_says_what_would_be_right(name, keys, message):
 def test_batch_size_0():
     with pytest.raises(data.DataError, match=r"batch_size is 0"):
         next(data.batches(data.load("digits"), 0))
-
-
-def test_import_is_light():
-    code = (
-        "import sys, course_lib.data;"
-        "print(*{'torchvision', 'sklearn', 'PIL', 'rich', 'scipy'} & set(sys.modules))"
-    )
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert loaded.stdout.split() == []

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 CONDA_NAMES = {"pytorch": "torch"}
 
@@ -64,9 +66,10 @@ def test_no_file_names_a_host_of_a_registry():
 
 LIGHT = ["data", "train", "flops", "check", "results", "notebook", "progress", "run"]
 HEAVY = ["torchvision", "sklearn", "matplotlib", "IPython", "nbgrader", "jupytext"]
-HEAVY += ["nbformat", "pandas", "timm"]
+HEAVY += ["nbformat", "pandas", "timm", "PIL", "scipy", "rich"]
 
 
+@pytest.mark.slow
 def test_importing_the_library_brings_nothing_heavier_than_torch():
     modules = ", ".join(f"course_lib.{name}" for name in LIGHT)
     code = (
