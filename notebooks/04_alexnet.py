@@ -278,7 +278,7 @@ with torch.inference_mode():
 cost = flops.count(net, (1, 3, 227, 227))
 learnt = [layer for layer in cost.layers if layer.params]
 names = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
-figure, ax = plt.subplots(figsize=(6.4, 3))
+figure, ax = plt.subplots(figsize=(6.4, 2.8))
 towers, end = (38, -38), 0
 for number, (name, layer) in enumerate(zip(names, learnt, strict=True)):
     start = 70 * number
@@ -319,7 +319,7 @@ places = torch.randint(33, (3, 2), generator=generator).tolist()
 places += [(0, 0), (0, 32), (32, 0), (32, 32), (16, 16)]
 crops = [photo[:, top : top + 224, left : left + 224] for top, left in places]
 crops[1] = crops[1].flip(-1)
-figure, axes = plt.subplots(1, 8, figsize=(5.4, 0.9))
+figure, axes = plt.subplots(1, 8, figsize=(4.8, 0.9))
 titles = ["train"] * 3 + ["test"] * 5
 plot.images(axes, [F.avg_pool2d(crop, 4) for crop in crops], titles)
 
@@ -337,7 +337,7 @@ _, deviations, components = torch.pca_lowrank(photo.flatten(1).T, q=3, niter=8)
 steps = components.T * deviations[:, None] / 256  # (3, 3): a row is p times √λ
 moved = [photo] + [photo + sign * p[:, None, None] for p in steps for sign in (-1, 1)]
 titles = ["photo", "−p₁", "+p₁", "−p₂", "+p₂", "−p₃", "+p₃"]
-figure, axes = plt.subplots(1, 7, figsize=(5, 1))
+figure, axes = plt.subplots(1, 7, figsize=(4.2, 0.9))
 plot.images(axes, [F.avg_pool2d(image, 5) for image in moved], titles)
 
 # %% [markdown]
@@ -483,7 +483,7 @@ with torch.inference_mode():
     unsure = whole.max(dim=1).values.argmin()
     digit = whole[unsure].argmax()
     votes = small.head.train()(features[unsure].expand(500, -1, -1, -1)).softmax(dim=1)
-figure, ax = plt.subplots(figsize=(6.4, 2.2))
+figure, ax = plt.subplots(figsize=(5, 2))
 ax.hist(votes[:, digit].numpy(), bins=40, range=(0, 1))
 ax.axvline(whole[unsure, digit].item(), color="C1", label="all units, at test time")
 ax.set(xlabel="probability of the answer given", ylabel="sub-networks of 500")
