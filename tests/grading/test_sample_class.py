@@ -144,7 +144,7 @@ def test_summary_says_points_refusals_and_the_hardest_exercise(course, results):
     text = page.with_suffix(".md").read_text("utf-8")
     assert "| bo_partly | 4 | 2 | 0 | 1 | 2 | 1 | 2 | 1 | 3 | 0 … | 16 |" in text
     assert "zoe_broken was refused" in text
-    assert "Hardest exercise: fancy" in text
+    assert "Hardest exercise: fancy, 25% of its points" in text
     assert (page.parent / "points.png").read_bytes().startswith(b"\x89PNG")
     assert "mal_hostile" in page.read_text("utf-8")
 
