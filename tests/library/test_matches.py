@@ -704,7 +704,7 @@ PUBLISHED = {  # torchvision's name: (timm's, options of each, image size, param
     "vgg11": ("vgg11", {}, {}, 32, 132_863_336),
     "inception_v3": (
         *("inception_v3", {"aux_logits": False, "init_weights": False}, {}),
-        *(96, 23_834_568),
+        *(128, 23_834_568),
     ),
     "vit_b_16": (
         *("vit_base_patch16_224", {"image_size": 32}, {"img_size": 32}),
