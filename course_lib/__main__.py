@@ -112,10 +112,7 @@ def train(
     except KeyboardInterrupt as stop:
         message = "stopped; the same command goes on from the last checkpoint"
         raise CourseError(message) from stop
-    console.print(
-        f"test top-1 {record.test_top1:.2%}, loss {record.test_loss:.3f} nats, "
-        f"{record.params:,} parameters, {record.seconds:.0f} s on {record.device}"
-    )
+    console.print(record.summary, soft_wrap=True)
     console.print(f"record: {path}", highlight=False, soft_wrap=True)
 
 
@@ -306,30 +303,18 @@ def results(
     if action not in ("list", "verify"):
         raise CourseError(f"course results {action}: expected list or verify")
     paths = records or sorted(results.RESULTS.glob("*.json"))
-    table = Table("record", "data", "epochs", "seconds", "params", "test top-1")
-    for column in ["measured here", ""] if action == "verify" else ["device"]:
-        table.add_column(column)
     wrong = 0
     for path in paths:
         record = results.read(path)
-        row = [path.stem, record.images["name"], str(len(record.history))]
-        row += [
-            f"{record.seconds:.0f}",
-            f"{record.params:,}",
-            f"{record.test_top1:.2%}",
-        ]
+        console.print(f"[bold]{path.stem}[/]", highlight=False)
+        console.print(f"  {record.summary}", soft_wrap=True)
         if action == "verify":
             found = results.verify(path)
-            other = "" if found.same_images else "other images than the record's"
-            row += [
-                f"{found.measured.top1:.2%}",
-                "ok" if found.ok else other or "differs",
-            ]
+            verdict = "confirmed" if found.ok else "NOT confirmed"
+            if not found.same_images:
+                verdict = "other images than the record's, so not comparable"
+            console.print(f"  measured here: {found.measured.top1:.2%}, {verdict}")
             wrong += not found.ok
-        else:
-            row.append(record.device)
-        table.add_row(*row)
-    console.print(table)
     if wrong:
         raise CourseError(f"{wrong} of {len(paths)} records were not confirmed")
 

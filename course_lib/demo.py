@@ -55,10 +55,7 @@ def train_digits(folder: Path, console: Console) -> Files:
     from course_lib.run import train_unit
 
     path, record = train_unit(UNIT, "digits", out=folder, say=console.print)
-    console.print(
-        f"test top-1 {record.test_top1:.1%} after {len(record.history)} epochs, "
-        f"{record.seconds:.0f} s on {record.device}"
-    )
+    console.print(record.summary, soft_wrap=True)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
     plot.curves(left, {"training": record.history}, "train_loss")
     plot.curves(right, {record.network: record.history}, "val_top1")

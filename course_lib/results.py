@@ -59,6 +59,15 @@ class Record:
     note: str = ""
 
     @property
+    def summary(self) -> str:
+        """The record in a line."""
+        return (
+            f"test top-1 {self.test_top1:.2%} on {self.images['name']}, loss "
+            f"{self.test_loss:.3f} nats, {len(self.history)} epochs in "
+            f"{self.seconds:.0f} s on {self.device}, {self.params:,} parameters"
+        )
+
+    @property
     def score(self) -> Score:
         return Score(self.test_loss, self.test_top1)
 

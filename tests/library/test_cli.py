@@ -113,4 +113,4 @@ def test_one_s_own_images_train_and_leave_a_record_that_verifies(course, tmp_pat
     assert results.verify(path).ok
     shown = course("results", "verify", str(path))
     assert shown.returncode == 0
-    assert "ok" in shown.stdout
+    assert ", confirmed" in shown.stdout

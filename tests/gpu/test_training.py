@@ -1,0 +1,52 @@
+"""Training where there is a GPU: the same code, faster, and as trustworthy."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from course_lib import data, notebook, results, train
+from course_lib.train import Recipe
+
+pytestmark = pytest.mark.gpu
+RECIPE = Recipe(epochs=10, batch_size=32, learning_rate=0.03, crop_padding=2)
+
+
+@pytest.fixture(scope="module")
+def digits() -> dict[str, data.Images]:
+    return {s: data.load("digits", s, size=32, channels=3) for s in data.SPLITS}
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return notebook.load("04_alexnet").alexnet_small()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_a_network_learns_in_every_precision(digits, precision):
+    recipe = replace(RECIPE, precision=precision, channels_last=True)
+    model = network()
+    train.fit(model, digits["train"], digits["val"], recipe, device="cuda", quiet=True)
+    assert next(model.parameters()).is_cuda
+    assert train.evaluate(model, digits["test"]).top1 > 0.9
+
+
+def test_a_record_made_on_a_gpu_verifies_on_the_cpu(digits, tmp_path):
+    model = network()
+    history = train.fit(model, digits["train"], None, RECIPE, device="cuda", quiet=True)
+    images = digits["train"], digits["test"]
+    names = {"unit": "04_alexnet", "network": "alexnet_small"}
+    record = results.save(
+        tmp_path / "gpu.json", model, history, RECIPE, *images, **names
+    )
+    assert record.device == torch.cuda.get_device_name()
+    assert results.verify(tmp_path / "gpu.json").ok
+
+
+def test_a_checkpoint_of_the_gpu_goes_on_there(digits, tmp_path):
+    path, whole = tmp_path / "run.pt", replace(RECIPE, epochs=2)
+    device = {"device": "cuda", "quiet": True, "checkpoint": path}
+    once = train.fit(network(), digits["train"], None, whole, **device)
+    again = train.fit(network(), digits["train"], None, whole, **device)
+    assert again == once
