@@ -78,8 +78,10 @@ class Bar(Silent):
             text("[dim]{task.fields[validation]}[/]"),
             console=Console(file=sys.stdout),
         )
-        fields = {"loss": math.nan, "top1": math.nan, "speed": 0, "left": ""}
-        self.task = self.bar.add_task(title, total=epochs, validation=where, **fields)
+        loss, top1 = history[-1][1:3] if history else (math.nan, math.nan)
+        fields = {"loss": loss, "top1": top1, "speed": 0, "left": ""}
+        fields |= {"completed": len(history), "validation": where}
+        self.task = self.bar.add_task(title, total=epochs, **fields)
 
     def __enter__(self):
         self.bar.start()
