@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def demo(folder: Path = FOLDER, console: Console | None = None) -> Files:
 
     What an earlier demo left in `folder` is replaced; anything else is not touched.
     """
-    console = console or Console()
+    console, started = console or Console(), time.perf_counter()
     marker = folder / ".made-by-course-demo"
     if folder.exists() and any(folder.iterdir()):
         if not marker.exists():
@@ -41,6 +42,7 @@ def demo(folder: Path = FOLDER, console: Console | None = None) -> Files:
     console.rule("What was made", align="left")
     for what, path in files.items():
         console.print(f"{what:<22}", path, soft_wrap=True, highlight=False)
+    console.print(f"All this took {time.perf_counter() - started:.0f} s.")
     return files
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 import platform
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -125,8 +126,8 @@ def save(
         note=note,
     )
     with replacing(path) as part:
-        rows = [epoch._asdict() for epoch in history]
-        text = json.dumps(asdict(record) | {"history": rows}, indent=1)
+        rows = [{k: none_for_nan(v) for k, v in e._asdict().items()} for e in history]
+        text = json.dumps(asdict(record) | {"history": rows}, indent=1, allow_nan=False)
         part.write_text(text + "\n", encoding="utf-8")
     return record
 
@@ -140,7 +141,10 @@ def read(path: str | Path) -> Record:
     try:
         row = json.loads(path.read_text(encoding="utf-8"))
         row["recipe"] = Recipe(**row["recipe"])
-        row["history"] = History(Epoch(**epoch) for epoch in row["history"])
+        rows = [
+            [math.nan if v is None else v for v in r.values()] for r in row["history"]
+        ]
+        row["history"] = History(map(Epoch._make, rows))
         return Record(**row)
     except (ValueError, TypeError, KeyError) as error:
         raise ResultsError(f"{path} is no training record: {error}") from error
@@ -168,6 +172,11 @@ def verify(
         test = load(record.images["name"], "test", **form)
     same = test.digest == record.images["test"]
     return Verified(record.score, evaluate(load_weights(weights, model), test), same)
+
+
+def none_for_nan(value: float) -> float | None:
+    """JSON knows no nan, which stands for an epoch without validation."""
+    return None if math.isnan(value) else value
 
 
 def describe(train: Images, test: Images) -> dict:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import CourseError
+from ..files import replacing
 from .course import directory, find_tools
 
 LIMIT = 1800  # seconds a submission may take in all
@@ -194,11 +195,11 @@ def log_path(assignment: str, course: Path) -> Path:
 def keep(assignment: str, course: Path, results: list[Result]) -> None:
     """Remember reasons and notes, which the gradebook has no place for."""
     path = log_path(assignment, course)
-    path.parent.mkdir(parents=True, exist_ok=True)
     kept = {row.student: row for row in last_run(assignment, course)}
     kept |= {row.student: row for row in results}
     text = json.dumps([kept[name]._asdict() for name in sorted(kept)], indent=1)
-    path.write_text(text + "\n", "utf-8")
+    with replacing(path) as part:
+        part.write_text(text + "\n", "utf-8")
 
 
 def last_run(assignment: str, course: Path) -> list[Result]:

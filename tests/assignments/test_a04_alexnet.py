@@ -15,7 +15,8 @@ from course_lib.grading import build, execute, release
 from course_lib.notebook import ROOT
 from course_lib.train import History, Recipe
 
-pytestmark = pytest.mark.slow  # the solution trains, once
+# slow: the solution trains, once
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 NAME = "a04_alexnet"
 CELLS = execute.named(execute.notebook(NAME).cells)
 SOLVED = {name: cell.source for name, cell in CELLS.items()}
@@ -25,15 +26,6 @@ COLOURS = {"colours_visible", "colours_hidden"}
 FANCY = {"fancy_visible", "fancy_hidden"}
 PRICE = {"price_visible", "price_hidden"}
 HAND_IN = {"hand_in_visible", "hand_in_hidden"}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Two test processes on two cores: more threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Training records say what happened, and are found out when they do not."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -57,6 +58,8 @@ def copy(kept, tmp_path):
 def test_a_record_reads_back_as_it_was_saved(kept):
     read = results.read(kept[0])
     assert read.recipe == kept[1].recipe
+    assert all(map(math.isnan, read.history.column("val_top1")))  # it had no val images
+    assert "NaN" not in kept[0].read_text()  # which is no JSON
     assert read.history.column("train_loss") == kept[1].history.column("train_loss")
     assert (read.weights, read.score, read.images) == (
         kept[1].weights,
