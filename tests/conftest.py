@@ -23,8 +23,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def one_thread():
-    """Two test processes on two cores: more threads only wait for each other."""
+    """Start from seed 0, on one thread: two test processes have two cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
