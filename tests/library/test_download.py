@@ -58,11 +58,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         for i in range(first, min(len(body), self.end(first)), 1 << 16):
             block = body[i : min(i + (1 << 16), self.end(first))]
+            server.sent += len(block)  # first: the client may be done before we go on
             try:
                 self.wfile.write(block)
             except ConnectionError:
                 return None
-            server.sent += len(block)
             time.sleep(server.pause)
         self.close_connection = True
 
