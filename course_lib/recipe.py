@@ -24,10 +24,17 @@ class Recipe:
 
     epochs: passes over the training images.  batch_size: images a step.
     learning_rate: the highest, reached after warmup_epochs (may be a fraction).
-    optimizer: "sgd" (with momentum) or "adamw" (its betas are 0.9 and 0.999).
+    optimizer: "sgd" (with momentum), "rmsprop" (with momentum; its decay is 0.9) or
+        "adamw" (its betas are 0.9 and 0.999).
+    epsilon: what rmsprop and adamw add to the root of the mean square.
     weight_decay: on weights of two or more dimensions; biases and norms go free.
-    schedule: "cosine" falls to 0 at the end; "constant" stays after the warm-up.
+    schedule: after the warm-up, "cosine" falls to 0 at the end, "constant" stays,
+        "steps" divides by 10 after a half and three quarters of the epochs
+        (arXiv:1512.03385, section 4.2), "exponential" multiplies by 0.94 every two
+        epochs (arXiv:1512.00567, section 8).
     label_smoothing: probability spread over all classes, in [0, 1).
+    auxiliary_weight: of the loss of each auxiliary head (arXiv:1409.4842, section 5),
+        where the model in train mode answers (logits, *auxiliary logits).
     clip_norm: largest gradient norm, or None.  ema_decay: a step, e.g. 0.999, or None.
     precision: "float32", or "bfloat16" / "float16" for mixed precision.
     channels_last: NHWC in memory, faster for most convolutions.
@@ -41,10 +48,12 @@ class Recipe:
     optimizer: str = "sgd"
     momentum: float = 0.9
     nesterov: bool = False
+    epsilon: float = 1e-8
     weight_decay: float = 5e-4
     schedule: str = "cosine"
     warmup_epochs: float = 0.0
     label_smoothing: float = 0.0
+    auxiliary_weight: float = 0.3
     clip_norm: float | None = None
     ema_decay: float | None = None
     precision: str = "float32"
@@ -56,8 +65,8 @@ class Recipe:
 
     def __post_init__(self):
         choices = {
-            "optimizer": ("sgd", "adamw"),
-            "schedule": ("cosine", "constant"),
+            "optimizer": ("sgd", "rmsprop", "adamw"),
+            "schedule": tuple(SCHEDULES),
             "precision": tuple(DTYPES),
         }
         for field, allowed in choices.items():
@@ -77,7 +86,7 @@ class Epoch(NamedTuple):
     """
 
     epoch: int  # from 1
-    train_loss: float  # nats an image, with label smoothing if the recipe has it
+    train_loss: float  # nats an image, with label smoothing and auxiliary heads if any
     train_top1: float  # fraction in [0, 1]
     val_loss: float
     val_top1: float
@@ -106,10 +115,22 @@ def rate_at(epoch: float, recipe: Recipe) -> float:
     """Return the learning rate after `epoch` epochs, as a fraction of the highest."""
     if epoch < recipe.warmup_epochs:
         return (epoch + 1e-3) / (recipe.warmup_epochs + 1e-3)
-    if recipe.schedule == "constant":
-        return 1.0
+    return SCHEDULES[recipe.schedule](epoch, recipe)
+
+
+def cosine(epoch: float, recipe: Recipe) -> float:
     done = (epoch - recipe.warmup_epochs) / (recipe.epochs - recipe.warmup_epochs)
     return 0.5 * (1 + math.cos(math.pi * done))
+
+
+SCHEDULES = {
+    "cosine": cosine,
+    "constant": lambda epoch, recipe: 1.0,
+    "steps": lambda epoch, recipe: (
+        0.1 ** sum(epoch >= part * recipe.epochs for part in (0.5, 0.75))
+    ),
+    "exponential": lambda epoch, recipe: 0.94 ** (epoch // 2),
+}
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -120,6 +141,8 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     ]
     shared = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, **shared)
-    shared |= {"momentum": recipe.momentum, "nesterov": recipe.nesterov}
-    return torch.optim.SGD(groups, **shared)
+        return torch.optim.AdamW(groups, eps=recipe.epsilon, **shared)
+    shared["momentum"] = recipe.momentum
+    if recipe.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, alpha=0.9, eps=recipe.epsilon, **shared)
+    return torch.optim.SGD(groups, nesterov=recipe.nesterov, **shared)

@@ -154,9 +154,11 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
     if recipe.precision != "float32":
         mixed = torch.autocast(device.type, DTYPES[recipe.precision])
     with mixed:
-        logits = run.forward(images)  # (N, K)
-    smoothing = recipe.label_smoothing
-    loss = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+        answer = run.forward(images)
+    logits, *auxiliary = answer if isinstance(answer, tuple) else (answer,)  # (N, K)
+    loss = smoothed(logits, labels, recipe)
+    for head in auxiliary:
+        loss = loss + recipe.auxiliary_weight * smoothed(head, labels, recipe)
     run.optimizer.zero_grad()
     run.scaler.scale(loss).backward()
     if recipe.clip_norm:
@@ -169,6 +171,11 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
     correct = (logits.argmax(dim=1) == labels).sum()
     count = len(labels)
     return torch.stack([loss.detach() * count, correct, correct.new_tensor(count)])
+
+
+def smoothed(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    smoothing = recipe.label_smoothing
+    return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
 
 
 def seed_dropout(seed: int, device: torch.device) -> None:
@@ -213,8 +220,13 @@ def evaluate(
     model.eval()
     loss, correct = 0.0, 0
     for batch, labels in batches(images.to(device), batch_size):
-        logits = model(batch).float()
-        loss += F.cross_entropy(logits, labels, reduction="sum").item()
+        logits = model(batch)
+        if not isinstance(logits, Tensor):
+            raise TrainingError(
+                f"in eval mode the network answers a {type(logits).__name__}: expected "
+                "its logits alone (auxiliary heads are for training)"
+            )
+        loss += F.cross_entropy(logits.float(), labels, reduction="sum").item()
         correct += (logits.argmax(dim=1) == labels).sum().item()
     model.train(was_training)
     return Score(loss / len(images), correct / len(images))

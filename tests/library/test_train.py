@@ -63,6 +63,7 @@ def test_learns_digits(digits):
         {"optimizer": "adamw", "learning_rate": 1e-3, "clip_norm": 1.0},
         {"ema_decay": 0.9, "label_smoothing": 0.1, "crop_padding": 1},
         {"precision": "bfloat16", "channels_last": True},
+        {"optimizer": "rmsprop", "epsilon": 1.0, "schedule": "exponential"},
     ],
     ids=str,
 )
@@ -251,6 +252,70 @@ def test_schedule_warms_up_to_1_and_falls_to_0():
     assert rates[100] == pytest.approx(0)
     assert rates[:21] == sorted(rates[:21])
     assert rates[20:] == sorted(rates[20:], reverse=True)
+
+
+def rates(schedule: str, **fields) -> list[float]:
+    recipe = Recipe(epochs=8, schedule=schedule, **fields)
+    return [rate_at(epoch, recipe) for epoch in range(8)]
+
+
+def test_published_schedules():
+    assert rates("constant", warmup_epochs=1)[1:] == [1] * 7
+    expected = [1] * 4 + [0.1] * 2 + [0.01] * 2  # arXiv:1512.03385, section 4.2
+    assert rates("steps") == pytest.approx(expected)
+    expected = [0.94 ** (epoch // 2) for epoch in range(8)]  # arXiv:1512.00567
+    assert rates("exponential") == pytest.approx(expected)
+
+
+def test_rmsprop_divides_by_the_running_root_mean_square():
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(model.weight)
+    fields = {"momentum": 0.0, "weight_decay": 0.0, "epsilon": 1.0}
+    optimizer = make_optimizer(model, Recipe(optimizer="rmsprop", **fields))
+    square = 0.0
+    expected = 1.0
+    for gradient in (3.0, -1.0, 2.0):
+        model.weight.grad = torch.full((1, 1), gradient)
+        optimizer.step()
+        square = 0.9 * square + 0.1 * gradient**2
+        expected -= 0.1 * gradient / (square**0.5 + 1.0)
+    assert model.weight.item() == pytest.approx(expected)
+
+
+class TwoHeads(nn.Module):
+    """Logits, and in train mode those of an auxiliary head too."""
+
+    def __init__(self, always: bool = False):
+        super().__init__()
+        self.always = always
+        self.head, self.auxiliary = nn.Linear(64, 10), nn.Linear(64, 10)
+
+    def forward(self, images):
+        pixels = images.flatten(1)
+        if self.training or self.always:
+            return self.head(pixels), self.auxiliary(pixels)
+        return self.head(pixels)
+
+
+def test_auxiliary_heads_learn_at_their_weight(digits):
+    """Two heads that share nothing: each learns as if it were alone."""
+    torch.manual_seed(0)
+    start = TwoHeads()
+    plain = {"momentum": 0.0, "weight_decay": 0.0, "schedule": "constant"}
+    recipe = replace(QUICK, auxiliary_weight=0.25, **plain)
+    both = copy.deepcopy(start)
+    train.fit(both, *digits, recipe, quiet=True)
+    rate = recipe.learning_rate
+    for head, scale in (("head", 1), ("auxiliary", 0.25)):
+        alone = nn.Sequential(nn.Flatten(), copy.deepcopy(getattr(start, head)))
+        own = replace(recipe, learning_rate=rate * scale)
+        train.fit(alone, *digits, own, quiet=True)
+        torch.testing.assert_close(getattr(both, head).weight, alone[1].weight)
+
+
+def test_a_network_that_answers_a_tuple_in_eval_mode_is_refused(digits):
+    with pytest.raises(TrainingError, match="its logits alone"):
+        train.evaluate(TwoHeads(always=True), digits[1])
 
 
 def test_averaged_weights_are_the_exponential_average(digits):
