@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -35,9 +36,7 @@ def train_unit(
     """
     module = notebook.load(unit)
     name = network or small_network(module)
-    if name not in networks(module):
-        known = ", ".join(networks(module))
-        raise CourseError(f"{unit} has no network {name!r}; it has {known}")
+    build = chosen(unit, module, name)[name]
     images = {
         split: data.load(data_name, split, size=size, channels=3)
         for split in ("train", "val", "test")
@@ -45,8 +44,9 @@ def train_unit(
     recipe = recipe_for(module, images["train"].name, {"seed": seed} | (changes or {}))
     classes = images["train"].classes
     torch.manual_seed(recipe.seed)
-    model = getattr(module, name)(num_classes=len(classes))
-    label = f"{notebook.source(unit).stem}-{name}-{Path(images['train'].name).stem}"
+    model = build(num_classes=len(classes))
+    own = "-".join([build.func.__name__, *map(str, build.keywords.values())])
+    label = f"{notebook.source(unit).stem}-{own}-{Path(images['train'].name).stem}"
     path = (out or RUNS) / f"{label}-seed{recipe.seed}.json"
     say(
         f"{name} on {images['train'].name}: {len(images['train']):,} training, "
@@ -70,33 +70,54 @@ def train_unit(
         images["train"],
         images["test"],
         unit=notebook.source(unit).stem,
-        network=name,
-        arguments={"num_classes": len(classes)},
+        network=build.func.__name__,
+        arguments=build.keywords | {"num_classes": len(classes)},
         note=note,
     )
     return path, record
 
 
-def networks(module: ModuleType) -> dict[str, object]:
-    """Return the functions of a module that build a network without being told how."""
-    found = {}
+def networks(module: ModuleType) -> dict[str, partial]:
+    """Return the networks of a module by name: "resnet_small", or "resnet(50)".
+
+    A function that builds networks takes `num_classes` and has a default for every
+    argument; where the module's VARIANTS lists values of the first, each is a network.
+    """
+    found, variants = {}, getattr(module, "VARIANTS", {})
     for name, value in vars(module).items():
-        if (
-            inspect.isfunction(value)
-            and "num_classes" in inspect.signature(value).parameters
-        ):
-            wanted = inspect.signature(value).parameters.values()
-            if all(p.default is not inspect.Parameter.empty for p in wanted):
-                found[name] = value
+        if not inspect.isfunction(value):
+            continue
+        wanted = inspect.signature(value).parameters
+        if "num_classes" not in wanted:
+            continue
+        if all(p.default is not inspect.Parameter.empty for p in wanted.values()):
+            for variant in variants.get(name, ()):
+                first = {next(iter(wanted)): variant}
+                found[f"{name}({variant})"] = partial(value, **first)
+            if name not in variants:
+                found[name] = partial(value)
     return found
+
+
+def chosen(unit: str, module: ModuleType, name: str) -> dict[str, partial]:
+    """Return the network of that name, or all variants of it and the default one."""
+    found = networks(module)
+    like = {label: net for label, net in found.items() if name == net.func.__name__}
+    if name in found:
+        return {name: found[name]}
+    if not like:
+        known = ", ".join(found)
+        raise CourseError(f"{unit} has no network {name!r}; it has {known}")
+    return {name: partial(next(iter(like.values())).func)} | like
 
 
 def small_network(module: ModuleType) -> str:
     """Return the first …_small constructor: the one for 32x32 images."""
-    names = [name for name in networks(module) if name.endswith("_small")]
-    if not names:
+    names = [net.func.__name__ for net in networks(module).values()]
+    small = [name for name in names if name.endswith("_small")]
+    if not small:
         raise CourseError(f"{module.__file__} exports no …_small network; name one")
-    return names[0]
+    return small[0]
 
 
 def recipe_for(module: ModuleType, images: str, changes: dict) -> train.Recipe:
@@ -116,17 +137,14 @@ def costs(name: str, size: int | None = None) -> dict[str, flops.Cost]:
     """Return the cost of each network of a unit, or of one ("04_alexnet.alexnet")."""
     unit, _, wanted = name.partition(".")
     module = notebook.load(unit)
-    found = networks(module)
-    if wanted and wanted not in found:
-        raise CourseError(
-            f"{unit} has no network {wanted!r}; it has {', '.join(found)}"
-        )
+    found = chosen(unit, module, wanted) if wanted else networks(module)
+    if len(found) > 1:
+        found.pop(wanted, None)  # the default is one of the variants
     rows = {}
     for label, build in found.items():
-        if not wanted or label == wanted:
-            own = 32 if label.endswith("_small") else getattr(module, "IMAGE_SIZE", 224)
-            side = size or own
-            rows[f"{label} at {side}x{side}"] = cost(build, side)
+        small = build.func.__name__.endswith("_small")
+        side = size or (32 if small else getattr(module, "IMAGE_SIZE", 224))
+        rows[f"{label} at {side}x{side}"] = cost(build, side)
     return rows
 
 
