@@ -1,0 +1,151 @@
+"""Extrema of the differences of Gaussians, and which way they point.
+
+Sections 3.1, 4 and 5 of Lowe, 2004, for all candidates at once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from course_lib.classical.scale_space import SIGMA, Octave
+
+MOVES = 5  # most steps of a candidate to a neighbouring pixel; section 4
+BINS = 36  # of the orientation histogram; section 5
+PEAK = 0.8  # of the highest: further peaks that count; section 5
+
+
+class Points(NamedTuple):
+    """Keypoints of one octave, in its pixels and levels; every field is (n,)."""
+
+    image: Tensor  # int64, which of the batch
+    level: Tensor  # int64, the difference in which it was found
+    x: Tensor
+    y: Tensor
+    sigma: Tensor
+    response: Tensor  # of the difference at the refined place
+
+    def where(self, keep: Tensor) -> Points:
+        return Points(*(field[keep] for field in self))
+
+
+def detect(octave: Octave, contrast: float, edge: float) -> Points:
+    """Return the refined extrema that have contrast and do not lie on an edge.
+
+    contrast: least absolute value of the difference.  edge: largest ratio of the two
+    principal curvatures; section 4.1.
+    """
+    candidates = extrema(octave.differences, 0.5 * contrast)
+    place, offset, value, curvature = refine(octave.differences, candidates)
+    intervals = octave.differences.shape[1] - 2
+    keep = value.abs() >= contrast
+    keep &= not_an_edge(curvature, edge)
+    image, level, y, x = place[keep].unbind(1)
+    dx, dy, ds = offset[keep].unbind(1)
+    sigma = SIGMA * 2 ** ((level + ds) / intervals)
+    return Points(image, level, x + dx, y + dy, sigma, value[keep])
+
+
+def extrema(differences: Tensor, threshold: float) -> Tensor:
+    """Return (n, 4): image, level, y, x of pixels above or below all 26 neighbours.
+
+    First the six along the axes, where the slope changes its sign: bytes, not floats.
+    """
+    falls, turns = [], []
+    for dim in (1, 2, 3):
+        inner = [slice(None), *[slice(1, -1)] * 3]
+        inner[dim] = slice(None)
+        line, size = differences[tuple(inner)], differences.shape[dim]
+        fall = line.narrow(dim, 0, size - 1) > line.narrow(dim, 1, size - 1)
+        falls.append(fall.narrow(dim, 1, size - 2))
+        turns.append(fall.narrow(dim, 0, size - 2) ^ falls[-1])
+    found = turns[0] & turns[1] & turns[2]
+    found &= (falls[0] == falls[1]) & (falls[0] == falls[2])
+    place = found.nonzero() + torch.tensor([0, 1, 1, 1], device=found.device)
+    value = differences[tuple(place.T)]
+    place = place[value.abs() > threshold]
+    cube = cubes(differences, place)
+    value = cube[:, 13]
+    extreme = torch.where(value > 0, cube.amax(dim=1), cube.amin(dim=1))
+    return place[value == extreme]
+
+
+def stencils(like: Tensor) -> Tensor:
+    """Return (27, 10): what multiplies a 3x3x3 cube, level, y, x, to its derivatives.
+
+    The value; its x, y and s derivatives; xx, yy, ss, xy, xs and ys.
+    """
+    one, step = torch.tensor([0.0, 1, 0]), torch.tensor([-0.5, 0, 0.5])
+    bend = torch.tensor([1.0, -2, 1])
+    orders = ["", "x", "y", "s", "xx", "yy", "ss", "xy", "xs", "ys"]
+    kernels = []
+    for order in orders:
+        s, y, x = ((one, step, bend)[order.count(axis)] for axis in "syx")
+        kernels.append(torch.einsum("s,y,x->syx", s, y, x).flatten())
+    return torch.stack(kernels, dim=1).to(like)
+
+
+def refine(differences: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Fit a parabola to the 26 neighbours of each place, moving where its top lies.
+
+    Returns of those that came to rest: place (n, 4), offset (n, 3) in x, y, level, the
+    value there (n,), and xx, yy, xy derivatives (n, 3). Source: section 4, eq. 2 and 3.
+    """
+    kernels, rests = stencils(differences), []
+    shape = torch.tensor(differences.shape[1:], device=place.device)
+    for _ in range(MOVES):
+        fit = cubes(differences, place) @ kernels  # (n, 10)
+        offset = top(fit)
+        rest = (offset.abs() <= 0.5).all(dim=1)
+        value = fit[:, 0] + 0.5 * (fit[:, 1:4] * offset).sum(dim=1)
+        curvature = fit[:, [4, 5, 7]]
+        rests.append([part[rest] for part in (place, offset, value, curvature)])
+        far = offset[~rest].abs().amax(dim=1) < 3  # else there is no top nearby
+        move = offset[~rest][far].round().clamp(-1, 1).long().flip(1)  # level, y, x
+        place = place[~rest][far].clone()
+        place[:, 1:] += move
+        inside = (place[:, 1:] >= 1) & (place[:, 1:] <= shape - 2)
+        place = place[inside.all(dim=1)]
+    place, offset, value, curvature = (
+        torch.cat(parts) for parts in zip(*rests, strict=True)
+    )
+    _, first = unique_rows(place)
+    return place[first], offset[first], value[first], curvature[first]
+
+
+def cubes(differences: Tensor, place: Tensor) -> Tensor:
+    """Return (n, 27): the neighbours of each place, level by level, row by row."""
+    _, levels, height, width = differences.shape
+    index = ((place[:, 0] * levels + place[:, 1]) * height + place[:, 2]) * width
+    around = torch.cartesian_prod(*[torch.arange(-1, 2, device=place.device)] * 3)
+    strides = torch.tensor([height * width, width, 1], device=place.device)
+    shifts = (around * strides).sum(dim=1)
+    return differences.flatten()[(index + place[:, 3])[:, None] + shifts]
+
+
+def top(fit: Tensor) -> Tensor:
+    """Return the offset (n, 3) in x, y, level at which the fitted gradient is zero."""
+    gradient = fit[:, 1:4]
+    hessian = fit[:, [4, 7, 8, 7, 5, 9, 8, 9, 6]].view(-1, 3, 3)
+    solved, failed = torch.linalg.solve_ex(hessian, -gradient[..., None])
+    offset = solved[..., 0]
+    offset[failed > 0] = math.inf
+    return offset.nan_to_num(math.inf)
+
+
+def unique_rows(place: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distinct rows and, of each, the place of its first occurrence."""
+    rows, inverse = torch.unique(place, dim=0, return_inverse=True)
+    first = torch.full((len(rows),), len(place), device=place.device)
+    order = torch.arange(len(place), device=place.device)
+    return rows, first.scatter_reduce(0, inverse, order, "amin")
+
+
+def not_an_edge(curvature: Tensor, ratio: float) -> Tensor:
+    """Tell whether the ratio of the principal curvatures is below `ratio`; eq. 4."""
+    xx, yy, xy = curvature.unbind(1)
+    trace, determinant = xx + yy, xx * yy - xy**2
+    return (determinant > 0) & (ratio * trace**2 < (ratio + 1) ** 2 * determinant)

@@ -1,0 +1,121 @@
+"""SIFT as a scikit-learn transformer: Lowe, *Distinctive Image Features from
+Scale-Invariant Keypoints*, IJCV 2004."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from torch import Tensor
+
+from course_lib.classical.describe import descriptors, gradients, orientations
+from course_lib.classical.inputs import grey
+from course_lib.classical.keypoints import detect
+from course_lib.classical.scale_space import INTERVALS, Octave, octaves
+
+
+class Features(NamedTuple):
+    """What an image has: float32 arrays, a row a keypoint."""
+
+    keypoints: np.ndarray  # (n, 4): x, y, scale in pixels, orientation in radians
+    descriptors: np.ndarray  # (n, 128), each of length 1
+
+    @classmethod
+    def none(cls) -> Features:
+        return cls(np.zeros((0, 4), np.float32), np.zeros((0, 128), np.float32))
+
+
+class Sift(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+    """Turn images into keypoints and descriptors that survive rotation and scale.
+
+    contrast: least contrast of a keypoint, times the intervals of an octave, for images
+        in [0, 1].  edge: largest ratio of its principal curvatures; section 4.1.
+    max_keypoints: keep so many of the strongest, or None for all.
+    batch_size: images of one size that are worked on at once.
+    device: default is CUDA where there is one, else the CPU.
+
+    Keypoints are (n, 4): x and y in pixels, (0, 0) the centre of the first pixel, x to
+    the right and y down; scale, the blur in pixels at which it was found; orientation
+    in radians from the x axis towards the y axis, in [0, 2π).
+    """
+
+    def __init__(
+        self, contrast=0.04, edge=10.0, max_keypoints=None, batch_size=8, device=None
+    ):
+        self.contrast = contrast
+        self.edge = edge
+        self.max_keypoints = max_keypoints
+        self.batch_size = batch_size
+        self.device = device
+
+    def fit(self, images, y=None):
+        """Learn nothing: SIFT has no parameters to fit. Images are only checked."""
+        grey(images)
+        return self
+
+    def transform(self, images) -> list[Features]:
+        """Return (keypoints, descriptors) of each image.
+
+        images: a list of (H, W), (H, W, 3) or (3, H, W); uint8, or float in [0, 1].
+        Raises ImageError that names an image which is none of these.
+        """
+        images = grey(images)
+        found: list[Features | None] = [None] * len(images)
+        for numbers in batched(images, self.batch_size):
+            batch = torch.stack([images[number] for number in numbers])
+            for number, features in zip(numbers, self.extract(batch), strict=True):
+                found[number] = features
+        return found
+
+    @torch.no_grad()
+    def extract(self, images: Tensor) -> list[Features]:
+        """Return the features of a batch (N, H, W), grey, float in [0, 1]."""
+        device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        found = [self.features(octave) for octave in octaves(images.to(device))]
+        if not found:
+            return [Features.none() for _ in images]
+        parts = [torch.cat(part) for part in zip(*found, strict=True)]
+        return [self.strongest(number, *parts) for number in range(len(images))]
+
+    def features(self, octave: Octave) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return of each keypoint: its image, response, keypoint (4,), descriptor."""
+        points = detect(octave, self.contrast / INTERVALS, self.edge)
+        points = points._replace(level=points.level - 1)
+        field = gradients(octave.gaussians[:, 1 : INTERVALS + 1])
+        which, angle = orientations(field, points)
+        points = points.where(which)
+        place = torch.stack([points.x, points.y, points.sigma], 1) * octave.spacing
+        keypoints = torch.cat([place, angle[:, None]], dim=1)
+        described = descriptors(field, points, angle)
+        return points.image, points.response.abs(), keypoints, described
+
+    def strongest(self, number, image, response, keypoints, described) -> Features:
+        own = (image == number).nonzero().flatten()
+        order = response[own].argsort(descending=True, stable=True)
+        own = own[order[: self.max_keypoints]]
+        return Features(keypoints[own].cpu().numpy(), described[own].cpu().numpy())
+
+    def set_output(self, *, transform=None):
+        """Do nothing: a list of arrays of unlike length fits in no table."""
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def batched(images: list[Tensor], size: int) -> list[list[int]]:
+    """Return the numbers of images that have one shape, at most `size` together."""
+    shapes: dict[tuple, list[int]] = {}
+    for number, image in enumerate(images):
+        shapes.setdefault(tuple(image.shape), []).append(number)
+    return [
+        numbers[i : i + size]
+        for numbers in shapes.values()
+        for i in range(0, len(numbers), size)
+    ]
