@@ -90,13 +90,18 @@ def networks(module: ModuleType) -> dict[str, partial]:
         wanted = inspect.signature(value).parameters
         if "num_classes" not in wanted:
             continue
-        if all(p.default is not inspect.Parameter.empty for p in wanted.values()):
+        if not any(must_be_given(parameter) for parameter in wanted.values()):
             for variant in variants.get(name, ()):
                 first = {next(iter(wanted)): variant}
                 found[f"{name}({variant})"] = partial(value, **first)
             if name not in variants:
                 found[name] = partial(value)
     return found
+
+
+def must_be_given(parameter: inspect.Parameter) -> bool:
+    variable = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return parameter.default is parameter.empty and not variable
 
 
 def chosen(unit: str, module: ModuleType, name: str) -> dict[str, partial]:
