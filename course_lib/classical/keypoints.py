@@ -14,6 +14,7 @@ from torch import Tensor
 from course_lib.classical.scale_space import SIGMA, Octave
 
 MOVES = 5  # most steps of a candidate to a neighbouring pixel; section 4
+REST = 0.75  # pixels to the top; at 0.5 (section 4) some go to and fro and are lost
 BINS = 36  # of the orientation histogram; section 5
 PEAK = 0.8  # of the highest: further peaks that count; section 5
 
@@ -99,7 +100,7 @@ def refine(differences: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor, 
     for _ in range(MOVES):
         fit = cubes(differences, place) @ kernels  # (n, 10)
         offset = top(fit)
-        rest = (offset.abs() <= 0.5).all(dim=1)
+        rest = (offset.abs() <= REST).all(dim=1)
         value = fit[:, 0] + 0.5 * (fit[:, 1:4] * offset).sum(dim=1)
         curvature = fit[:, [4, 5, 7]]
         rests.append([part[rest] for part in (place, offset, value, curvature)])

@@ -94,7 +94,7 @@ def test_refinement_is_exact_for_a_parabola():
     differences = 3 - ((from_top @ root.T) ** 2).sum(-1)[None]
     start = torch.tensor([[0, 1, 6, 6]])
     place, offset, value, curvature = keypoints.refine(differences, start)
-    assert place.tolist() == [[0, 2, 8, 5]]
+    assert offset.abs().max() <= keypoints.REST
     torch.testing.assert_close(place[0, 1:] + offset[0].flip(0), top)
     assert value.item() == pytest.approx(3)
     hessian = -2 * root.T @ root
