@@ -1,0 +1,671 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,nbgrader,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Assignment 8 · ResNet (20 points)
+#
+# The notebook `08_resnet` built the networks. Here you write its neighbours: another
+# shortcut without parameters, a pre-activation block whose highway nothing touches, a
+# start at which every block passes its input on, a price in closed form, and a look at how
+# much the blocks say.
+#
+# | | exercise | points |
+# |---|---|---|
+# | 1 | A shortcut without parameters | 4 |
+# | 2 | The pre-activation bottleneck | 4 |
+# | 3 | Every block starts as the identity | 4 |
+# | 4 | The price of depth | 3 |
+# | 5 | How much does a block say? | 3 |
+# | 6 | Depth that does no harm | 2 |
+#
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
+# drawings and counts nothing; the *visible* tests show what you would be graded on;
+# after you hand in, *hidden* tests ask the same function about other inputs. The first
+# line of a hidden test says which. Images are (N, C, H, W) throughout. All of it computes
+# in a few seconds.
+#
+# "The paper" is He, Zhang, Ren and Sun, *Deep Residual Learning for Image Recognition*,
+# [arXiv:1512.03385](https://arxiv.org/abs/1512.03385).
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib import check, data, flops, notebook
+
+resnet = notebook.load("08_resnet")
+
+# %% [markdown]
+# ### 1 · A shortcut without parameters (4 points)
+#
+# Where a stage begins, H and W are divided by the stride and the channels grow from C to
+# `width`. The paper's option A takes every `stride`-th pixel, the first included, in both
+# directions, and fills the new channels with zeros. The notebook appends them all; here
+# they go on *both sides* of the old channels, as many before as after, and where their
+# number is odd, one more after.
+#
+# **Contract.** `pad_shortcut(x, width, stride)` takes (N, C, H, W) and returns (N, width,
+# ⌈H/stride⌉, ⌈W/stride⌉), of the same dtype; gradients flow through it. It raises
+# `ValueError` when `x` has not four dimensions, `width` is less than C, or `stride` is less
+# than 1. `shortcut_spec` is the same, one number at a time.
+#
+# *Hint:* a slice has a step, and `F.pad` pads the *last* dimension first. *To see it:* feed
+# three channels of 1, 2 and 3 and print the channels of one pixel of the answer.
+
+# %% nbgrader={"grade": false, "grade_id": "shortcut_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def shortcut_spec(x: Tensor, width: int, stride: int) -> Tensor:
+    """Option A, one number at a time."""
+    images, channels, height, columns = x.shape
+    sides = -(-height // stride), -(-columns // stride)  # rounded up
+    answer, before = x.new_zeros(images, width, *sides), (width - channels) // 2
+    for image, c, i, j in np.ndindex(images, channels, *sides):
+        answer[image, before + c, i, j] = x[image, c, i * stride, j * stride]
+    return answer
+
+# %% nbgrader={"grade": false, "grade_id": "pad", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def pad_shortcut(x: Tensor, width: int, stride: int = 1) -> Tensor:
+    """Return every `stride`-th pixel of x between channels of zeros, as `shortcut_spec`.
+
+    (N, C, H, W) to (N, width, ⌈H/stride⌉, ⌈W/stride⌉). Raises ValueError unless x has
+    four dimensions, width >= C and stride >= 1. Source: section 4.1 of the paper.
+    """
+    ### BEGIN SOLUTION
+    if x.ndim != 4:
+        raise ValueError(f"x has the shape {tuple(x.shape)}: expected (N, C, H, W)")
+    added = width - x.shape[1]
+    if added < 0 or stride < 1:
+        raise ValueError(f"no way from {tuple(x.shape)} to {width} by {stride}")
+    x = x[:, :, ::stride, ::stride]
+    return F.pad(x, (0, 0, 0, 0, added // 2, added - added // 2))
+    ### END SOLUTION
+
+# %%
+# Yours: for example, one pixel of three channels 1, 2, 3.
+
+# %% nbgrader={"grade": true, "grade_id": "pad_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+rng = torch.Generator().manual_seed(1)
+for channels, width, stride, side in [(3, 5, 2, 6), (4, 8, 1, 5), (2, 2, 2, 4)]:
+    x = torch.randn(2, channels, side, side, generator=rng)
+    before, answer = x.clone(), pad_shortcut(x, width, stride)
+    assert torch.equal(x, before), "your function changed its input in place"
+    assert answer is not None, "your function returns None: is there a `return`?"
+    spec = shortcut_spec(x, width, stride)
+    added, fine = width - channels, x[:, :, ::stride, ::stride]
+    likely = {
+        "the stride is missing: height and width must shrink": F.pad(
+            x, (0, 0, 0, 0, added // 2, added - added // 2)
+        ),
+        "all zeros are after the old channels; half belong before": F.pad(
+            fine, (0, 0, 0, 0, 0, added)
+        ),
+        "pixels are averaged; option A takes every stride-th": F.pad(
+            F.avg_pool2d(x, stride), (0, 0, 0, 0, added // 2, added - added // 2)
+        ),
+        "zeros went to a side of the image; the channels are dimension 1": F.pad(
+            fine, (added // 2, added - added // 2)
+        ),
+    }
+    for mistake, wrong in likely.items():
+        if wrong.shape != spec.shape or not torch.equal(wrong, spec):
+            same = answer.shape == wrong.shape and torch.equal(answer, wrong)
+            assert not same, mistake
+    what = f"pad_shortcut of a {tuple(x.shape)} tensor, {width = }, {stride = }"
+    check.close(answer, spec, what=what)
+
+# %% nbgrader={"grade": true, "grade_id": "pad_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: odd numbers of new channels, odd and unequal sides, stride 3; dtype, gradient.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(2)
+for _ in range(12):
+    images, channels, added, stride = torch.randint(1, 5, (4,), generator=rng).tolist()
+    height, columns = torch.randint(1, 10, (2,), generator=rng).tolist()
+    x = torch.randn(images, channels, height, columns, generator=rng).double()
+    x.requires_grad_(True)
+    answer = pad_shortcut(x, channels + added, stride)
+    called = f"pad_shortcut of {tuple(x.shape)} to {channels + added}, {stride = }"
+    assert answer.dtype == x.dtype, f"{called} turns {x.dtype} into {answer.dtype}"
+    expected = torch.zeros(images, channels + added, *answer.shape[2:])
+    taken = x.detach()[:, :, ::stride, ::stride]
+    assert answer.shape[2:] == taken.shape[2:], f"{called} is {tuple(answer.shape)}"
+    expected = expected.double()
+    expected[:, added // 2 : added // 2 + channels] = taken
+    check.close(answer, expected, what=called)
+    (slope,) = torch.autograd.grad(answer.sum(), x)
+    assert slope.sum() == taken.numel(), f"{called}: the gradient is not 1 where taken"
+x = torch.ones(1, 4, 3, 3)
+assert torch.equal(pad_shortcut(x, 4, 1), x), "same width, stride 1: the identity"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "pad_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for shape, width, stride in [
+    ((3, 8, 8), 8, 1),
+    ((2, 8, 4, 4), 7, 2),
+    ((2, 8, 4, 4), 16, 0),
+]:
+    try:
+        pad_shortcut(torch.zeros(shape), width, stride)
+    except ValueError:
+        continue
+    raise AssertionError(f"{shape} to {width} by {stride} raised no ValueError")
+
+# %% [markdown]
+# ### 2 · The pre-activation bottleneck (4 points)
+#
+# The notebook's `PreactBlock` lets the projection see the activated input, so that a norm
+# and a ReLU stand on the highway wherever the shape changes. Build the bottleneck whose
+# highway is clean: the input itself goes around, by `pad_shortcut`, and
+#
+# $\mathcal F(x) = \mathrm{conv3}(\mathrm{relu}(\mathrm{norm3}(\mathrm{conv2}(\mathrm{relu}(\mathrm{norm2}(\mathrm{conv1}(\mathrm{relu}(\mathrm{norm1}(x)))))))))$,
+#
+# where conv1 is 1×1 to a quarter of `width`, conv2 3×3 with the stride, conv3 1×1 to
+# `width`. Every side is rounded up when halved. Nothing comes after the addition.
+#
+# **Contract.** `PreactBottleneck(channels, width, stride)` is an `nn.Module`. Its layers
+# are attributes of the names `norm1, conv1, …, norm3, conv3`, no convolution has a bias,
+# and there are no other parameters. It raises `ValueError` when 4 does not divide `width`,
+# or `width` is less than `channels`.
+#
+# *Hint:* `bottleneck_spec` takes the weights as a dict and may be called with
+# `block.state_dict()`; the last argument says whether the batch's statistics are used.
+# *To see it:* set conv3 to zero and compare input and output.
+
+# %% nbgrader={"grade": false, "grade_id": "bottleneck_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def bottleneck_spec(x: Tensor, weights: dict, stride: int, train: bool) -> Tensor:
+    """The formula, with weights by name as in `state_dict()`."""
+    signal = x
+    for number, (step, padding) in enumerate([(1, 0), (stride, 1), (1, 0)], start=1):
+        norm = {name: weights[f"norm{number}.{name}"] for name in ("weight", "bias")}
+        mean = weights[f"norm{number}.running_mean"].clone()
+        variance = weights[f"norm{number}.running_var"].clone()
+        signal = F.batch_norm(signal, mean, variance, **norm, training=train)
+        kernel = weights[f"conv{number}.weight"]
+        signal = F.conv2d(torch.relu(signal), kernel, stride=step, padding=padding)
+    return shortcut_spec(x, signal.shape[1], stride) + signal
+
+
+def redrawn(state: dict, seed: int) -> dict:
+    """Return a state_dict with other numbers in it; variances stay positive."""
+    rng = torch.Generator().manual_seed(seed)
+    new = {}
+    for name, value in state.items():
+        new[name] = value.clone()
+        if value.is_floating_point():
+            new[name] = torch.randn(value.shape, generator=rng).to(value.dtype)
+            if name.endswith("running_var"):
+                new[name] = new[name].abs() + 0.5
+    return new
+
+# %% nbgrader={"grade": false, "grade_id": "preact", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class PreactBottleneck(nn.Module):
+    """Norm, ReLU and convolution, three times, beside an untouched highway.
+
+    (N, channels, H, W) to (N, width, ⌈H/stride⌉, ⌈W/stride⌉). Raises ValueError unless
+    4 divides width and width >= channels. Source: arXiv:1603.05027, Figure 4 (e).
+    """
+
+    def __init__(self, channels: int, width: int, stride: int = 1):
+        super().__init__()
+        ### BEGIN SOLUTION
+        if width % 4 or width < channels:
+            raise ValueError(f"no bottleneck from {channels} to {width} channels")
+        narrow = width // 4
+        self.width, self.stride = width, stride
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.conv1 = nn.Conv2d(channels, narrow, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(narrow)
+        self.conv2 = nn.Conv2d(narrow, narrow, 3, stride, padding=1, bias=False)
+        self.norm3 = nn.BatchNorm2d(narrow)
+        self.conv3 = nn.Conv2d(narrow, width, 1, bias=False)
+        ### END SOLUTION
+
+    def forward(self, x: Tensor) -> Tensor:
+        ### BEGIN SOLUTION
+        signal = self.conv1(torch.relu(self.norm1(x)))
+        signal = self.conv2(torch.relu(self.norm2(signal)))
+        signal = self.conv3(torch.relu(self.norm3(signal)))
+        return pad_shortcut(x, self.width, self.stride) + signal
+        ### END SOLUTION
+
+# %%
+# Yours: for example, a block with conv3 set to zero, on numbers of both signs.
+
+# %% nbgrader={"grade": true, "grade_id": "preact_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+block = PreactBottleneck(8, 16, stride=2)
+state = block.state_dict()
+shapes = {name: tuple(v.shape) for name, v in state.items() if v.ndim > 1}
+expected = {
+    "conv1.weight": (4, 8, 1, 1),
+    "conv2.weight": (4, 4, 3, 3),
+    "conv3.weight": (16, 4, 1, 1),
+}
+biases = [name for name in state if name.startswith("conv") and name.endswith("bias")]
+assert not biases, f"{biases}: a norm follows, so no convolution needs a bias"
+assert shapes == expected, f"the convolutions are {shapes}, expected {expected}"
+sizes = {f"norm{i}": len(state[f"norm{i}.weight"]) for i in (1, 2, 3)}
+assert sizes == {"norm1": 8, "norm2": 4, "norm3": 4}, (
+    f"channels of the norms: {sizes}; each norms what its convolution reads"
+)
+total = sum(v.numel() for name, v in state.items() if name.endswith(("weight", "bias")))
+assert total == 240 + 32, f"{total} parameters, expected 272: pad_shortcut has none"
+x = torch.randn(4, 8, 6, 6, generator=torch.Generator().manual_seed(3))
+state = redrawn(state, 4)
+block.load_state_dict(state)
+block.eval()
+answer = block(x).detach()
+spec = bottleneck_spec(x, state, 2, train=False)
+assert answer.shape == spec.shape, f"{tuple(answer.shape)}: expected (4, 16, 3, 3)"
+way = shortcut_spec(x, 16, 2)
+likely = {
+    "there is a ReLU after the addition; the highway must keep negative numbers": (
+        torch.relu(spec)
+    ),
+    "the shortcut is missing": spec - way,
+    "the ReLU of norm1 also acts on the shortcut; x itself goes around": (
+        spec - way + torch.relu(way)
+    ),
+}
+for mistake, wrong in likely.items():
+    assert not torch.allclose(answer, wrong, atol=1e-4), mistake
+what = "PreactBottleneck(8, 16, 2) in eval mode (order: norm, ReLU, convolution)"
+check.close(answer, spec, rtol=1e-3, atol=1e-4, what=what)
+
+# %% nbgrader={"grade": true, "grade_id": "preact_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: other sizes and strides, train mode, running statistics; a silent residual.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(5)
+for channels, width, stride, height, columns in [
+    (4, 4, 1, 5, 5),
+    (8, 8, 2, 7, 4),
+    (3, 12, 2, 6, 9),
+    (5, 8, 1, 4, 3),
+    (16, 64, 3, 9, 8),
+]:
+    block = PreactBottleneck(channels, width, stride)
+    state = redrawn(block.state_dict(), seed=channels)
+    block.load_state_dict(state)
+    x = torch.randn(6, channels, height, columns, generator=rng)
+    called = f"PreactBottleneck({channels}, {width}, {stride})"
+    for train in (False, True):
+        block.train(train)
+        what = f"{called} of {tuple(x.shape)} in {'train' if train else 'eval'} mode"
+        spec = bottleneck_spec(x, state, stride, train)
+        check.close(block(x).detach(), spec, rtol=1e-3, atol=1e-3, what=what)
+    mean = block.state_dict()["norm1.running_mean"]
+    expected = 0.9 * state["norm1.running_mean"] + 0.1 * x.mean((0, 2, 3))
+    check.close(mean, expected, rtol=1e-3, atol=1e-4, what=f"running mean of {called}")
+    silent = dict(state, **{"conv3.weight": torch.zeros_like(state["conv3.weight"])})
+    block.load_state_dict(silent)
+    what = f"{called} with conv3 = 0, which leaves the highway alone"
+    check.close(block(x).detach(), shortcut_spec(x, width, stride), what=what)
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "preact_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for channels, width in [(4, 6), (16, 8)]:
+    try:
+        PreactBottleneck(channels, width)
+    except ValueError:
+        continue
+    raise AssertionError(f"PreactBottleneck({channels}, {width}) raised no ValueError")
+
+# %% [markdown]
+# ### 3 · Every block starts as the identity (4 points)
+#
+# If the last layer of every residual branch starts at zero, every block starts as its
+# shortcut, and a network of any depth starts as a shallow one ([Goyal et al.,
+# 2017](https://arxiv.org/abs/1706.02677), section 5.1). In `BasicBlock` and `Bottleneck`
+# that layer is a norm: its γ becomes 0. In a pre-activation block the branch ends with a
+# convolution, and it is that one's weight: a γ of 0 *before* a ReLU would stay 0 for ever.
+# (That is why the form "ReLU before addition" is not asked for.)
+#
+# **Contract.** `zero_init(net)` changes a network of the notebook in place: in every block
+# (a module with both `residual` and `shortcut`) the `weight` of the last layer of
+# `residual` that has one is set to zero, and *nothing else*: not β, not the norm of a
+# projection, not the stem. It returns how many layers it changed. It raises `ValueError`
+# when there is no such block, or when a shortcut is a `resnet.Cut`: without a way around,
+# such a network would pass on nothing.
+#
+# *Hint:* `net.modules()` visits outer modules before inner ones, and a module's layers in
+# order. *To see it:* how large are the logits of `resnet.resnet_small(110)` before and
+# after?
+
+# %% nbgrader={"grade": false, "grade_id": "zero", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def zero_init(net: nn.Module) -> int:
+    """Zero the weight of the last layer of every residual branch; return how many.
+
+    Raises ValueError when there is no residual block, or one without a shortcut; then
+    nothing has changed. Source: arXiv:1706.02677, section 5.1.
+    """
+    ### BEGIN SOLUTION
+    blocks = [
+        module
+        for module in net.modules()
+        if hasattr(module, "residual") and hasattr(module, "shortcut")
+    ]
+    if not blocks or any(isinstance(b.shortcut, resnet.Cut) for b in blocks):
+        raise ValueError("there is no block, or one whose shortcut is cut")
+    for block in blocks:
+        last = [x for x in block.residual.modules() if hasattr(x, "weight")][-1]
+        nn.init.zeros_(last.weight)
+    return len(blocks)
+    ### END SOLUTION
+
+# %%
+# Yours: for example, the logits of a deep network before and after.
+
+# %% nbgrader={"grade": true, "grade_id": "zero_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+torch.manual_seed(6)
+for options in ({"depth": 20}, {"depth": 14, "option": "B"}):
+    net = resnet.resnet_small(**options)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    count, blocks = zero_init(net), (options["depth"] - 2) // 2
+    assert count == blocks, f"{count} layers of {blocks} blocks in resnet_small({options})"
+    after = net.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    expected = {name for name in before if name.endswith("residual.2.1.weight")}
+    missing, wrong = sorted(expected - changed), sorted(changed - expected)
+    assert not missing, f"still as it was: {missing[0]}, the last norm of its branch"
+    assert not wrong, f"{wrong[0]} must stay as it was: only the last norm's weight"
+    zeros = all(after[name].count_nonzero() == 0 for name in expected)
+    assert zeros, "the last norm's weight must be zero everywhere"
+
+# %% nbgrader={"grade": true, "grade_id": "zero_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: bottlenecks, options A to C, four forms; what the network then computes.
+### BEGIN HIDDEN TESTS
+def zeroed(net: nn.Module, ending: str, blocks: int, what: str) -> None:
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    count = zero_init(net)
+    assert count == blocks, f"{count} layers of {blocks} blocks in {what}"
+    for name, value in net.state_dict().items():
+        if ".residual." in name and name.endswith(ending):
+            assert value.count_nonzero() == 0, f"{name} of {what} is not zero"
+        else:
+            same = torch.equal(value, before[name])
+            assert same, f"{name} of {what} must stay as it was"
+
+
+torch.manual_seed(7)
+zeroed(resnet.resnet(18, 10), "residual.2.1.weight", 8, "resnet(18)")
+for option in ("A", "C"):
+    net = resnet.resnet(50, 10, option=option)
+    zeroed(net, "residual.4.1.weight", 16, f"resnet(50, option={option!r})")
+last = {
+    "original": "residual.4.weight",
+    "BN after addition": "residual.3.weight",
+    "ReLU-only pre-activation": "residual.5.weight",
+    "full pre-activation": "residual.5.weight",
+}
+for form, ending in last.items():
+    zeroed(resnet.form_small(form, depth=14), ending, 6, f"the form {form!r}")
+net, images = resnet.resnet_small(20).eval(), torch.randn(8, 3, 8, 8)
+zero_init(net)
+signal = net.stem(images)
+for width, stride in ((16, 1), (32, 2), (64, 2)):
+    padding = (0, 0, 0, 0, 0, width - signal.shape[1])
+    signal = F.pad(signal[:, :, ::stride, ::stride], padding)
+what = "the logits of a network whose blocks pass their input on"
+check.close(net(images).detach(), net.head(signal).detach(), what=what)
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "zero_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+plain = resnet.plain_small(8)
+before = {name: value.clone() for name, value in plain.state_dict().items()}
+for net, what in [(nn.Linear(3, 3), "no block at all"), (plain, "cut shortcuts")]:
+    try:
+        zero_init(net)
+    except ValueError:
+        continue
+    raise AssertionError(f"a network with {what} raised no ValueError")
+after = plain.state_dict()
+same = all(torch.equal(before[name], after[name]) for name in before)
+assert same, "a network that is refused must stay as it was"
+
+# %% [markdown]
+# ### 4 · The price of depth (3 points)
+#
+# The CIFAR family of section 4.2: a 3×3 stem with 16 channels, three stages of n blocks with
+# 16, 32 and 64 channels on 32×32, 16×16 and 8×8 pixels, shortcuts of option A, global
+# average, one linear layer; depth 6n + 2. A norm has two parameters a channel and no MACs, a
+# shortcut of option A neither.
+#
+# **Contract.** First write down, with a pencil, how many parameters and how many MACs
+# `resnet_small(26)` has *more* than `resnet_small(20)`, and let `predicted_growth` return
+# the two. Then `small_cost(depth, classes)` returns parameters and MACs of any member, in
+# closed form: without building a network or counting one. It raises `ValueError` when
+# depth is not 6n + 2 with n at least 1.
+#
+# *Hint:* one block more in each stage; a convolution of C to D channels with k×k kernels
+# has k²·C·D weights and as many MACs at each pixel of its output. *To see it:* how deep is
+# the deepest member with less than a million parameters?
+
+# %% nbgrader={"grade": false, "grade_id": "predict", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def predicted_growth() -> tuple[int, int]:
+    """Return the parameters and MACs that 26 layers have more than 20."""
+    ### BEGIN SOLUTION
+    params = 2 * 9 * (16**2 + 32**2 + 64**2) + 2 * 2 * (16 + 32 + 64)
+    macs = 3 * 2 * 9 * 16**2 * 32**2  # alike in every stage: 4 times the weights,
+    return params, macs  # a quarter of the pixels
+    ### END SOLUTION
+
+# %% nbgrader={"grade": false, "grade_id": "cost", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def small_cost(depth: int, classes: int = 10) -> tuple[int, int]:
+    """Return (parameters, MACs) of `resnet_small(depth, classes)` on 32×32 pixels.
+
+    Raises ValueError unless depth is 6n + 2, n at least 1. Source: section 4.2.
+    """
+    ### BEGIN SOLUTION
+    if depth < 8 or depth % 6 != 2:
+        raise ValueError(f"depth is {depth}: expected 8, 14, 20, …")
+    blocks, channels = (depth - 2) // 6, 16
+    params, macs = 9 * 3 * 16 + 2 * 16, 9 * 3 * 16 * 32**2
+    for width, side in ((16, 32), (32, 16), (64, 8)):
+        weights = 9 * channels * width + 9 * (2 * blocks - 1) * width**2
+        params += weights + 2 * blocks * 2 * width
+        macs += weights * side**2
+        channels = width
+    return params + (64 + 1) * classes, macs + 64 * classes
+    ### END SOLUTION
+
+# %%
+# Yours: did you expect it? How deep with less than a million parameters?
+
+# %% nbgrader={"grade": true, "grade_id": "predict_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: your two numbers against the networks' own.
+### BEGIN HIDDEN TESTS
+with torch.device("meta"):
+    deep, shallow = (
+        flops.count(resnet.resnet_small(d), (1, 3, 32, 32)) for d in (26, 20)
+    )
+params, macs = predicted_growth()
+true = deep.params - shallow.params
+assert params == true, f"you expected {params:,} more parameters, it is {true:,}"
+true = deep.macs - shallow.macs
+assert macs == true, f"you expected {macs:,} more MACs, it is {true:,}"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "cost_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for depth, true in {20: (269_722, 40_551_040), 110: (1_727_962, 252_887_680)}.items():
+    mine = small_cost(depth)
+    hints = {
+        true[0] - 10: "the linear layer has a bias",
+        true[0] - 2 * 16: "the stem has a norm, too",
+        true[0] - 2 * (2 * (depth - 2) // 6 * 112 + 16): "norms have γ and β",
+    }
+    first = f"small_cost({depth}) counts {mine[0]:,} parameters of {true[0]:,}"
+    hint = hints.get(mine[0], "option A: no projections; no convolution has a bias")
+    assert mine[0] == true[0], f"{first}: {hint}"
+    second = f"small_cost({depth}) counts {mine[1]:,} MACs of {true[1]:,}"
+    assert mine[1] == true[1], f"{second}: a MAC for each weight and *output* pixel"
+
+# %% nbgrader={"grade": true, "grade_id": "cost_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: other depths up to 1202, other classes; depths that are no members.
+### BEGIN HIDDEN TESTS
+for depth, classes in [(8, 10), (32, 10), (14, 100), (56, 3), (44, 1)]:
+    with torch.device("meta"):
+        net = resnet.resnet_small(depth, classes)
+        true = flops.count(net, (1, 3, 32, 32))
+    mine, called = small_cost(depth, classes), f"small_cost({depth}, {classes})"
+    expected = true.params, true.macs
+    assert tuple(mine) == expected, f"{called} is {mine}, the network has {expected}"
+mine = small_cost(1202)
+assert tuple(mine) == (19_421_274, 2_829_238_912), f"small_cost(1202) is {mine}"
+for depth in (2, 18, 21, 52, -4):
+    try:
+        small_cost(depth)
+    except ValueError:
+        continue
+    raise AssertionError(f"depth {depth} raised no ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 5 · How much does a block say? (3 points)
+#
+# Figure 7 of the paper shows the standard deviation of what layers answer: residual
+# branches answer less than plain layers, and less the deeper the network, which supports the
+# idea that they only modify what passes. Measure it for the blocks of a network.
+#
+# **Contract.** `responses(net, images)` returns a list with one number a block, first to
+# last: the standard deviation, over all its numbers, of what `block.residual` answers when
+# `net` sees the images in *train* mode (batch statistics), divided by that of what the block
+# as a whole puts out. It leaves the network as it was: weights, running statistics,
+# train or eval mode of every module, and no hooks; and it takes no gradients.
+#
+# *Hint:* `register_forward_hook` returns a handle with `remove()`; a copy made by
+# `copy.deepcopy` may be changed at will. *To see it:* the free cell draws them for 20 and
+# 56 layers.
+
+# %% nbgrader={"grade": false, "grade_id": "responses", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def responses(net: nn.Module, images: Tensor) -> list[float]:
+    """Return std(residual) / std(output) of every block of `net`, first to last.
+
+    A block is a module with `residual` and `shortcut`. The network is left as it was.
+    Source: Figure 7 of the paper.
+    """
+    ### BEGIN SOLUTION
+    import copy
+
+    probe, ratios, answered = copy.deepcopy(net).train(), [], []
+
+    def keep(module, args, output):
+        answered.append(output.std())
+
+    def compare(module, args, output):
+        ratios.append((answered.pop() / output.std()).item())
+
+    for block in probe.modules():
+        if hasattr(block, "residual") and hasattr(block, "shortcut"):
+            block.residual.register_forward_hook(keep)
+            block.register_forward_hook(compare)
+    with torch.no_grad():
+        probe(images)
+    return ratios
+    ### END SOLUTION
+
+# %%
+digits = data.load("digits", "train", size=8, channels=3)
+batch, labels = next(data.batches(digits, 64))
+# Yours: plot responses(net, batch) for resnet.resnet_small(20) and (56).
+
+# %% nbgrader={"grade": true, "grade_id": "responses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+torch.manual_seed(8)
+images = torch.randn(16, 3, 8, 8)
+net = resnet.resnet_small(14).eval()
+before = {name: value.clone() for name, value in net.state_dict().items()}
+answer = responses(net, images)
+assert len(answer) == 6, f"{len(answer)} numbers, but resnet_small(14) has 6 blocks"
+numbers = all(isinstance(ratio, float) for ratio in answer)
+assert numbers, f"a list of floats, please; the first is {answer[0]!r}"
+after = net.state_dict()
+changed = [name for name in before if not torch.equal(before[name], after[name])]
+assert not changed, f"{changed[0]} changed: work on a copy, or put it back"
+training = [name for name, module in net.named_modules() if module.training]
+assert not training, "the network was in eval mode and is left in train mode"
+check.close(responses(net, images), answer, what="a second call (were hooks left?)")
+net.train()
+signal, expected = net.stem(images), []
+for stage in net.stages:
+    for block in stage:
+        residual = block.residual(signal)
+        signal = torch.relu(block.shortcut(signal) + residual)
+        expected.append((residual.std() / signal.std()).item())
+check.close(answer, expected, rtol=1e-3, what="std(residual) / std(output)")
+
+# %% nbgrader={"grade": true, "grade_id": "responses_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: bottlenecks, plain and pre-activation networks, silent branches; what is left.
+### BEGIN HIDDEN TESTS
+torch.manual_seed(9)
+images = 3 * torch.randn(8, 3, 12, 10) + 1
+for net, blocks in [
+    (resnet.resnet_small(8, option="C"), 3),
+    (resnet.resnet(50, 10), 16),
+    (resnet.form_small("full pre-activation", 14), 6),
+    (resnet.form_small("BN after addition", 14), 6),
+]:
+    net.stem.eval()  # the modes of modules may differ
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    modes = [module.training for module in net.modules()]
+    hooks = [len(module._forward_hooks) for module in net.modules()]
+    answer = responses(net, images)
+    assert modes == [m.training for m in net.modules()], "train or eval mode changed"
+    same = all(torch.equal(v, before[name]) for name, v in net.state_dict().items())
+    assert same, "weights or running statistics changed"
+    left = hooks != [len(module._forward_hooks) for module in net.modules()]
+    assert not left, "hooks were left in the network"
+    assert all(weight.grad is None for weight in net.parameters()), "gradients left"
+    with torch.no_grad():
+        net.train()
+        signal, expected = net.stem(images), []
+        for stage in net.stages:
+            for block in stage:
+                residual = block.residual(signal)
+                signal = block.shortcut(signal) + residual
+                finish = getattr(block, "after", torch.relu)
+                signal = finish(signal)
+                expected.append((residual.std() / signal.std()).item())
+    assert len(answer) == blocks, f"{len(answer)} numbers for {blocks} blocks"
+    check.close(answer, expected, rtol=1e-3, what="std(residual) / std(output)")
+net = resnet.resnet_small(14)
+for stage in net.stages:
+    for block in stage:
+        nn.init.zeros_(block.residual[2][1].weight)
+check.close(responses(net, images), [0.0] * 6, what="branches whose last gamma is 0")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 6 · Depth that does no harm (2 points)
+#
+# "A deeper network can copy a shallower one, so it should never have a higher training
+# error." In two to four sentences: why does plain-56 have one all the same, although nothing
+# that a shallow network computes is beyond it; and what do a shortcut and a zero last γ
+# each change about it? Give one number from this assignment or from the notebook that
+# supports what you say.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "harm_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# ### BEGIN SOLUTION
+# The claim is about what can be represented, degradation about what gradient descent
+# finds: to copy, 36 layers of convolution, norm and ReLU would have to become the identity,
+# which no start is near, and at the start the gradient of the first block of plain-110 is
+# about a million times that of the last, so that no learning rate suits both. With a
+# shortcut the identity is where the branch is 0, and the gradient has a path on which it
+# is multiplied by 1: the same ratio is below a hundred. With a zero last γ the
+# network is that identity at the start, whatever its depth: `responses` gives 0 for every
+# block, and the logits are those of stem and head alone.
+#
+# **Marking scheme.** 1 point: it is optimisation, not capacity and not overfitting (the
+# *training* error is higher), with a mechanism (identity hard to reach, or gradients of
+# very different size). 1 point: shortcut and zero γ told apart (what can be learnt easily;
+# where learning starts), with a number that was measured.
+# ### END SOLUTION
