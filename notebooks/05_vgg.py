@@ -1,0 +1,716 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 05 · VGG
+#
+# Nothing but 3×3 convolutions, up to sixteen in a row: depth alone, all else held equal, takes a tenth off the errors.
+#
+# | paper | year | parameters | MACs | published error | this notebook |
+# |---|---|---|---|---|---|
+# | Simonyan, Zisserman [1] | 2014 | 138,357,544 (D, "VGG-16") | 15,470,264,320 at 224×224 | top-1 25.6 %, top-5 8.1 % (D, one scale, ILSVRC-2012 validation) | 2 minutes on two CPU cores |
+
+# %% tags=["nbval-ignore-output"]
+import csv
+import math
+from itertools import zip_longest
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+from course_lib import data, plot, results
+from course_lib.train import Recipe, fit
+
+# %% [markdown]
+# ## Where we stand
+#
+# AlexNet sees its input first through 11×11 pixels every 4, and has eight layers because it was found by trial. How much
+# of its success is depth? To find out, one has to change the depth and nothing else. Table 3 of [1] does (training
+# and test at 256 pixels on the short side; top-1 and top-5 error on the validation images):
+#
+# | configuration | A | A-LRN | B | C | D | E |
+# |---|---|---|---|---|---|---|
+# | weight layers | 11 | 11 | 13 | 16 | 16 | 19 |
+# | top-1 error (%) | 29.6 | 29.7 | 28.7 | 28.1 | **27.0** | 27.3 |
+# | top-5 error (%) | 10.4 | 10.5 | 9.9 | 9.4 | **8.8** | 9.0 |
+#
+# AlexNet: 40.7 and 18.2. From A to D errors fall with depth; then they stop.
+#
+# ## Idea
+#
+# A convolution with a 7×7 kernel looks at 7×7 pixels. So do three 3×3 convolutions, one after the other. In general
+# layer $l$ with kernel $k_l$ and stride $s_l$ sees a square of side
+#
+# $$r_l = r_{l-1} + (k_l - 1)\prod_{i<l} s_i, \qquad r_0 = 1.$$
+#
+# Is that so? A pixel belongs to the receptive field of an output if the output changes with it: if the **gradient**
+# of that output with respect to the pixel is not zero. Kernels of ones make it a count: over how many ways does each pixel reach
+# the central output?
+
+# %%
+def ways(*kernel_sizes: int, side: int = 9) -> torch.Tensor:
+    """Return the gradient (side, side) of the central output, all weights being 1."""
+    layers = [nn.Conv2d(1, 1, k, padding=k // 2, bias=False) for k in kernel_sizes]
+    for layer in layers:
+        nn.init.ones_(layer.weight)
+    image = torch.zeros(1, 1, side, side, requires_grad=True)
+    nn.Sequential(*layers)(image)[0, 0, side // 2, side // 2].backward()
+    return image.grad[0, 0]
+
+
+figure, axes = plt.subplots(1, 4, figsize=(6.4, 1.9))
+for ax, kernels in zip(axes, [(5,), (3, 3), (7,), (3, 3, 3)], strict=True):
+    count = ways(*kernels)
+    ax.imshow(count.where(count > 0, torch.nan), cmap="Blues", vmin=0)
+    for y, x in count.nonzero().tolist():
+        ax.text(x, y, f"{count[y, x]:.0f}", ha="center", va="center", fontsize=5,
+                color="white" if count[y, x] > count.max() / 2 else "black")
+    ax.set(title=", ".join(f"{k}×{k}" for k in kernels), xticks=[], yticks=[])
+    ax.grid(False)
+plt.show()
+
+# %% [markdown]
+# Both pairs see the same square, but the stacks look harder at its middle. Now the price, for $C$ channels in
+# and out: one $k \times k$ kernel has $k^2 C^2$ weights, $n$ of 3×3 have $9nC^2$, and a ReLU after each.
+
+# %%
+C = 64
+print("field   one kernel   3×3 stack   more weights   ReLUs")
+for n in range(1, 6):
+    field = 2 * n + 1
+    one = nn.Conv2d(C, C, field, bias=False).weight.numel()
+    stacked = n * nn.Conv2d(C, C, 3, bias=False).weight.numel()
+    more = f"{one / stacked - 1:.0%}"
+    print(f"{field:2}×{field:<2} {one // C**2:9} C² {stacked // C**2:8} C² {more:>12} {n:9}")
+
+# %% [markdown]
+# 49C² is 81 % more than 27C² (section 2.3). The stack can represent less when it is linear; but it is not: three
+# ReLUs instead of one make "the decision function more discriminative". The authors tested that, too: B with
+# each pair of 3×3 replaced by one 5×5 has a top-1 error 7 % higher (section 4.1). We come back to it.
+#
+# ## Table 1 is the code
+#
+# All networks are five stages, a 2×2 max pooling after each, then three fully-connected layers. Padding keeps the sides:
+# 1 pixel for 3×3, none for 1×1. The first stage has 64 channels; each next one doubles them, up to 512. What differs is
+# how many convolutions a stage has, and, in C, that the last one of a stage is 1×1: another ReLU without another pixel.
+
+# %% tags=["export"]
+import torch
+from torch import Tensor, nn
+
+from course_lib import notebook
+
+ALEXNET = notebook.load("04_alexnet")
+IMAGE_SIZE = 224
+LRN = "LRN"
+
+VGG_STAGES = {  # Table 1 of arXiv:1409.1556: kernel sizes, stage by stage
+    "A": [(3,), (3,), (3, 3), (3, 3), (3, 3)],
+    "A-LRN": [(3, LRN), (3,), (3, 3), (3, 3), (3, 3)],
+    "B": [(3, 3), (3, 3), (3, 3), (3, 3), (3, 3)],
+    "C": [(3, 3), (3, 3), (3, 3, 1), (3, 3, 1), (3, 3, 1)],
+    "D": [(3, 3), (3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3)],
+    "E": [(3, 3), (3, 3), (3, 3, 3, 3), (3, 3, 3, 3), (3, 3, 3, 3)],
+}
+VARIANTS = {"vgg": tuple(VGG_STAGES), "vgg_small": tuple(VGG_STAGES)}
+
+
+# %% tags=["export"]
+def stage(channels, width, row, batch_norm=False, norm=ALEXNET.LRN):
+    """Return the convolutions of a stage, each with its ReLU, then a max pooling.
+
+    row: kernel sizes, and LRN where AlexNet's norm stands, whose arguments are `norm`.
+    batch_norm: between each convolution and its ReLU; not in the paper, which is older.
+    """
+    layers = []
+    for kernel_size in row:
+        if kernel_size == LRN:
+            layers.append(ALEXNET.LocalResponseNorm(**norm))
+            continue
+        layers.append(nn.Conv2d(channels, width, kernel_size, padding=kernel_size // 2))
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(width))
+        layers.append(nn.ReLU())
+        channels = width
+    return nn.Sequential(*layers, nn.MaxPool2d(2))
+
+
+# %% tags=["check"]
+from course_lib import check
+
+for row, params in [((3, LRN), 1_792), ((3, 3), 38_720), ((3, 3, 1), 42_880)]:
+    check.shape(stage(3, 64, row), (2, 3, 32, 32), (2, 64, 16, 16))
+    check.params(stage(3, 64, row), params)
+
+
+# %% tags=["export"]
+class VGG(nn.Module):
+    """Map images (N, 3, S, S), S = 32 side, to logits (N, num_classes).
+
+    table: kernel sizes, a row a stage; widths: channels, one a stage; side: height and
+    width of the last feature map; hidden: width of the two hidden layers of the head;
+    options: batch_norm and norm, as `stage` takes them.
+    """
+
+    def __init__(self, table, widths, side, hidden, num_classes, dropout=0.5, **options):
+        super().__init__()
+        rows = zip([3, *widths[:-1]], widths, table, strict=True)
+        self.stages = nn.Sequential(*[stage(*row, **options) for row in rows])
+        self.head = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(widths[-1] * side * side, hidden), nn.ReLU(), nn.Dropout(dropout),
+            nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout),
+            nn.Linear(hidden, num_classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.stages(images))
+
+
+# %% tags=["export"]
+def learnt(net: nn.Module) -> list[nn.Module]:
+    """Return the weight layers in order: all convolutions, then the linear layers."""
+    return [layer for layer in net.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+
+
+def initialise(net: nn.Module, std: float | None = None) -> None:
+    """Draw weights from N(0, std²), by default with variance 2 / fan-in; biases are 0."""
+    for layer in learnt(net):
+        fan_in = layer.weight[0].numel()
+        nn.init.normal_(layer.weight, std=std or (2 / fan_in) ** 0.5)
+        nn.init.zeros_(layer.bias)
+
+
+# %% tags=["export"]
+WIDTHS = (64, 128, 256, 512, 512)
+
+
+def vgg(config: str = "D", batch_norm: bool = False, num_classes: int = 1000) -> VGG:
+    """Return one of the six networks of Table 1, for images (N, 3, 224, 224).
+
+    config: "A", "A-LRN", "B", "C", "D" (VGG-16) or "E" (VGG-19).
+    """
+    table = VGG_STAGES[config]
+    net = VGG(table, WIDTHS, 7, 4096, num_classes, batch_norm=batch_norm)
+    initialise(net)
+    return net
+
+
+# %% [markdown]
+# ## Against the paper
+#
+# Table 1, read from the layers of the six networks:
+
+# %%
+def words(layer: nn.Module) -> str:
+    """Return what Table 1 prints of a layer; it leaves ReLU and dropout out."""
+    if isinstance(layer, nn.Conv2d):
+        return f"conv{layer.kernel_size[0]}-{layer.out_channels}"
+    if isinstance(layer, nn.Linear):
+        return f"FC-{layer.out_features}"
+    return {"MaxPool2d": "maxpool", "LocalResponseNorm": "LRN"}.get(type(layer).__name__, "")
+
+
+with torch.device("meta"):  # shapes without numbers: no memory, no time
+    nets = {config: vgg(config) for config in VGG_STAGES}
+parts = zip(*[[*net.stages, net.head] for net in nets.values()], strict=True)
+print("".join(f"{name:11}" for name in nets))
+for part in parts:
+    columns = [[*filter(None, map(words, layers))] for layers in part]
+    pools = [column.pop() for column in columns if column[-1] == "maxpool"]
+    for line in zip_longest(*columns, fillvalue=""):
+        print("".join(f"{word:11}" for word in line).rstrip())
+    print("".join(f"{word:11}" for word in pools).rstrip())
+
+# %% [markdown]
+# Table 2 has the parameters, in millions. Ours, to the last one, and what else Table 1 decides: multiply-accumulates
+# (1 MAC = 2 FLOPs), and the side of the square that an output of the last stage sees.
+
+# %% tags=["check"]
+from course_lib import flops
+
+PUBLISHED = {  # Table 2, in millions; the exact numbers follow from Table 1
+    "A": (133, 132_863_336), "A-LRN": (133, 132_863_336), "B": (133, 133_047_848),
+    "C": (134, 133_638_952), "D": (138, 138_357_544), "E": (144, 143_667_240),
+}
+costs = {}
+print("       weight layers  parameters  Table 2            MACs  receptive field")
+for config, (millions, params) in PUBLISHED.items():
+    with torch.device("meta"):
+        net = vgg(config)
+        costs[config] = cost = flops.count(net, (1, 3, 224, 224))
+        field = flops.count(net.stages, (1, 3, 448, 448)).receptive_field
+    assert cost.params == params
+    assert round(params / 1e6) == millions
+    print(f"{config:6} {len(learnt(net)):12} {cost.params:13,} {millions:6} M "
+          f"{cost.macs:16,} {field:10}")
+
+# %% [markdown]
+# Is the receptive field of whole networks the formula's as well? Numerically: one channel, kernels of ones, and
+# average instead of max pooling, which lets the gradient through to all four pixels of a window.
+
+# %% tags=["check"]
+def field_by_formula(net: nn.Module) -> int:
+    field, jump = 1, 1
+    for layer in net.modules():
+        if isinstance(layer, (nn.Conv2d, nn.MaxPool2d)):
+            kernel = layer.kernel_size
+            field += ((kernel if isinstance(kernel, int) else kernel[0]) - 1) * jump
+            jump *= 2 if isinstance(layer, nn.MaxPool2d) else 1
+    return field
+
+
+def field_by_gradient(table, side: int = 15 * 32) -> int:
+    net = VGG(table, [1] * 5, 1, 1, 1).stages.double()
+    for layer in learnt(net):
+        nn.init.ones_(layer.weight)
+    for part in net:
+        part[-1] = nn.AvgPool2d(2)
+    image = torch.ones(1, 3, side, side, dtype=torch.float64, requires_grad=True)
+    net(image)[0, 0, 7, 7].backward()
+    return int((image.grad[0, 0] != 0).any(dim=0).sum())
+
+
+fields = {c: (field_by_formula(nets[c].stages), field_by_gradient(VGG_STAGES[c])) for c in nets}
+print(fields)
+assert all(formula == gradient for formula, gradient in fields.values())
+
+# %% [markdown]
+# Five poolings make up most of it: each doubles what the next layer's kernel spans. In E a unit sees more than the image.
+#
+# The same logits as another construction: torchvision's layers for B, D and E, with and without batch normalisation, in eval and in
+# train mode; A-LRN and C, which torchvision lacks, against a list written by hand. `check.matches` re-draws all
+# weights and compares in float64. (Small images and heads, to save time; the tests do it at full size.)
+
+# %% tags=["check"]
+from torchvision.models.vgg import cfgs, make_layers
+
+
+def head(hidden: int) -> list[nn.Module]:
+    layers = [nn.Flatten()]
+    for size in ((512, hidden), (hidden, hidden), (hidden, 10)):
+        layers += [nn.Linear(*size), nn.ReLU(), nn.Dropout()]
+    return layers[:-2]
+
+
+def by_hand(*layers) -> nn.Sequential:
+    """Convolutions as (channels, width, kernel); "N": the norm; "M": the pooling."""
+    norm, pool = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0), nn.MaxPool2d(2, 2)
+    made = []
+    for layer in layers:
+        conv = isinstance(layer, tuple) and nn.Conv2d(*layer, padding="same")
+        made += [conv, nn.ReLU()] if conv else [norm if layer == "N" else pool]
+    return nn.Sequential(*made)
+
+
+norm_first = by_hand((3, 64, 3), "N", "M", (64, 128, 3), "M", (128, 256, 3), (256, 256, 3), "M")
+tail = [(256, 512, 3), (512, 512, 3), "M", (512, 512, 3), (512, 512, 3), "M"]
+stages = {
+    "A-LRN": nn.Sequential(norm_first, by_hand(*tail)),
+    "C": by_hand((3, 64, 3), (64, 64, 3), "M", (64, 128, 3), (128, 128, 3), "M",
+                 (128, 256, 3), (256, 256, 3), (256, 256, 1), "M",
+                 (256, 512, 3), (512, 512, 3), (512, 512, 1), "M",
+                 (512, 512, 3), (512, 512, 3), (512, 512, 1), "M"),
+    "D": make_layers(cfgs["D"], batch_norm=False),
+}
+images = torch.randn(4, 3, 32, 32)
+for config, reference in stages.items():
+    ours = VGG(VGG_STAGES[config], WIDTHS, side=1, hidden=32, num_classes=10)
+    print(config, check.matches(ours, nn.Sequential(reference, *head(32)), images))
+ours = VGG(VGG_STAGES["D"], WIDTHS, 1, 32, 10, batch_norm=True)
+reference = nn.Sequential(make_layers(cfgs["D"], batch_norm=True), *head(32))
+match = check.matches(ours, reference, images, train=True)
+
+# %% [markdown]
+# Where are the 138 million weights of D, and where is the work?
+
+# %%
+counted = [layer for layer in costs["D"].layers if layer.params]
+rows = enumerate(VGG_STAGES["D"], start=1)
+names = [f"conv{s}_{i}" for s, row in rows for i in range(1, len(row) + 1)]
+names += ["fc6", "fc7", "fc8"]
+figure, axes = plt.subplots(2, 1, figsize=(6.4, 3), sharex=True)
+axes[0].bar(names, [layer.params / 1e6 for layer in counted])
+axes[0].set(ylabel="parameters (M)")
+axes[1].bar(names, [layer.macs / 1e9 for layer in counted], color="C1")
+axes[1].set(ylabel="MACs (G)")
+axes[1].tick_params(axis="x", rotation=60)
+plt.show()
+share = counted[-3].params / costs["D"].params
+work = sum(layer.macs for layer in counted[:-3]) / costs["D"].macs
+print(f"fc6 holds {share:.0%} of the parameters; the convolutions do {work:.1%} of the work")
+
+# %% [markdown]
+# fc6 multiplies each of 7·7·512 numbers with 4096 weights. Wherever depth is added, it adds hardly any parameters: from A to E
+# eight convolutions more are 8 % more parameters, but 2.6 times the work.
+#
+# ## Dense evaluation
+#
+# A fully-connected layer on a 7×7 map is a convolution with a 7×7 kernel that has only one place to go. Written so, with the *same
+# weights*, the network takes images of any size, and answers with a **map** of logits, one for each place where its
+# 7×7 window fits (section 3.2). At 224 pixels the map is one number wide; every 32 pixels more add one.
+
+# %%
+import torch.nn.functional as F
+
+
+def logit_map(net: VGG, images: Tensor, side: int = 7) -> Tensor:
+    """Return logits (N, num_classes, rows, columns) of images of any size."""
+    maps = net.stages(images)
+    fc6, fc7, fc8 = learnt(net.head)
+    kernels = fc6.weight.unflatten(1, (-1, side, side))  # (4096, 512, 7, 7)
+    maps = F.conv2d(maps, kernels, fc6.bias).relu()
+    maps = F.conv2d(maps, fc7.weight[:, :, None, None], fc7.bias).relu()
+    return F.conv2d(maps, fc8.weight[:, :, None, None], fc8.bias)
+
+
+torch.manual_seed(0)
+net = vgg("A").eval()
+with torch.inference_mode():
+    image = torch.randn(1, 3, 224, 224)
+    check.close(logit_map(net, image)[..., 0, 0], net(image), rtol=1e-3, atol=1e-3)
+    for height, width in [(224, 224), (256, 256), (256, 384)]:
+        print(f"{height}×{width}:", *logit_map(net, torch.zeros(1, 3, height, width)).shape)
+
+# %% [markdown]
+# One pass over 384×384 pixels shares the convolutions of all its windows. The paper averages the map, once for the image
+# and once for its mirror image. We shall use it below to read nine digits at once.
+#
+# ## Does the signal arrive?
+#
+# Deeper is better, once it learns. "Bad initialisation can stall learning due to the instability of gradient in deep nets"
+# (section 3.1). The paper draws weights "from a normal distribution with the zero mean and $10^{-2}$ variance". A layer of fan-in
+# $f$ and weights of standard deviation $\sigma$ multiplies the root mean square of its inputs by about $\sigma\sqrt{f/2}$, as a ReLU
+# passes half. With $\sigma = 0.1$ that is $4.8$ at 512 channels, with $\sigma = 0.01$ it is $0.48$, and with Glorot
+# and Bengio's $\sigma^2 = 2/(f_{in} + f_{out})$ [2] $0.71$. What comes out of the 16 layers of D, when pixels have a
+# standard deviation of 62, as photos do?
+
+# %%
+def signal(net: nn.Module, images: Tensor) -> list[float]:
+    """Return the root mean square of what each weight layer puts out."""
+    found = []
+    hooks = [
+        layer.register_forward_hook(lambda *call: found.append(call[2].square().mean()))
+        for layer in learnt(net)
+    ]
+    with torch.inference_mode():
+        net.eval()(images)
+    for hook in hooks:
+        hook.remove()
+    return [value.item() ** 0.5 for value in found]
+
+
+def glorot(net: nn.Module) -> None:
+    for layer in learnt(net):
+        nn.init.xavier_normal_(layer.weight)
+
+
+torch.manual_seed(0)
+net, image = vgg("D"), 62 * torch.randn(1, 3, 224, 224)
+signals = {"2 / fan-in": signal(net, image)}
+for name, start in {"Glorot": glorot, "σ = 0.1": 0.1, "σ = 0.01": 0.01}.items():
+    start(net) if callable(start) else initialise(net, start)
+    signals[name] = signal(net, image)
+del net
+figure, ax = plt.subplots(figsize=(6.4, 2.6))
+for name, values in signals.items():
+    ax.semilogy(names, values, ".-")
+    ax.annotate(f" {name}", (15, values[-1]), va="center")
+ax.tick_params(axis="x", rotation=60)
+ax.set(ylabel="RMS of a layer's output")
+plt.show()
+
+# %% [markdown]
+# The printed variance would make logits of $10^{11}$; with $\sigma = 0.01$, as in the Caffe of the time and as He et al. [3] read
+# the paper, the logits of D are $10^{-6}$: the loss is $\log 1000$ whatever the image is. A, with five layers fewer, loses less. So the authors
+# trained **A first**, and gave its first four convolutions and its three fully-connected layers to the deeper
+# networks. Later they found that Glorot's rule makes that unnecessary.
+#
+# ## For 32×32 pixels
+#
+# | | paper | `vgg_small` | why |
+# |---|---|---|---|
+# | channels | 64, doubled up to 512 | 12, doubled up to 96 | 0.6 million parameters |
+# | last feature map | 7×7 | 1×1 | 32 pixels, five poolings |
+# | hidden | 4096 | 192 | as above |
+# | weights at start | N(0, σ²), then Glorot | variance 2 / fan-in [3] | figure above |
+# | norm of A-LRN | α = 10⁻⁴ | 10⁻⁴ · 62² | pixels are divided by their std, 62 of 255 |
+#
+# Same table, same stages, same depth.
+
+# %% tags=["export"]
+SMALL_WIDTHS = (12, 24, 48, 96, 96)
+
+
+def vgg_small(
+    config: str = "D", batch_norm: bool = False, num_classes: int = 10, dropout: float = 0.5
+) -> VGG:
+    """Return one of the six networks, 3/16 as wide, for images (N, 3, 32, 32)."""
+    options = {"batch_norm": batch_norm, "norm": ALEXNET.SMALL_LRN}
+    table = VGG_STAGES[config]
+    net = VGG(table, SMALL_WIDTHS, 1, 192, num_classes, dropout, **options)
+    initialise(net)
+    return net
+
+
+# %% tags=["check"]
+from course_lib.data import batches, load
+
+SMALL = {"A": 382_450, "A-LRN": 382_450, "B": 388_966, "C": 409_942, "D": 575_830, "E": 762_694}
+for config, params in SMALL.items():
+    check.params(vgg_small(config), params)
+check.macs(vgg_small(), (1, 3, 32, 32), 11_337_600)
+torch.manual_seed(0)
+batch, labels = next(batches(load("digits", size=32, channels=3), 16))
+check.learns(vgg_small("A", dropout=0.0), batch, labels)
+
+# %% tags=["export"]
+RECIPES = {  # keyword arguments of course_lib.train.Recipe
+    "digits": {"epochs": 12, "batch_size": 32, "learning_rate": 0.01, "warmup_epochs": 1.0,
+               "crop_padding": 2, "channels_last": True},
+    "cifar10": {"epochs": 10, "batch_size": 64, "learning_rate": 0.02, "warmup_epochs": 1.0,
+                "flip": True, "crop_padding": 3, "channels_last": True,
+                "precision": "bfloat16"},
+}
+
+# %% tags=["nbval-ignore-output"]
+train, val, test = (load("digits", part, size=32, channels=3) for part in data.SPLITS)
+recipe = Recipe(**RECIPES["digits"])
+torch.manual_seed(0)
+small = vgg_small()
+history = fit(small, train, val, recipe, title="vgg_small")
+assert history[-1].val_top1 > 0.85, "the small network did not learn the digits"
+
+# %% [markdown]
+# Three epochs pass before sixteen layers agree on anything; AlexNet's eight start at once.
+#
+# ## Stagewise: a shallow network starts a deep one
+#
+# Does pre-training help, and what? For the experiment to be the paper's, the small networks must start as the large ones do:
+# each layer scaling its input by $\sigma\sqrt{f/2}$ with the *large* layer's fan-in $f$. That is the first function. The second is
+# the paper's rule: A's first four convolutions are those of its first three stages, and each goes to the
+# first places of the same stage (64 to 128 channels only fits there).
+
+# %% tags=["export"]
+def start_like(net: VGG, config: str, std: float) -> None:
+    """Draw weights that scale as those of the full network, drawn from N(0, std²), do.
+
+    There pixels have a standard deviation of 62, here 1; there layers are wider.
+    """
+    with torch.device("meta"):
+        full = VGG(VGG_STAGES[config], WIDTHS, 7, 4096, 1000)
+    pixel = 62.0
+    for layer, original in zip(learnt(net), learnt(full), strict=True):
+        wider = original.weight[0].numel() / layer.weight[0].numel()
+        nn.init.normal_(layer.weight, std=std * wider**0.5 * pixel)
+        nn.init.zeros_(layer.bias)
+        pixel = 1.0
+
+
+def fill(deep: VGG, shallow: VGG) -> None:
+    """Copy the first convolutions of the first three stages, and the head."""
+    for mine, theirs in zip(deep.stages[:3], shallow.stages, strict=False):
+        for layer, trained in zip(learnt(mine), learnt(theirs), strict=False):
+            layer.load_state_dict(trained.state_dict())
+    deep.head.load_state_dict(shallow.head.state_dict())
+
+
+# %% tags=["check"]
+torch.manual_seed(0)
+shallow, deep = vgg_small("A"), vgg_small("D")
+start_like(deep, "D", 0.01)
+quiet = signal(deep, batch)[-1]
+fill(deep, shallow)
+assert quiet < 1e-5, "σ = 0.01 should leave nothing of the signal, as in the large network"
+for mine, theirs in ((0, 0), (2, 1), (4, 2), (5, 3), (-3, -3), (-2, -2), (-1, -1)):
+    check.close(learnt(deep)[mine].weight, learnt(shallow)[theirs].weight)
+
+# %% [markdown]
+# Live, on digits: A from a weak random start, then D filled from it, and D from that start alone, for as many
+# epochs. Next to them, how strong the signal is in D *before* its first step.
+
+# %% tags=["nbval-ignore-output"]
+STD = 0.015  # below it A itself does not start in these few epochs
+
+
+def stagewise(config: str, shallow: VGG | None = None, epochs: int = 10):
+    """Train from the weak start, filled from `shallow` if there is one."""
+    torch.manual_seed(0)
+    net = vgg_small(config)
+    start_like(net, config, STD)
+    if shallow:
+        fill(net, shallow)
+    before = signal(net, batch)
+    weak = Recipe(epochs, 32, 0.01, schedule="constant", channels_last=True,
+                  precision="bfloat16")
+    return net, before, fit(net, train, val, weak, quiet=True)
+
+
+first, _, first_history = stagewise("A")
+filled, filled_signal, filled_history = stagewise("D", first)
+random, random_signal, random_history = stagewise("D")
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.6))
+runs = {"A": first_history, "D, filled from A": filled_history, "D, random": random_history}
+for (name, run), line in zip(runs.items(), (":", "-", "--"), strict=True):
+    left.plot(run.column("epoch"), run.column("train_loss"), line, label=name)
+left.axhline(math.log(10), color="0.5", lw=1)
+left.set(xlabel="epoch on 1,429 digits", ylabel="training loss (nats)")
+left.legend()
+right.semilogy(names, filled_signal, "C1.-", names, random_signal, "C2.--")
+right.set(ylabel="RMS of a layer's output, before")
+right.tick_params(axis="x", rotation=90, labelsize=7)
+plt.show()
+
+# %% [markdown]
+# A's layers do not teach D to see: they **carry the signal**. The nine intermediate layers are as weak as before, but seven trained
+# ones in front and behind them lift the logits by orders of magnitude, and with them every gradient. That is why Glorot's
+# rule, which has never seen an image, could replace the pre-training.
+#
+# On CIFAR-10, 10,000 training images, two seeds (`python benchmarks/stagewise.py`; lines are means, dots single
+# seeds, all with the same learning rate and no augmentation):
+
+# %%
+kept = {}
+with open(results.RESULTS / "05_vgg-stagewise.csv", newline="", encoding="utf-8") as file:
+    for row in csv.DictReader(file):
+        kept.setdefault((row["network"], row["start"]), []).append(row)
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.8), width_ratios=(3, 2))
+weak = next(start for network, start in kept if network == "A")
+for start, line in ((f"A, {weak}", "-"), (weak, "--"), ("2 / fan-in", "-"), ("Glorot", ":")):
+    losses = torch.tensor([[*map(float, r["train_loss"].split())] for r in kept["D", start]])
+    epochs = range(1, losses.shape[1] + 1)
+    label = {f"A, {weak}": "filled from A", weak: f"σ = {weak}"}.get(start, start)
+    (drawn,) = left.plot(epochs, losses.mean(0), line, label=label)
+    left.plot(epochs, losses.T, ".", color=drawn.get_color(), ms=3)
+left.axhline(math.log(10), color="0.5", lw=1)
+left.set(xlabel="epoch on 10,000 images", ylabel="training loss of D (nats)")
+left.legend(fontsize=8)
+for place, network in enumerate(("A", "A-LRN", "B", "5x5")):
+    top1 = [100 * float(row["test_top1"]) for row in kept[network, "2 / fan-in"]]
+    right.plot([place] * len(top1), top1, "o", ms=4)
+    print(f"{network:6} test top-1 " + ", ".join(f"{value:.1f} %" for value in top1))
+right.set_xticks(range(4), ["A", "A-LRN", "B", "B with 5×5"], rotation=30)
+right.set(ylabel="test top-1 (%); dots: one seed", xlim=(-0.5, 3.5))
+plt.show()
+
+# %% [markdown]
+# TODO
+#
+# ## Nine digits in one pass
+#
+# Back to dense evaluation, with a network that has learnt something. It was trained on single digits of 32×32; here are fifteen,
+# side by side, as one image of 96×160 pixels. Its map of logits is 3×5: what does it read where?
+
+# %% tags=["nbval-ignore-output"]
+images, labels = next(batches(val, 15, shuffle=True, seed=1))
+collage = images.view(3, 5, 3, 32, 32).permute(2, 0, 3, 1, 4).reshape(1, 3, 96, 160)
+with torch.inference_mode():
+    read = logit_map(small.eval(), collage, side=1)[0].argmax(dim=0)  # (3, 5)
+    alone = small(images).argmax(dim=1).view(3, 5)
+figure, ax = plt.subplots(figsize=(4, 2.4))
+ax.imshow(collage[0, 0])
+for y in range(3):
+    for x in range(5):
+        ax.text(32 * x + 2, 32 * y + 9, read[y, x].item(), color="C4", weight="bold")
+ax.set_axis_off()
+print(f"right in the map: {(read.flatten() == labels).sum()} of 15, "
+      f"right one by one: {(alone.flatten() == labels).sum()} of 15")
+
+# %% [markdown]
+# The two need not agree: inside the collage a digit's neighbours stand where, on its own, zeros would be (section 3.2). And the
+# size of what is seen matters. The same network, trained at $S = 32$ pixels, tested at other sizes $Q$ with its map
+# averaged:
+
+# %% tags=["nbval-ignore-output"]
+@torch.inference_mode()
+def dense_top1(size: int) -> float:
+    """Return top-1 (fraction) on the digits of val, drawn size × size pixels."""
+    images, labels = next(batches(load("digits", "val", size=size, channels=3), 184))
+    answers = logit_map(small.eval(), images, side=1).mean(dim=(2, 3)).argmax(dim=1)
+    return (answers == labels).float().mean().item()
+
+
+sizes = [32, 36, 40, 48, 56, 64]
+figure, ax = plt.subplots(figsize=(5, 2))
+ax.plot(sizes, [100 * dense_top1(size) for size in sizes], ".-")
+ax.set(xlabel="test size Q (pixels); trained at 32", ylabel="val top-1 (%)", ylim=(0, 102))
+plt.show()
+
+# %% [markdown]
+# "A large discrepancy between training and testing scales leads to a drop in performance" (section 4.2), hence the paper's
+# scale jitter: the short side of each training image is drawn from 256 to 512, and 27.0 % top-1 error of D become 25.6 %.
+#
+# ## Looking inside
+#
+# What did `vgg_small` reach on CIFAR-10, and are the stored weights those that scored so?
+
+# %% tags=["nbval-ignore-output"]
+path = results.RESULTS / "05_vgg-vgg_small-cifar10-seed0.json"
+record = results.read(path)
+trained = results.load_weights(path.with_suffix(".safetensors"), vgg_small()).eval()
+print(record.summary)
+if "cifar10" in {row.name for row in data.available() if row.path}:
+    verified = results.verify(path)
+    print(f"measured again from the stored weights: {verified.measured.top1:.2%}")
+    assert verified.ok
+figure, ax = plt.subplots(figsize=(4.5, 2.2))
+plot.curves(ax, {"cifar10": record.history})
+
+# %% [markdown]
+# In theory a unit of the last stage sees 212×212 pixels. In fact? The gradient of the central unit of each stage, in
+# these weights, averaged over 32 crops of two photos; the square is the receptive field of the formula.
+
+# %%
+from sklearn.datasets import load_sample_images
+
+photos = [torch.tensor(photo).permute(2, 0, 1) for photo in load_sample_images().images]
+places = torch.randint(0, 155, (16, 2), generator=torch.Generator().manual_seed(0)).tolist()
+crops = [photo[:, y : y + 256, x : x + 256] for photo in photos for y, x in places]
+crops = data.normalise(torch.stack(crops), (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616))
+figure, axes = plt.subplots(1, 5, figsize=(6.4, 1.7))
+for number, ax in enumerate(axes, start=1):
+    crops.requires_grad_(True)
+    maps = trained.stages[:number](crops)
+    middle = maps.shape[2] // 2
+    (slope,) = torch.autograd.grad(maps[:, :, middle, middle].sum(), crops)
+    seen = slope.abs().mean(dim=(0, 1)).sqrt()
+    field, jump = flops.count(nets["D"].stages[:number], (1, 3, 448, 448)).receptive_field, 2**number
+    start = middle * jump + (jump - field) // 2
+    ax.imshow(seen, cmap="Blues", extent=(0, 256, 256, 0))
+    ax.add_patch(plt.Rectangle((start, start), field, field, fill=False, color="C1"))
+    near = max(field, 40) * 0.6
+    ax.set(xlim=(start + field / 2 - near, start + field / 2 + near), xticks=[], yticks=[])
+    ax.set(ylim=(start + field / 2 + near, start + field / 2 - near), title=f"stage {number}: {field}")
+    ax.grid(False)
+plt.show()
+
+# %% [markdown]
+# The middle counts most, as in the first figure: over more ways, and a max pooling follows one of its four pixels only. The
+# larger the field, the smaller the part of it that matters [4].
+#
+# ## Questions
+#
+# **1.** How many ways lead from the corner of the 7×7 field through three 3×3 layers, and how many from its centre? Why?
+# <details><summary>Answer</summary>
+# 1 and 49. Along one side the counts are 1, 3, 6, 7, 6, 3, 1, that is (1, 1, 1) convolved with itself twice; in two
+# dimensions they multiply: 1 · 1 and 7 · 7.
+# </details>
+#
+# **2.** C has 5.3 million parameters... 
+#
+# ## References
+#
+# 1. K. Simonyan, A. Zisserman

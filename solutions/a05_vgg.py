@@ -1,0 +1,616 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,nbgrader,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Assignment 5 · VGG (20 points)
+#
+# The notebook `05_vgg` built six networks from one table. Here you write what is done
+# with them: compute what a unit sees, grow a deep network from a shallow one, and read
+# images that are larger than those it was trained on.
+#
+# | | exercise | points |
+# |---|---|---|
+# | 1 | A receptive-field calculator | 5 |
+# | 2 | A seventh configuration, estimated | 2 |
+# | 3 | Stagewise initialisation | 5 |
+# | 4 | Dense evaluation | 6 |
+# | 5 | What did pre-training give? | 2 |
+#
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
+# drawings and counts nothing; the *visible* tests show what you would be graded on;
+# after you hand in, *hidden* tests ask the same function about other inputs. The first
+# line of a hidden test says which. All tests together take a few seconds.
+#
+# ["The paper"](https://arxiv.org/abs/1409.1556) is Simonyan and Zisserman, *Very Deep
+# Convolutional Networks for Large-Scale Image Recognition*, 2014.
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from course_lib import check, notebook
+
+vgg = notebook.load("05_vgg")
+
+# %% [markdown]
+# ### 1 · A receptive-field calculator (5 points)
+#
+# The notebook's formula knows kernels and strides. A layer also has a padding and a
+# dilation: a kernel of size $k$ with dilation $d$ takes every $d$-th pixel and so spans
+# $d(k-1)+1$. And a field has a place, not only a size.
+#
+# **Contract.** `receptive_field(layers)` takes a list of `(kernel, stride, padding,
+# dilation)`, first layer first, and returns three integers `(size, jump, start)`. Along
+# one side of the image, output number $i$ depends on no pixel before `start + i * jump`
+# and on none after `start + i * jump + size - 1`, and on these two it does depend.
+# `start` is negative where padding reaches beyond the image. No layers: `(1, 1, 0)`.
+# `ValueError` for a kernel, stride or dilation below 1 or a padding below 0.
+#
+# `seen` below finds the same by gradients: slow, and only for one output at a time.
+#
+# *Hint:* walk through the layers and keep three numbers; each layer changes each of
+# them by one line. *To see it:* the eight pairs of kernel and stride of AlexNet's stages.
+
+
+# %% nbgrader={"grade": false, "grade_id": "seen", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def seen(layers: list[tuple], output: int, pixels: int) -> list[int]:
+    """Return the pixels of a row of `pixels` that output number `output` depends on."""
+    net = nn.Sequential(
+        *[nn.Conv1d(1, 1, k, stride=s, padding=p, dilation=d) for k, s, p, d in layers]
+    ).double()
+    for weight in net.parameters():
+        nn.init.ones_(weight)  # so that nothing cancels
+    row = torch.zeros(1, 1, pixels, dtype=torch.float64, requires_grad=True)
+    net(row)[0, 0, output].backward()
+    return row.grad[0, 0].nonzero().flatten().tolist()
+
+
+# %% nbgrader={"grade": false, "grade_id": "field", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def receptive_field(layers: list[tuple]) -> tuple[int, int, int]:
+    """Return (size, jump, start) of the receptive field, in pixels along one side.
+
+    layers: (kernel, stride, padding, dilation) of each, first layer first.
+    Output i sees the pixels start + i * jump to start + i * jump + size - 1.
+    Raises ValueError for kernel, stride or dilation below 1, or padding below 0.
+    """
+    ### BEGIN SOLUTION
+    size, jump, start = 1, 1, 0
+    for kernel, stride, padding, dilation in layers:
+        if min(kernel, stride, dilation) < 1 or padding < 0:
+            raise ValueError(f"no layer has {(kernel, stride, padding, dilation)}")
+        size += dilation * (kernel - 1) * jump
+        start -= padding * jump
+        jump *= stride
+    return size, jump, start
+    ### END SOLUTION
+
+
+# %%
+# Yours: for example, two 3x3 layers, and the same with a stride of 2 in the first.
+
+# %% nbgrader={"grade": true, "grade_id": "field_visible", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+for layers, expected, mistake in [
+    ([(3, 1, 1, 1)] * 2, (5, 1, -2), "two 3x3 layers see 5x5"),
+    ([(3, 1, 1, 1)] * 3, (7, 1, -3), "three 3x3 layers see 7x7"),
+    ([(2, 2, 0, 1), (3, 1, 0, 1)], (6, 2, 0), "the pooling before doubles the 3x3's steps"),
+    ([(3, 1, 0, 1), (2, 2, 0, 1)], (4, 2, 0), "a stride widens later layers, not its own"),
+    ([(3, 1, 0, 2)], (5, 1, 0), "with dilation 2 a kernel of 3 spans 5"),
+    ([(5, 2, 2, 1), (3, 2, 1, 1)], (9, 4, -4), "padding is counted in steps of its input"),
+    ([], (1, 1, 0), "without layers, an output is its pixel"),
+]:
+    answer = receptive_field(layers)
+    assert answer is not None, "your function returns None: is there a `return`?"
+    called = f"receptive_field({layers}) is {tuple(answer)}, not {expected}"
+    assert tuple(answer) == expected, f"{called}: {mistake}"
+    if layers:
+        size, jump, start = answer
+        found = seen(layers, 5, 60)
+        ends = start + 5 * jump, start + 5 * jump + size - 1
+        assert ends == (found[0], found[-1]), f"output 5 sees {found}, you say {ends}"
+
+# %% nbgrader={"grade": true, "grade_id": "field_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: fifty random lists of one to five layers, against gradients; VGG's own lists.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(1)
+
+
+def draw(low, high):
+    return int(torch.randint(low, high + 1, (1,), generator=rng))
+
+
+for _ in range(50):
+    layers = []
+    for _ in range(draw(1, 5)):
+        kernel, dilation = draw(1, 4), draw(1, 3)
+        layers.append((kernel, draw(1, 3), draw(0, dilation * (kernel - 1)), dilation))
+    size, jump, start = receptive_field(layers)
+    output = max(0, -(start // jump)) + 1  # the first whose field is inside, and one more
+    pixels = 4 * (abs(start) + size + (output + 2) * jump) + 50
+    found = seen(layers, output, pixels)
+    ends = start + output * jump, start + output * jump + size - 1
+    what = f"of {layers}, output {output} sees pixels {found[0]} to {found[-1]}"
+    assert ends == (found[0], found[-1]), f"{what}, you say {ends[0]} to {ends[1]}"
+    following = seen(layers, output + 1, pixels)[0] - found[0]
+    assert jump == following, f"{layers}: a jump of {following} pixels, you say {jump}"
+sizes = {"A": 150, "A-LRN": 150, "B": 156, "C": 156, "D": 212, "E": 268}
+for config, size in sizes.items():
+    layers = []
+    for row in vgg.VGG_STAGES[config]:
+        layers += [(k, 1, k // 2, 1) for k in row if k != vgg.LRN] + [(2, 2, 0, 1)]
+    answer = receptive_field(layers)
+    assert tuple(answer[:2]) == (size, 32), f"{config} sees {size} with jump 32: {answer}"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "field_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for layer in [(0, 1, 0, 1), (3, 0, 0, 1), (3, 1, -1, 1), (3, 1, 0, 0)]:
+    try:
+        receptive_field([(3, 1, 1, 1), layer])
+    except ValueError:
+        continue
+    raise AssertionError(f"a layer {layer} raised no ValueError")
+
+# %% [markdown]
+# ### 2 · A seventh configuration, estimated (2 points)
+#
+# Imagine a configuration F with *five* 3x3 convolutions in each of its last three
+# stages, where E has four: 22 weight layers. E has 143,667,240 parameters and its last
+# stage sees 268 pixels. With paper and pencil: how many parameters has F, and how many
+# pixels along a side does an output of its last stage see? Write down your two numbers;
+# the test that looks at them is hidden.
+
+
+# %% nbgrader={"grade": false, "grade_id": "predict", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def predicted() -> tuple[int, int]:
+    """Return what you expect of F: its parameters, and its receptive field in pixels."""
+    ### BEGIN SOLUTION
+    params = 143_667_240 + 256 * 256 * 9 + 256 + 2 * (512 * 512 * 9 + 512)
+    return params, 268 + 2 * (4 + 8 + 16)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "predict_params_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: your first number, against the network itself.
+### BEGIN HIDDEN TESTS
+table = [(3,) * n for n in (2, 2, 5, 5, 5)]
+with torch.device("meta"):
+    deepest = vgg.VGG(table, vgg.WIDTHS, 7, 4096, 1000)
+true = sum(p.numel() for p in deepest.parameters())
+mine = predicted()[0]
+assert mine == true, f"you expected {mine:,} parameters, F has {true:,}"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "predict_field_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: your second number.
+### BEGIN HIDDEN TESTS
+mine, true = predicted()[1], 1
+for number, layers in enumerate((2, 2, 5, 5, 5)):
+    true += (2 * layers + 1) * 2**number  # 3x3 layers, then a pooling
+assert mine == true, f"you expected {mine} pixels, F sees {true}"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 3 · Stagewise initialisation (5 points)
+#
+# Section 3.1 of the paper: "when training deeper architectures, we initialised the first
+# four convolutional layers and the last three fully-connected layers with the layers of
+# net A (the intermediate layers were initialised randomly)".
+#
+# The first four convolutions of A are 3 to 64 channels, 64 to 128, 128 to 256 and 256 to
+# 256. The first four of D are 3 to 64, 64 to 64, 64 to 128 and 128 to 128: one after
+# the other they do not fit. They do **stage by stage**: the $i$-th convolution of a
+# stage of A becomes the $i$-th convolution of the same stage of D.
+#
+# **Contract.** `grow(deep, shallow, convs=4)` copies into `deep`, in place, the first
+# `convs` convolutions of `shallow` and its three linear layers, weights and biases; and
+# where a copied convolution is followed by a BatchNorm in both networks, that one too,
+# with its running statistics. Everything else in `deep` stays as it was, and so does
+# `shallow`: the two share no memory. It returns the names of the layers of `deep` that
+# were filled, in order, as `deep.named_modules()` has them: `["stages.0.0", …]`.
+# `ValueError`, *before anything is changed*, where a layer has no partner, or one of
+# another shape, or where `shallow` has less than `convs` convolutions, or `convs` is
+# below 0.
+#
+# *Hint:* first make a list of pairs, then look at all of them, then copy. Sequential
+# numbers of layers are no guide: A-LRN has a norm in between. *To see it:* print the
+# names for A into E.
+
+
+# %% nbgrader={"grade": false, "grade_id": "grow", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def grow(deep: nn.Module, shallow: nn.Module, convs: int = 4) -> list[str]:
+    """Fill layers of `deep` with those of `shallow`; return the names of those filled.
+
+    deep, shallow: networks of the notebook, with five `stages` and a `head`.
+    convs: how many convolutions to take, the first ones of `shallow`; 4 in the paper.
+    Raises ValueError, and changes nothing, where a layer has no partner of its shape.
+    Source: section 3.1 of the paper.
+    """
+    ### BEGIN SOLUTION
+    pairs, taken = [], 0
+    for mine, theirs in zip(deep.stages, shallow.stages, strict=True):
+        blocks = list(zip(by_convolution(mine), by_convolution(theirs), strict=False))
+        if len(by_convolution(theirs)) > len(blocks) and taken + len(blocks) < convs:
+            raise ValueError("a stage of the deep network has fewer convolutions")
+        for ours, other in blocks[: max(convs - taken, 0)]:
+            pairs += zip(ours, other, strict=False)
+            taken += 1
+    if taken != convs:
+        raise ValueError(f"{convs} convolutions wanted, {taken} found")
+    linear = [
+        [layer for layer in net.head if isinstance(layer, nn.Linear)]
+        for net in (deep, shallow)
+    ]
+    pairs += zip(*linear, strict=True)
+    for mine, theirs in pairs:
+        if mine.weight.shape != theirs.weight.shape:
+            raise ValueError(f"{theirs} does not fit {mine}")
+    for mine, theirs in pairs:
+        mine.load_state_dict(theirs.state_dict())
+    names = {layer: name for name, layer in deep.named_modules()}
+    return [names[mine] for mine, _ in pairs]
+
+
+def by_convolution(stage: nn.Module) -> list[list[nn.Module]]:
+    """Return each convolution of a stage, with its BatchNorm where there is one."""
+    blocks = []
+    for layer in stage:
+        if isinstance(layer, nn.Conv2d):
+            blocks.append([layer])
+        elif isinstance(layer, nn.BatchNorm2d):
+            blocks[-1].append(layer)
+    return blocks
+    ### END SOLUTION
+
+
+# %%
+# Yours: print(grow(vgg.vgg_small("E"), vgg.vgg_small("A")))
+
+
+# %% nbgrader={"grade": false, "grade_id": "grow_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def state(net: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of all parameters and buffers by name."""
+    return {name: value.clone() for name, value in net.state_dict().items()}
+
+
+def changed(before: dict, after: dict) -> list[str]:
+    """Return the layers, by name, of which anything differs."""
+    names = [n.rpartition(".")[0] for n in before if not torch.equal(before[n], after[n])]
+    return list(dict.fromkeys(names))
+
+
+def drawn(config: str, seed: int, **options) -> nn.Module:
+    """Return a small network in which no two numbers are the same."""
+    torch.manual_seed(seed)
+    net = vgg.vgg_small(config, **options)
+    for value in net.state_dict().values():
+        value.copy_(torch.rand(value.shape) if value.ndim else torch.tensor(seed))
+    return net
+
+
+# %% nbgrader={"grade": true, "grade_id": "grow_visible", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+HEAD = ["head.1", "head.4", "head.7"]
+shallow, deep = drawn("A", 1), drawn("D", 2)
+before, from_a = state(deep), state(shallow)
+answer = grow(deep, shallow)
+assert not changed(from_a, shallow.state_dict()), "your function changed the shallow net"
+filled = changed(before, deep.state_dict())
+expected = ["stages.0.0", "stages.1.0", "stages.2.0", "stages.2.2", *HEAD]
+missing = [name for name in expected if name not in filled]
+hint = " (the head, too)" if set(missing) & set(HEAD) else " (stage by stage)"
+assert not missing, f"not filled: {missing}{hint}"
+extra = [name for name in filled if name not in expected]
+assert not extra, f"filled, though the paper left it random: {extra}"
+for name in filled:
+    for part in ("weight", "bias"):
+        mine = deep.state_dict()[f"{name}.{part}"]
+        check.close(mine, from_a[f"{name}.{part}"], what=f"deep's {name}.{part}")
+assert answer == expected, f"your function returned {answer}, not {expected}"
+with torch.no_grad():
+    deep.stages[0][0].weight.zero_()
+    deep.head[1].bias.zero_()
+assert not changed(from_a, shallow.state_dict()), "the networks share memory: copy"
+
+# %% nbgrader={"grade": true, "grade_id": "grow_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: other numbers of convolutions; B, C, E and A-LRN; batch normalisation.
+### BEGIN HIDDEN TESTS
+def convolutions(net):
+    return [
+        [name for name, layer in stage.named_modules(prefix=f"stages.{number}")
+         if isinstance(layer, nn.Conv2d)]
+        for number, stage in enumerate(net.stages)
+    ]
+
+
+def after(name):
+    start, _, last = name.rpartition(".")
+    return f"{start}.{int(last) + 1}"
+
+
+for from_config, config, norm, convs in [
+    ("A", "E", False, 4), ("A", "B", False, 8), ("A-LRN", "C", False, 6),
+    ("A", "D", False, 0), ("B", "D", False, 7), ("A", "D", True, 4), ("B", "E", True, 10),
+    ("A", "A-LRN", False, 5),
+]:
+    called = f"grow({config}, {from_config}, {convs}), batch_norm={norm}"
+    shallow = drawn(from_config, 3, batch_norm=norm)
+    deep = drawn(config, 4, batch_norm=norm)
+    before, given = state(deep), state(shallow)
+    answer = grow(deep, shallow, convs)
+    both = zip(convolutions(deep), convolutions(shallow), strict=True)
+    partners = [pair for stages in both for pair in zip(*stages, strict=False)][:convs]
+    if norm:
+        partners = [p for d, s in partners for p in ((d, s), (after(d), after(s)))]
+    partners += [(name, name) for name in ("head.1", "head.4", "head.7")]
+    now = deep.state_dict()
+    wrong = set(changed(before, now)) ^ {mine for mine, _ in partners}
+    assert not wrong, f"{called}: filled by mistake, or not filled: {sorted(wrong)}"
+    for mine, theirs in partners:
+        for key, value in given.items():
+            layer, _, part = key.rpartition(".")
+            if layer == theirs:
+                same = torch.equal(now[f"{mine}.{part}"], value)
+                assert same, f"{called}: {mine}.{part} is not {key} of the shallow net"
+    names = [mine for mine, _ in partners]
+    assert answer == names, f"{called} returned {answer}, not {names}"
+    assert not changed(given, shallow.state_dict()), f"{called} changed the shallow net"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "grow_refuses_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: other classes, a shallower network to grow into, too many convolutions, -1.
+### BEGIN HIDDEN TESTS
+for deep, shallow, convs, what in [
+    (drawn("D", 5, num_classes=7), drawn("A", 6), 4, "another number of classes"),
+    (drawn("A", 5), drawn("D", 6), 4, "from D into A"),
+    (drawn("D", 5), drawn("A", 6), 9, "nine convolutions of eight"),
+    (drawn("D", 5), drawn("A", 6), -1, "-1 convolutions"),
+    (drawn("D", 5), drawn("C", 6), 7, "a 1x1 kernel into a 3x3"),
+]:
+    before, refused = state(deep), False
+    try:
+        grow(deep, shallow, convs)
+    except ValueError:
+        refused = True
+    assert refused, f"{what} raised no ValueError"
+    found = changed(before, deep.state_dict())
+    assert not found, f"{what}: ValueError, but {found} had been changed already"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 4 · Dense evaluation (6 points)
+#
+# The notebook wrote D's head as three convolutions. Do it for *any* head that is an
+# `nn.Sequential` of one `nn.Flatten`, then `nn.Linear`, activations and dropout:
+# AlexNet's, with 6x6 maps, or one with a single layer.
+#
+# **Contract.** `convolutional(head, side)` returns a module that maps (N, C, H, W) to
+# (N, K, H - side + 1, W - side + 1); at H = W = side it holds what the head answers. The
+# weights are the head's, and the head is not changed. `ValueError` when the first
+# linear layer's inputs are no multiple of side².
+#
+# `dense_scores(net, images, side)` evaluates a network with `stages` and a `head` as
+# section 3.2 of the paper does: the map of logits is averaged over its places, softmax
+# makes them probabilities, and those of the image and of its mirror image (left and
+# right exchanged) are averaged. It returns (N, K) without gradients. Dropout is off;
+# afterwards the network is in the mode it was in, train or eval.
+#
+# *Hint:* an `nn.Linear` with weight (W, C·side·side) is an `nn.Conv2d` whose weight has
+# the shape (W, C, side, side). `with torch.no_grad()`. *To see it:* a map of the class
+# with the highest score, over a collage of digits.
+
+
+# %% nbgrader={"grade": false, "grade_id": "convolutional", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def convolutional(head: nn.Sequential, side: int) -> nn.Module:
+    """Return the head as convolutions: (N, C, H, W) to a map of logits (N, K, …).
+
+    side: height and width of the feature maps that the head was made for.
+    Raises ValueError when they do not fit the first linear layer.
+    Source: section 3.2 of the paper.
+    """
+    ### BEGIN SOLUTION
+    layers, window = [], side
+    for layer in head:
+        if isinstance(layer, nn.Flatten):
+            continue
+        if isinstance(layer, nn.Linear):
+            if layer.in_features % window**2:
+                raise ValueError(f"{layer.in_features} inputs are no {side}x{side} maps")
+            channels, bias = layer.in_features // window**2, layer.bias is not None
+            conv = nn.Conv2d(channels, layer.out_features, window, bias=bias)
+            state = dict(layer.state_dict())
+            state["weight"] = layer.weight.view(conv.weight.shape)
+            conv.load_state_dict(state)
+            layer, window = conv.to(layer.weight), 1
+        layers.append(copy.deepcopy(layer))
+    return nn.Sequential(*layers).train(head.training)
+    ### END SOLUTION
+
+
+# %%
+# Yours: for example, the shapes of maps for images of 224, 256 and 288 pixels.
+
+
+# %% nbgrader={"grade": false, "grade_id": "heads", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def windows(head: nn.Sequential, maps: Tensor, side: int) -> Tensor:
+    """Return (N, K, rows, columns): the head's answer to each side x side window."""
+    rows, columns = maps.shape[2] - side + 1, maps.shape[3] - side + 1
+    answers = [
+        torch.stack([head(maps[:, :, y : y + side, x : x + side]) for x in range(columns)])
+        for y in range(rows)
+    ]
+    return torch.stack(answers).permute(2, 3, 0, 1)
+
+
+def some_head(channels: int, side: int, *widths: int, bias: bool = True) -> nn.Sequential:
+    """Return linear layers with Tanh and dropout in between, in eval mode."""
+    layers, inputs = [nn.Flatten()], channels * side**2
+    for width in widths:
+        layers += [nn.Linear(inputs, width, bias=bias), nn.Tanh(), nn.Dropout()]
+        inputs = width
+    return nn.Sequential(*layers[:-2]).eval()
+
+
+# %% nbgrader={"grade": true, "grade_id": "convolutional_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+torch.manual_seed(4)
+head = some_head(5, 3, 8, 6)
+before = state(head)
+answer = convolutional(head, 3)
+assert isinstance(answer, nn.Module), f"{type(answer).__name__} is no module"
+answer = answer.eval()
+with torch.no_grad():
+    maps = torch.randn(2, 5, 3, 3)
+    out = answer(maps)
+    assert out.shape == (2, 6, 1, 1), f"3x3 maps become {tuple(out.shape)}: (2, 6, 1, 1)"
+    what = "the answer for a 3x3 map (the weight as (W, C, side, side), channels first?)"
+    check.close(out[:, :, 0, 0], head(maps), what=what)
+    maps = torch.randn(2, 5, 4, 6)
+    out = answer(maps)
+    assert out.shape == (2, 6, 2, 4), f"4x6 maps become {tuple(out.shape)}: (2, 6, 2, 4)"
+    check.close(out, windows(head, maps, 3), what="the map of logits for 4x6 maps")
+assert not changed(before, head.state_dict()), "your function changed the head"
+
+# %% nbgrader={"grade": true, "grade_id": "convolutional_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random heads of one to four layers, no biases, float64; bad sides; VGG's head.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(5)
+torch.manual_seed(5)
+for number in range(12):
+    side, channels, *widths = torch.randint(1, 6, (6,), generator=rng).tolist()
+    widths = widths[: 1 + number % 4]
+    head = some_head(channels, side, *widths, bias=number % 3 > 0).double()
+    more = torch.randint(0, 4, (2,), generator=rng).tolist()
+    maps = torch.randn(2, channels, side + more[0], side + more[1], dtype=torch.float64)
+    with torch.no_grad():
+        out = convolutional(head, side).eval()(maps)
+        expected = windows(head, maps, side)
+    what = f"a head of {channels} channels, {side = }, {widths = }, maps {maps.shape[2:]}"
+    check.close(out, expected, rtol=1e-9, what=what)
+net = vgg.VGG(vgg.VGG_STAGES["A"], (4, 4, 4, 4, 4), 2, 16, 7).eval()
+with torch.no_grad():
+    images = torch.randn(2, 3, 64, 64)
+    out = convolutional(net.head, 2).eval()(net.stages(images))
+    check.close(out[:, :, 0, 0], net(images), what="a VGG's logits at its own size")
+for channels, side, wrong in [(5, 3, 2), (1, 2, 3)]:
+    try:
+        convolutional(some_head(channels, side, 4), wrong)
+    except ValueError:
+        continue
+    raise AssertionError(f"a head for {side}x{side} with side={wrong}: no ValueError")
+### END HIDDEN TESTS
+
+
+# %% nbgrader={"grade": false, "grade_id": "dense", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def dense_scores(net: nn.Module, images: Tensor, side: int) -> Tensor:
+    """Return class probabilities (N, K): maps averaged, then image and mirror image.
+
+    net: has `stages`, to feature maps, and a `head` for maps of side x side.
+    Source: section 3.2 of the paper.
+    """
+    ### BEGIN SOLUTION
+    was_training = net.training
+    net.eval()
+    with torch.no_grad():
+        head = convolutional(net.head, side)
+        both = [head(net.stages(views)) for views in (images, images.flip(3))]
+    net.train(was_training)
+    return sum(maps.mean(dim=(2, 3)).softmax(dim=1) for maps in both) / 2
+    ### END SOLUTION
+
+
+# %%
+# Yours.
+
+# %% nbgrader={"grade": true, "grade_id": "dense_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+torch.manual_seed(6)
+net = vgg.vgg_small("A").eval()
+with torch.no_grad():
+    for weight in net.head.parameters():
+        weight.mul_(0.7)  # no logit so large that it decides alone
+images = torch.randn(3, 3, 64, 96)
+answer = dense_scores(net, images, 1)
+assert answer.shape == (3, 10), f"the shape is {tuple(answer.shape)}, not (3, 10)"
+assert not answer.requires_grad, "compute it without gradients"
+check.close(answer.sum(dim=1), torch.ones(3), what="the sum of an image's scores")
+mirrored = dense_scores(net, images.flip(3), 1)
+check.close(mirrored, answer, atol=1e-5, what="the scores of the mirror images")
+with torch.no_grad():
+    maps = [windows(net.head, net.stages(views), 1) for views in (images, images.flip(3))]
+means = [one.mean(dim=(2, 3)) for one in maps]
+likely = {
+    "average the probabilities of image and mirror image, not their logits": (
+        sum(means).div(2).softmax(dim=1)
+    ),
+    "softmax comes after the average over places, not before": (
+        sum(one.softmax(dim=1).mean(dim=(2, 3)) for one in maps) / 2
+    ),
+    "the mirror image is missing": means[0].softmax(dim=1),
+}
+for mistake, wrong in likely.items():
+    assert not torch.allclose(answer, wrong, atol=1e-4), mistake
+expected = sum(one.softmax(dim=1) for one in means) / 2
+check.close(answer, expected, rtol=1e-3, atol=1e-5, what="the scores")
+
+# %% nbgrader={"grade": true, "grade_id": "dense_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: train mode before and after, dropout off; batch norm; other sizes and sides.
+### BEGIN HIDDEN TESTS
+for number, (config, norm, side, height, width) in enumerate([
+    ("A", False, 1, 32, 32), ("B", True, 1, 64, 32), ("A", True, 2, 96, 64),
+    ("A-LRN", False, 2, 64, 128),
+]):
+    torch.manual_seed(7 + number)
+    table = vgg.VGG_STAGES[config]
+    net = vgg.VGG(table, (4, 6, 8, 8, 8), side, 12, 5, batch_norm=norm)
+    vgg.initialise(net)
+    images = torch.randn(4, 3, height, width)
+    net(torch.randn(8, 3, 32 * side, 32 * side))  # running statistics move
+    for training in (True, False):
+        net.train(training)
+        before = state(net)
+        answer = dense_scores(net, images, side)
+        modes = {layer.training for layer in net.modules()}
+        assert modes == {training}, f"the network is left with training in {modes}"
+        assert not changed(before, net.state_dict()), "running statistics have moved"
+        with torch.no_grad():
+            net.eval()
+            views = images, torch.stack([image.flip(2) for image in images])
+            maps = [windows(net.head, net.stages(view), side) for view in views]
+        expected = sum(one.mean(dim=(2, 3)).softmax(dim=1) for one in maps) / 2
+        what = f"the scores of {config} for {height}x{width}, train mode {training},"
+        check.close(answer, expected, rtol=1e-3, atol=1e-5, what=what)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 5 · What did pre-training give? (2 points)
+#
+# The paper's D, started at random, did not learn; filled with four convolutions and the
+# head of A, it did; later the authors found that another random start learns as well. In
+# two to four sentences: what must the copied layers have changed, and what not? Name
+# one measurement on the network *before* its first training step that would show it, and
+# what you expect it to give for the three starts.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "pretraining_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# ### BEGIN SOLUTION
+# Since a good random start does as well, what A's layers gave cannot be knowledge of
+# edges alone: it is scale. With weights of too small a deviation each layer shrinks the
+# signal and, on its way back, the gradient, so that sixteen layers leave nothing; seven
+# trained layers shrink it less. Measure the deviation of each layer's output (or of the
+# gradient of each layer's weights) for one batch: it falls by orders of magnitude from
+# layer to layer at the small random start, only in the intermediate layers when A's are
+# copied, and stays level with variance 2 / fan-in (falls slowly with Glorot's rule).
+#
+# **Marking scheme.** 1 point: size of signal or gradient as the cause, argued from the
+# third start, which has no pre-training. 1 point: a measurement at step 0 that can be
+# made, with a right expectation for all three starts.
+# ### END SOLUTION
