@@ -1,0 +1,748 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,nbgrader,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Assignment 6 · GoogLeNet (20 points)
+#
+# The notebook `06_googlenet` built the modules and the network. Here you write what
+# decides about them: what a module costs before it is built, a module with other
+# kernels, and the loss with auxiliary heads, whose weight you let fall.
+#
+# | | exercise | points | minutes of computing |
+# |---|---|---|---|
+# | 1 | What a module costs | 5 | – |
+# | 2 | Two estimates | 2 | – |
+# | 3 | A module with any kernels | 4 | – |
+# | 4 | The auxiliary loss and its schedule | 4 | – |
+# | 5 | Whose gradient is it? | 3 | – |
+# | 6 | Are the heads needed? | 2 | – |
+#
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
+# drawings and counts nothing; the *visible* tests show what you would be graded on;
+# after you hand in, *hidden* tests ask the same function about other inputs. The first
+# line of a hidden test says which. Images and maps are (N, C, H, W) throughout.
+#
+# ["The paper"](https://arxiv.org/abs/1409.4842) is Szegedy et al., *Going Deeper with
+# Convolutions*, 2014.
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import math
+import random
+
+import torch
+import torch.nn.functional as F
+from matplotlib import pyplot as plt  # noqa: F401 (for your drawings)
+from torch import Tensor, nn
+
+from course_lib import check, data, flops, notebook
+
+googlenet = notebook.load("06_googlenet")
+
+# %% [markdown]
+# ### 1 · What a module costs (5 points)
+#
+# A designer of networks computes before building. Let a module have `channels` input
+# channels and the six widths of Table 1: one, reduce3, three, reduce5, five, project.
+#
+# **Contract.** `module_cost(channels, widths, side, naive)` returns the parameters,
+# biases included, and the multiply-accumulates (without those of the biases) of an
+# Inception module on maps of `side` x `side`: with reductions and projection, or naive,
+# where only one, three and five count. Both are `int`. It raises `ValueError` unless
+# there are six widths and all numbers are 1 or more.
+#
+# `widest_reduction(channels, width, kernel_size, side, budget)` looks at one branch, a
+# 1x1 reduction to r channels and then a convolution of `kernel_size` to `width`, and
+# returns the largest r for which both together cost at most `budget`
+# multiply-accumulates; never more than `channels`, since then nothing is reduced. It
+# raises `ValueError` when even r = 1 costs more.
+#
+# *Hint:* pooling multiplies nothing; what does a convolution have, what does it do at
+# each pixel? *To see it:* print both for 3a and compare with the notebook.
+
+
+# %% nbgrader={"grade": false, "grade_id": "cost", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def module_cost(
+    channels: int, widths: tuple[int, ...], side: int, naive: bool = False
+) -> tuple[int, int]:
+    """Return parameters (with biases) and MACs of an Inception module.
+
+    widths: one, reduce3, three, reduce5, five, project, as in Table 1 of the paper; a
+    naive module uses one, three and five. side: height and width of the maps.
+    Raises ValueError unless there are six widths and every number is 1 or more.
+    """
+    ### BEGIN SOLUTION
+    if len(widths) != 6 or min(channels, side, *widths) < 1:
+        raise ValueError(f"{channels} channels, {widths}, {side}: six widths, all > 0")
+    one, reduce3, three, reduce5, five, project = widths
+    layers = [  # kernel size, channels, width
+        (1, channels, one),
+        (1, channels, reduce3),
+        (3, reduce3, three),
+        (1, channels, reduce5),
+        (5, reduce5, five),
+        (1, channels, project),
+    ]
+    if naive:
+        layers = [(1, channels, one), (3, channels, three), (5, channels, five)]
+    weights = sum(k * k * before * after for k, before, after in layers)
+    biases = sum(after for _, _, after in layers)
+    return weights + biases, weights * side * side
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "widest", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def widest_reduction(
+    channels: int, width: int, kernel_size: int, side: int, budget: int
+) -> int:
+    """Return the most channels, at most `channels`, that a reduction may leave.
+
+    The 1x1 reduction and the convolution after it, to `width` channels, cost at most
+    `budget` MACs together on maps of side x side. Raises ValueError when one is too
+    many.
+    """
+    ### BEGIN SOLUTION
+    each = side**2 * (channels + kernel_size**2 * width)  # MACs for one channel more
+    if budget < each:
+        raise ValueError(f"one channel costs {each:,} MACs, the budget is {budget:,}")
+    return min(channels, budget // each)
+    ### END SOLUTION
+
+
+# %%
+# Yours: module_cost(192, (64, 96, 128, 16, 32, 32), 28), naive and not.
+
+# %% nbgrader={"grade": true, "grade_id": "cost_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for channels, widths, side, naive in [
+    (192, (64, 96, 128, 16, 32, 32), 28, False),
+    (192, (64, 96, 128, 16, 32, 32), 28, True),
+    (832, (384, 192, 384, 48, 128, 128), 7, False),
+]:
+    called = f"module_cost({channels}, {widths}, {side}, naive={naive})"
+    found = module_cost(channels, widths, side, naive)
+    assert isinstance(found, tuple), f"{called} is {found!r}: expected (params, macs)"
+    kind = googlenet.NaiveInception if naive else googlenet.Inception
+    with torch.device("meta"):
+        module = kind(channels, googlenet.Widths(*widths))
+    true = flops.count(module, (1, channels, side, side))
+    biases = sum(p.numel() for p in module.parameters() if p.ndim == 1)
+    projection = 0 if naive else channels * widths[-1]
+    direct = 9 * channels * widths[2] + 25 * channels * widths[4]
+    behind = 9 * widths[1] * widths[2] + 25 * widths[3] * widths[4]
+    hints = {
+        true.params - biases: "the biases are missing",
+        true.params - projection - widths[-1]: "the projection after the pooling?",
+        true.params + direct - behind: "the 3x3 and 5x5 see what the reductions leave",
+    }
+    hint = hints.get(found[0], "sum k·k·(channels in)·(channels out) + channels out")
+    what = f"{called} has {found[0]:,} parameters, the module {true.params:,}"
+    assert found[0] == true.params, f"{what}: {hint}"
+    hints = {
+        true.params * side**2: "adding a bias multiplies nothing",
+        true.macs // side: "a map has side · side pixels",
+        true.macs - projection * side**2: "the projection after the pooling?",
+    }
+    hint = hints.get(found[1], "every weight multiplies once at every pixel")
+    what = f"{called} has {found[1]:,} MACs, the module {true.macs:,}"
+    assert found[1] == true.macs, f"{what}: {hint}"
+
+# %% nbgrader={"grade": true, "grade_id": "cost_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random channels, widths and sides, naive and not; whole numbers; bad numbers.
+### BEGIN HIDDEN TESTS
+rng = random.Random(1)
+for trial in range(40):
+    channels, side = rng.randint(1, 70), rng.randint(1, 30)
+    widths, naive = tuple(rng.randint(1, 50) for _ in range(6)), trial % 2 == 1
+    kind = googlenet.NaiveInception if naive else googlenet.Inception
+    with torch.device("meta"):
+        module = kind(channels, googlenet.Widths(*widths))
+    true = flops.count(module, (1, channels, side, side))
+    found = tuple(module_cost(channels, widths, side, naive=naive))
+    called = f"module_cost({channels}, {widths}, {side}, {naive=})"
+    expected = true.params, true.macs
+    assert found == expected, f"{called} is {found}, expected {expected}"
+    assert all(type(number) is int for number in found), f"{called}: ints, not {found}"
+good = 8, (1, 2, 3, 4, 5, 6), 7
+for bad in [
+    (0, good[1], 7),
+    (8, (1, 2, 3, 4, 5), 7),
+    (8, (1, 2, 3, 4, 5, 6, 7), 7),
+    (8, (1, 2, 3, 4, 5, 0), 7),
+    (8, (1, -2, 3, 4, 5, 6), 7),
+    (8, good[1], 0),
+]:
+    try:
+        module_cost(*bad)
+    except ValueError:
+        continue
+    raise AssertionError(f"module_cost{bad} raised no ValueError")
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "widest_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+branch = 192, 32, 5, 28  # the 5x5 branch of 3a
+for budget in (12_443_648, 12_443_647, 100_000_000, 777_728):
+    found = widest_reduction(*branch, budget=budget)
+    called = f"widest_reduction{branch} under {budget:,}"
+    assert isinstance(found, int), f"{called} is {found!r}: a whole number of channels"
+    cost = 28 * 28 * (192 * found + 25 * found * 32)
+    assert cost <= budget, f"{called} is {found}, which costs {cost:,}"
+    more = 28 * 28 * (192 + 25 * 32) * (found + 1)
+    assert more > budget, f"{called} is {found}, but {found + 1} cost {more:,}"
+found = widest_reduction(*branch, budget=10**9)
+assert found == 192, f"with a billion MACs it is {found}: 192 channels, all there are"
+
+# %% nbgrader={"grade": true, "grade_id": "widest_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random branches against a search; budgets that are met exactly, or too small.
+### BEGIN HIDDEN TESTS
+rng = random.Random(2)
+for _ in range(60):
+    channels, width, side = rng.randint(1, 40), rng.randint(1, 40), rng.randint(1, 20)
+    k = rng.choice([1, 3, 5, 7])
+    prices = [
+        side * side * (channels * r + k * k * r * width) for r in range(1, channels + 1)
+    ]
+    budget = rng.choice(prices) + rng.choice([0, 0, -1, 1, rng.randint(0, prices[-1])])
+    called = f"widest_reduction({channels}, {width}, {k}, {side}, {budget})"
+    expected = sum(price <= budget for price in prices)
+    try:
+        found = widest_reduction(channels, width, k, side, budget)
+    except ValueError:
+        found = 0
+    assert found == expected, f"{called} is {found}, expected {expected} (0: an error)"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 2 · Two estimates (2 points)
+#
+# With paper and pencil, before you run anything; the tests that look are hidden.
+#
+# **Contract.** `expected_macs()` returns two numbers: the multiply-accumulates of the
+# 5x5 branch of module 4e (14x14 maps, 528 channels, reduced to 32, then 128), first
+# *without* its reduction, then with it. `expected_params()` returns one: the parameters
+# of the auxiliary head behind 4d (528 channels) for *ten* classes, at the paper's
+# widths: 128 convolutions 1x1 on 4x4 maps, 1024 hidden units, biases everywhere.
+#
+# *Hint:* 14² = 196; the average pooling of the head has no weights. *To see it:*
+# afterwards, `flops.count` and `googlenet.auxiliary_head` know the answers.
+
+
+# %% nbgrader={"grade": false, "grade_id": "expect_macs", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def expected_macs() -> tuple[int, int]:
+    """Return the MACs of 4e's 5x5 branch that you expect: without reduction, with."""
+    ### BEGIN SOLUTION
+    return 331_161_600, 23_382_016  # 196·25·528·128 and 196·(528·32 + 25·32·128)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "expect_params", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def expected_params() -> int:
+    """Return the parameters that you expect of the head behind 4d, for ten classes."""
+    ### BEGIN SOLUTION
+    return 2_176_138  # 528·128 + 128, then 2048·1024 + 1024, then 1024·10 + 10
+    ### END SOLUTION
+
+
+# %%
+# Yours: did you expect it? Where are the head's parameters?
+
+# %% nbgrader={"grade": true, "grade_id": "expect_macs_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: your two numbers against the layers' own.
+### BEGIN HIDDEN TESTS
+with torch.device("meta"):
+    module = googlenet.Inception(528, googlenet.GOOGLENET_WIDTHS["4e"])
+    direct = nn.Conv2d(528, 128, 5, padding=2)
+mine = tuple(expected_macs())
+for place, layer in enumerate((direct, module.branches[2])):
+    true = flops.count(layer, (1, 528, 14, 14)).macs
+    name = ("without", "with")[place]
+    found = mine[place]
+    assert found == true, f"{name} reduction you expected {found:,}, it has {true:,}"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "expect_params_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: your number against the head's own.
+### BEGIN HIDDEN TESTS
+with torch.device("meta"):
+    head = googlenet.googlenet(num_classes=10).auxiliary["4d"]
+true, mine = sum(p.numel() for p in head.parameters()), expected_params()
+assert mine == true, f"you expected {mine:,} parameters, the head has {true:,}"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 3 · A module with any kernels (4 points)
+#
+# Why only 3x3 and 5x5? Write the forward pass of a module with any number of branches,
+# as a function of its weights, and with either pooling: the paper's, or the average,
+# which its successors use in some modules.
+#
+# **Contract.** `inception(x, one, branches, project, pool)` maps (N, C, H, W) to (N,
+# widths in sum, H, W): first the 1x1 branch, then `branches` in their order, last the
+# projection of the pooled maps. A layer is a pair (weight, bias) of tensors, its weight
+# (width, channels, k, k) with k odd; `one` and `project` are layers with k = 1;
+# `branches` is a list of pairs (reduction, convolution), two layers each. A ReLU
+# follows *every* convolution; every convolution keeps H and W. `pool` is `"max"` or
+# `"average"`, over 3x3 pixels with stride 1; at the border it looks at the pixels that
+# are there, and at nothing else. Raises `ValueError` for an even k or another pool.
+#
+# *Hint:* where maps are negative, a border of zeros is not nothing. *To see it:* a
+# single bright pixel in the middle shows how far each branch reaches.
+
+
+# %% nbgrader={"grade": false, "grade_id": "inception", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def inception(
+    x: Tensor, one: tuple, branches: list, project: tuple, pool: str = "max"
+) -> Tensor:
+    """Return the concatenated branches of an Inception module.
+
+    x: (N, C, H, W). one, project: layers, each (weight (width, C, 1, 1), bias (width,)).
+    branches: pairs (reduction, convolution) of layers, with kernels k x k, k odd.
+    pool: "max" or "average" over the pixels of a 3x3 window that exist, stride 1.
+    Returns (N, sum of the widths, H, W). Raises ValueError for an even k, another pool.
+    """
+    ### BEGIN SOLUTION
+    if pool not in ("max", "average"):
+        raise ValueError(f"pool is {pool!r}: expected max or average")
+
+    def layer(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        if weight.shape[-1] % 2 == 0:
+            raise ValueError(f"a kernel of {weight.shape[-1]} pixels has no middle")
+        return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2).relu()
+
+    if pool == "max":
+        pooled = F.max_pool2d(x, 3, stride=1, padding=1)
+    else:
+        pooled = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+    maps = [layer(x, *one)]
+    for reduction, convolution in branches:
+        maps.append(layer(layer(x, *reduction), *convolution))
+    maps.append(layer(pooled, *project))
+    return torch.cat(maps, dim=1)
+    ### END SOLUTION
+
+
+# %%
+# Yours: a bright pixel, kernels 3 and 7, and `plt.imshow` of a map of each branch.
+
+# %% nbgrader={"grade": true, "grade_id": "inception_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+torch.manual_seed(3)
+for widths in [(4, 3, 4, 2, 4, 4), (5, 2, 6, 3, 1, 7)]:
+    module = googlenet.Inception(6, googlenet.Widths(*widths))  # the notebook's
+    layers = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
+    for conv in layers:
+        nn.init.normal_(conv.bias)
+    one, *inner, project = [(m.weight.detach(), m.bias.detach()) for m in layers]
+    x = torch.randn(2, 6, 7, 5)
+    try:
+        answer = inception(x, one, [tuple(inner[:2]), tuple(inner[2:])], project)
+    except RuntimeError as error:
+        mind = "maps that keep H and W (padding k // 2), concatenated along dim=1?"
+        raise AssertionError(f"{error}: {mind}") from error
+    expected = module(x).detach()
+    assert answer is not None, "your function returns None: is there a `return`?"
+    shape = tuple(answer.shape)
+    what = f"the maps are {shape}, expected {tuple(expected.shape)}"
+    assert shape == expected.shape, f"{what}: concatenate channels, which are dim=1"
+    assert answer.min() >= 0, "negative maps: a ReLU follows every convolution"
+    reduced = [F.conv2d(x, *inner[0]), F.conv2d(x, *inner[2])]
+    linear = [F.conv2d(r, *w, padding="same") for r, w in zip(reduced, inner[1::2], strict=True)]
+    first, second = widths[0], widths[0] + widths[2]
+    unbent = torch.equal(answer[:, first:second], linear[0].relu())
+    assert not unbent, "the reductions have no ReLU: one follows *every* convolution"
+    swapped = F.max_pool2d(F.conv2d(x, *project).relu(), 3, 1, 1)
+    early = torch.allclose(answer[:, -widths[-1] :], swapped, atol=1e-5)
+    assert not early, "you project, then pool: pool the maps first, then project them"
+    check.close(answer, expected, rtol=1e-4, atol=1e-5, what="the maps of the module")
+
+# %% nbgrader={"grade": true, "grade_id": "inception_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: no, one or three branches, kernels 1 to 9; both poolings; maps all negative.
+### BEGIN HIDDEN TESTS
+def conv_spec(x, weight, bias):
+    """One pixel of the output at a time."""
+    (_, _, height, width), reach = x.shape, weight.shape[-1] // 2
+    y = bias[None, :, None, None].repeat(len(x), 1, height, width)
+    for i in range(height):
+        for j in range(width):
+            for u in range(max(0, i - reach), min(height, i + reach + 1)):
+                for v in range(max(0, j - reach), min(width, j + reach + 1)):
+                    y[:, :, i, j] += x[:, :, u, v] @ weight[:, :, u - i + reach, v - j + reach].T
+    return y.clamp(min=0)
+
+
+def pool_spec(x, pool):
+    y = torch.empty_like(x)
+    for i in range(x.shape[2]):
+        for j in range(x.shape[3]):
+            window = x[:, :, max(0, i - 1) : i + 2, max(0, j - 1) : j + 2]
+            y[:, :, i, j] = window.amax((2, 3)) if pool == "max" else window.mean((2, 3))
+    return y
+
+
+rng, torch_rng = random.Random(4), torch.Generator().manual_seed(4)
+
+
+def draw_layer(channels, k):
+    width = rng.randint(1, 4)
+    weight = torch.randn(width, channels, k, k, generator=torch_rng).double()
+    return weight, torch.randn(width, generator=torch_rng).double()
+
+
+for trial in range(12):
+    channels, count = rng.randint(1, 4), (0, 1, 2, 3)[trial % 4]
+    shape = rng.randint(1, 2), channels, rng.randint(1, 6), rng.randint(1, 6)
+    x = torch.randn(shape, generator=torch_rng).double()
+    x = x if trial % 3 else -x.abs()
+    one, project = draw_layer(channels, 1), draw_layer(channels, 1)
+    branches, kernels = [], []
+    for _ in range(count):
+        kernels.append(rng.choice([1, 3, 5, 7, 9]))
+        reduction = draw_layer(channels, 1)
+        branches.append((reduction, draw_layer(len(reduction[0]), kernels[-1])))
+    pool = ("max", "average")[trial % 2]
+    answer = inception(x, one, branches, project, pool=pool)
+    expected = [conv_spec(x, *one)]
+    expected += [conv_spec(conv_spec(x, *a), *b) for a, b in branches]
+    expected = torch.cat([*expected, conv_spec(pool_spec(x, pool), *project)], dim=1)
+    what = f"the maps for x {tuple(shape)}, kernels {kernels}, pool {pool!r}"
+    check.close(answer, expected, what=what)
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "inception_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+layers = {k: (torch.ones(2, 2, k, k), torch.ones(2)) for k in (1, 2, 3, 4)}
+x = torch.ones(1, 2, 5, 5)
+for kernel, pool in [(2, "max"), (4, "average"), (3, "min"), (3, None)]:
+    try:
+        inception(x, layers[1], [(layers[1], layers[kernel])], layers[1], pool)
+    except ValueError:
+        continue
+    raise AssertionError(f"kernel {kernel} with pool {pool!r} raised no ValueError")
+
+# %% [markdown]
+# ### 4 · The auxiliary loss and its schedule (4 points)
+#
+# The paper adds 0.3 of each auxiliary loss from the first step to the last. But a head
+# that helps a network to start may hinder it later: the maps of 4a then serve two
+# masters. So let the weight fall to 0.
+#
+# **Contract.** `auxiliary_weight(step, steps, first, hold)` returns the weight at a
+# step, 0 <= step <= steps: `first` for as long as step <= hold · steps, then on a
+# straight line down to 0 at step = steps. Raises `ValueError` for steps below 1, a step
+# outside, or a hold outside [0, 1).
+#
+# `total_loss(answer, labels, weight)` returns the loss of an answer of GoogLeNet: the
+# mean cross-entropy of the logits, plus `weight` times the *sum* of those of the
+# auxiliary logits. In train mode the answer is a tuple (logits, *auxiliary logits), in
+# eval mode it is the logits alone, and so is the loss. Gradients reach all of them.
+# Raises `ValueError` for a negative weight or when labels and logits are of different
+# number.
+#
+# *Hint:* `isinstance(answer, Tensor)`. *To see it:* draw the weight by step.
+
+
+# %% nbgrader={"grade": false, "grade_id": "schedule", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def auxiliary_weight(
+    step: int, steps: int, first: float = 0.3, hold: float = 0.5
+) -> float:
+    """Return `first` up to hold · steps, then a straight line to 0 at `steps`.
+
+    Raises ValueError unless steps >= 1, 0 <= step <= steps and 0 <= hold < 1.
+    """
+    ### BEGIN SOLUTION
+    if steps < 1 or not 0 <= step <= steps:
+        raise ValueError(f"step {step} of {steps}: expected 0 to {steps}, steps > 0")
+    if not 0 <= hold < 1:
+        raise ValueError(f"hold is {hold}: expected 0 or more, below 1")
+    left = (1 - step / steps) / (1 - hold)  # of the fall, 1 at its start
+    return first * min(1.0, left)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "total", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def total_loss(answer, labels: Tensor, weight: float) -> Tensor:
+    """Return the loss (nats, mean over the images) of an answer of GoogLeNet.
+
+    answer: logits (N, K), or a tuple of them: the head's, then the auxiliary heads'.
+    labels: (N,). weight: of the sum of the auxiliary losses.
+    Raises ValueError when weight < 0 or N differs.
+    """
+    ### BEGIN SOLUTION
+    logits, *others = (answer,) if isinstance(answer, Tensor) else answer
+    if weight < 0:
+        raise ValueError(f"weight is {weight}: expected 0 or more")
+    if len(logits) != len(labels):
+        raise ValueError(f"{len(logits)} logits, but {len(labels)} labels")
+    loss = F.cross_entropy(logits, labels)
+    for other in others:
+        loss = loss + weight * F.cross_entropy(other, labels)
+    return loss
+    ### END SOLUTION
+
+
+# %%
+# Yours: plt.plot of the weight over 1000 steps, with hold 0, 0.5 and 0.9.
+
+# %% nbgrader={"grade": true, "grade_id": "schedule_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for step, expected in [(0, 0.3), (25, 0.3), (50, 0.3), (75, 0.15), (90, 0.06), (100, 0)]:
+    found = auxiliary_weight(step, 100)
+    hints = {
+        round(0.3 * (1 - step / 100), 6): "it holds for the first half, then falls",
+        round(0.3 * 2 * (1 - step / 100), 6): "never above `first`",
+        0.3: "after `hold` it falls, to 0 at the last step",
+    }
+    hint = hints.get(round(float(found), 6), "a straight line from `first` to 0")
+    what = f"auxiliary_weight({step}, 100) is {found:.4g}, expected {expected}"
+    assert abs(found - expected) < 1e-9, f"{what}: {hint}"
+
+# %% nbgrader={"grade": true, "grade_id": "schedule_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random steps, first and hold, hold = 0, a single step; what must be refused.
+### BEGIN HIDDEN TESTS
+rng = random.Random(5)
+for _ in range(200):
+    steps = rng.choice([1, 2, 7, 64, 1000])
+    step = rng.choice([0, steps, rng.randint(0, steps)])
+    first, hold = rng.uniform(0, 2), rng.choice([0.0, 0.5, 0.9, rng.uniform(0, 0.99)])
+    start = hold * steps
+    expected = first if step <= start else first * (steps - step) / (steps - start)
+    found = auxiliary_weight(step, steps, first=first, hold=hold)
+    called = f"auxiliary_weight({step}, {steps}, first={first:.3g}, hold={hold:.3g})"
+    close = abs(found - expected) < 1e-9
+    assert close, f"{called} is {found:.4g}, expected {expected:.4g}"
+for bad in [(0, 0), (-1, 10), (11, 10), (5, 10, 0.3, 1.0), (5, 10, 0.3, -0.1), (0, -5)]:
+    try:
+        auxiliary_weight(*bad)
+    except ValueError:
+        continue
+    raise AssertionError(f"auxiliary_weight{bad} raised no ValueError")
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "total_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+torch.manual_seed(6)
+logits, first, second = (torch.randn(5, 7, requires_grad=True) for _ in range(3))
+labels = torch.tensor([0, 6, 2, 2, 3])
+parts = [F.cross_entropy(each, labels).item() for each in (logits, first, second)]
+found = total_loss((logits, first, second), labels, 0.3)
+assert isinstance(found, Tensor), f"total_loss is {found!r}: a tensor, for `backward`"
+main, side = parts[0], parts[1] + parts[2]
+hints = {
+    0.3 * (main + side): "the head's own loss keeps its full weight",
+    main + 0.3 * side / 2: "the *sum* of the auxiliary losses, not their mean",
+    main + side: "`weight` is missing",
+    main: "the auxiliary losses are missing",
+    0.7 * main + 0.3 * side: "the head's own loss keeps its full weight",
+}
+hint = [words for value, words in hints.items() if abs(value - found.item()) < 1e-5]
+what = f"the loss is {found.item():.5f}, expected {main + 0.3 * side:.5f}"
+right = abs(found.item() - main - 0.3 * side) < 1e-5
+assert right, f"{what}: {hint[0] if hint else 'cross-entropies, means over images'}"
+found = total_loss(logits, labels, 0.3).item()
+what = f"logits alone, as in eval mode, give {found:.5f}, expected {main:.5f}"
+assert abs(found - main) < 1e-5, f"{what}: there are no heads to add"
+
+# %% nbgrader={"grade": true, "grade_id": "total_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random sizes and numbers of heads, weight 0; gradients; the network; refusals.
+### BEGIN HIDDEN TESTS
+def loss_spec(logits, labels):
+    losses = []
+    for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
+        top = max(row)
+        losses.append(top + math.log(sum(math.exp(v - top) for v in row)) - row[label])
+    return sum(losses) / len(losses)
+
+
+rng = random.Random(7)
+torch.manual_seed(7)
+for trial in range(20):
+    images, classes, heads = rng.randint(1, 6), rng.randint(2, 9), trial % 4
+    weight = rng.choice([0.0, 0.3, rng.uniform(0, 2)])
+    shape = images, classes
+    answer = tuple(
+        torch.randn(shape, dtype=torch.float64, requires_grad=True)
+        for _ in range(1 + heads)
+    )
+    labels = torch.randint(classes, (images,))
+    loss = total_loss(answer, labels, weight)
+    losses = [loss_spec(logits, labels) for logits in answer]
+    expected = losses[0] + weight * sum(losses[1:])
+    what = f"the loss of {heads} heads, weight {weight:.3g}, {shape}"
+    check.close(loss, expected, what=what)
+    slopes = torch.autograd.grad(loss, answer, allow_unused=True)
+    for place, (slope, logits) in enumerate(zip(slopes, answer, strict=True)):
+        factor = weight if place else 1.0
+        wanted = logits.detach().softmax(dim=1) - F.one_hot(labels, classes)
+        wanted = factor * wanted / images
+        slope = torch.zeros_like(wanted) if slope is None else slope
+        what = f"the gradient of logits {place} (0: the head), weight {weight:.3g}"
+        check.close(slope, wanted, what=what)
+net = googlenet.googlenet_small(batch_norm=False)
+batch, labels = torch.randn(2, 3, 32, 32), torch.tensor([1, 2])
+total_loss(net.train()(batch), labels, 0.3).backward()
+for name, head in net.auxiliary.items():
+    reached = all(p.grad is not None and p.grad.any() for p in head[-1].parameters())
+    assert reached, f"no gradient reaches the auxiliary head {name}"
+with torch.no_grad():
+    logits = net.eval()(batch)
+what = "the loss of the network in eval mode"
+check.close(total_loss(logits, labels, 0.3), loss_spec(logits, labels), what=what)
+for answer, weight in [(torch.zeros(3, 4), 0.3), ((torch.zeros(2, 4),) * 3, -0.1)]:
+    try:
+        total_loss(answer, labels, weight)
+    except ValueError:
+        continue
+    raise AssertionError(f"{len(answer)} logits, 2 labels, {weight}: no ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 5 · Whose gradient is it? (3 points)
+#
+# The stem's gradient is a sum: of the head's, and of 0.3 of each auxiliary head's. How
+# large is each on its own?
+#
+# **Contract.** `gradient_norms(losses, parameters)` takes scalar losses of one forward
+# pass and a list of parameters, and returns a list of floats, one a loss: the length of
+# its gradient, over all numbers of all parameters together (the root of the sum of
+# squares). A parameter on which a loss does not depend counts 0. The parameters' `.grad`
+# stay as they were, and the losses can still be used for `backward`.
+#
+# *Hint:* `torch.autograd.grad` returns gradients and leaves `.grad` alone; look at its
+# arguments. *To see it:* the free cell below.
+
+
+# %% nbgrader={"grade": false, "grade_id": "norms", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def gradient_norms(losses: list[Tensor], parameters: list[Tensor]) -> list[float]:
+    """Return for each loss the norm of its gradient over all parameters together.
+
+    losses: scalars of one forward pass; they stay usable. `.grad` is left as it was.
+    """
+    ### BEGIN SOLUTION
+    norms = []
+    for loss in losses:
+        chosen = {"retain_graph": True, "allow_unused": True}
+        slopes = torch.autograd.grad(loss, parameters, **chosen)
+        squares = [slope.square().sum() for slope in slopes if slope is not None]
+        norms.append(float(sum(squares)) ** 0.5)
+    return norms
+    ### END SOLUTION
+
+
+# %%
+def stem_gradients(start: str) -> list[float]:
+    """Return the norms at the stem of the head's loss, 4a's and 4d's, at the start."""
+    torch.manual_seed(0)
+    net = googlenet.googlenet_small(batch_norm=False).train()
+    for layer in net.modules():
+        if start == "PyTorch" and hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()
+    digits = data.load("digits", "train", size=32, channels=3)
+    images, labels = next(data.batches(digits, 64))
+    losses = [F.cross_entropy(logits, labels) for logits in net(images)]
+    return gradient_norms(losses, list(net.stem.parameters()))
+
+
+# Yours: print stem_gradients("2 / fan-in") and stem_gradients("PyTorch").
+
+# %% nbgrader={"grade": true, "grade_id": "norms_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+a = torch.tensor([3.0, 4.0], requires_grad=True)
+b = torch.tensor([[2.0]], requires_grad=True)
+a.grad = torch.tensor([7.0, 7.0])
+losses = [a.square().sum() / 2, (a * b).sum(), 5 * b.sum()]  # slopes: a; b, b, 7; 5
+found = gradient_norms(losses, [a, b])
+assert isinstance(found, list), f"gradient_norms is {found!r}: expected a list"
+assert all(isinstance(n, float) for n in found), f"{found}: floats, as of `.item()`"
+expected = [5.0, math.sqrt(4 + 4 + 49), 5.0]
+hints = {
+    "the root of the sum of squares is missing": [n * n for n in expected],
+    "one root over all parameters, not a sum of norms": [5, math.sqrt(8) + 7, 5],
+    "a gradient was added to the one before": [5, math.sqrt(25 + 64 + 49 - 8), 5],
+}
+for words, wrong in hints.items():
+    same = all(abs(x - y) < 1e-4 for x, y in zip(found, wrong, strict=True))
+    assert not same, f"{found}: {words}"
+check.close(found, expected, what="the norms")
+kept = a.grad is not None and torch.equal(a.grad, torch.tensor([7.0, 7.0]))
+assert kept, f"a.grad was [7, 7] and is {a.grad}: leave it as it was"
+assert b.grad is None, f"b.grad was None and is {b.grad}: leave it as it was"
+
+# %% nbgrader={"grade": true, "grade_id": "norms_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random networks, their norms by differences; losses used again; GoogLeNet.
+### BEGIN HIDDEN TESTS
+torch.manual_seed(8)
+for inputs, hidden, outputs in [(2, 3, 2), (4, 1, 3), (1, 5, 2)]:
+    first = nn.Linear(inputs, hidden).double()
+    second = nn.Linear(hidden, outputs).double()
+    x, labels = torch.randn(6, inputs).double(), torch.randint(outputs, (6,))
+
+    def loss_list(first=first, second=second, x=x, labels=labels):
+        maps = first(x).tanh()
+        return [F.cross_entropy(second(maps), labels), maps.square().mean()]
+
+    parameters = [*first.parameters(), *second.parameters()]
+    expected = []
+    with torch.no_grad():  # the slope of each number, by moving it
+        for which in range(2):
+            squares = 0.0
+            for parameter in parameters:
+                flat = parameter.view(-1)
+                for i in range(len(flat)):
+                    flat[i] += 1e-5
+                    above = loss_list()[which].item()
+                    flat[i] -= 2e-5
+                    below = loss_list()[which].item()
+                    flat[i] += 1e-5
+                    squares += ((above - below) / 2e-5) ** 2
+            expected.append(squares**0.5)
+    losses = loss_list()
+    found = gradient_norms(losses, parameters)
+    what = f"the norms of two losses of a {inputs}-{hidden}-{outputs} network"
+    check.close(found, expected, rtol=1e-4, what=what)
+    assert all(p.grad is None for p in parameters), "`.grad` was None: leave it so"
+    try:
+        (losses[0] + losses[1]).backward()
+    except RuntimeError as error:
+        raise AssertionError("the losses cannot be used again: retain_graph") from error
+net = googlenet.googlenet_small(batch_norm=False).train()
+losses = [y.logsumexp(1).mean() for y in net(torch.randn(2, 3, 32, 32))]
+found = gradient_norms(losses, list(net.stages["5b"].parameters()))
+assert found[0] > 0, "the head's loss has a gradient in 5b"
+assert found[1:] == [0.0, 0.0], f"{found}: the heads behind 4a and 4d do not see 5b"
+found = gradient_norms(losses, list(net.stem.parameters()))
+for norm, loss in zip(found, losses, strict=True):
+    net.zero_grad()
+    loss.backward(retain_graph=True)
+    flat = torch.cat([p.grad.flatten() for p in net.stem.parameters()])
+    check.close(norm, flat.norm(), what="the norm at GoogLeNet's stem")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 6 · Are the heads needed? (2 points)
+#
+# The paper added the heads because it feared for the gradient; its conference version
+# reports that they are worth about 0.5 %, and that one of them would do. Run
+# `stem_gradients` of exercise 5 for both starts. In two to four sentences: give your
+# numbers, and say from them when auxiliary heads matter for the stem, when they do not,
+# and why a weight that falls to 0 need not harm.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "heads_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# ### BEGIN SOLUTION
+# From PyTorch's start the stem's gradient of the head's loss is hundreds of times
+# smaller than that of 4a's: nearly all that reaches the stem comes through 4a, and without it
+# the stem would hardly move. From the variance 2 / fan-in the three are of one size:
+# the heads add less than they leave. 4d matters less than 4a at either start, as it is
+# six modules away instead of three, so that one head does nearly the same as two. Once
+# the weights have grown so that the head's own gradient arrives, the auxiliary ones are
+# no longer needed, and can only pull the early maps towards classes too soon.
+#
+# **Marking scheme.** 1 point: numbers of both starts, and that the ratio of the
+# auxiliary gradient to the head's depends on them. 1 point: the mechanism (factors
+# below 1 multiplied along the depth; a head shortens the way; later the main path
+# carries the gradient itself).
+# ### END SOLUTION
