@@ -1,0 +1,686 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,nbgrader,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Assignment 7 · Inception v2 and v3 (20 points)
+#
+# The notebook `07_inception` built the network. Here you write what it only used or
+# explained: a grid reduction for maps of any size, label smoothing towards any
+# distribution, a search for the cheapest stack of kernels, and the best pair of 1-D
+# kernels.
+#
+# | | exercise | points | minutes of computing |
+# |---|---|---|---|
+# | 1 | A grid reduction for every size | 5 | – |
+# | 2 | Label smoothing towards a prior | 5 | – |
+# | 3 | The cheapest stack of kernels | 4 | – |
+# | 4 | The best pairs for a kernel | 3 | – |
+# | 5 | What seven costs | 1 | – |
+# | 6 | A loss that went up | 2 | – |
+#
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
+# drawings and counts nothing; the *visible* tests show what you would be graded on;
+# after you hand in, *hidden* tests ask the same function about other inputs. The first
+# line of a hidden test says which. Images and maps are (N, C, H, W) throughout.
+#
+# ["The paper"](https://arxiv.org/abs/1512.00567) is Szegedy, Vanhoucke, Ioffe, Shlens
+# and Wojna, *Rethinking the Inception Architecture for Computer Vision*, 2015.
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import itertools
+import math
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib import pyplot as plt
+from torch import Tensor, nn
+
+from course_lib import check, notebook
+
+inception = notebook.load("07_inception")
+
+# %% [markdown]
+# ### 1 · A grid reduction for every size (5 points)
+#
+# v3 halves 35 to 17 and 17 to 8 without padding. On an even side that loses something:
+# of 16 columns, three at a time in steps of two, the last is never seen. Write the
+# reduction of Figure 10 of the paper with padding, so that a side of H becomes
+# $\lceil H / 2 \rceil$ and every pixel counts.
+#
+# **Contract.** `GridReduction(channels, width)` is a network that maps
+# (N, channels, H, W) to (N, 2 · width + channels, ⌈H/2⌉, ⌈W/2⌉). Three branches see the
+# same maps; their outputs are joined in this order:
+#
+# | branch | layers | channels |
+# |---|---|---|
+# | direct | 3×3 with stride 2 | `width` |
+# | deep | 1×1 to `width / 2`, 3×3 to `width / 2`, 3×3 with stride 2 | `width` |
+# | pooled | 3×3 max pooling with stride 2 | `channels` |
+#
+# 3×3 windows are padded by one on each side. Every convolution has no bias and is
+# followed by batch normalisation with ε = 0.001, then ReLU. `ValueError` unless
+# `channels` is 1 or more and `width` is even and 2 or more.
+#
+# *Hint:* `inception.conv_bn` takes a number for its padding too. *To see it:* print the
+# shape for 16×16 and 17×17.
+
+
+# %% nbgrader={"grade": false, "grade_id": "reduction", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class GridReduction(nn.Module):
+    """Halve the sides of (N, channels, H, W) and widen it to 2 width + channels.
+
+    Raises ValueError unless channels is 1 or more and width even and 2 or more.
+    Source: Figure 10 of the paper, with padding.
+    """
+
+    ### BEGIN SOLUTION
+    def __init__(self, channels: int, width: int):
+        super().__init__()
+        if channels < 1 or width < 2 or width % 2:
+            raise ValueError(f"{channels} channels, width {width}: expected 1+, even 2+")
+        self.direct = inception.conv_bn(channels, width, 3, stride=2, padding=1)
+        self.deep = nn.Sequential(
+            inception.conv_bn(channels, width // 2, 1),
+            inception.conv_bn(width // 2, width // 2, 3, padding=1),
+            inception.conv_bn(width // 2, width, 3, stride=2, padding=1),
+        )
+        self.pooled = nn.MaxPool2d(3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        branches = self.direct, self.deep, self.pooled
+        return torch.cat([branch(x) for branch in branches], dim=1)
+
+    ### END SOLUTION
+
+
+# %%
+# Yours: for example, the shapes for 16x16 and 17x17.
+
+# %% nbgrader={"grade": true, "grade_id": "reduction_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+torch.manual_seed(1)
+for channels, width, height, columns in [(3, 8, 16, 17), (5, 4, 7, 10)]:
+    net = GridReduction(channels, width)
+    x = torch.randn(2, channels, height, columns)
+    answer = net(x)
+    assert answer is not None, "forward returns None: is there a `return`?"
+    shape = 2, 2 * width + channels, (height + 1) // 2, (columns + 1) // 2
+    valid = 2, 2 * width + channels, (height - 1) // 2, (columns - 1) // 2
+    what = f"GridReduction{channels, width} makes {tuple(answer.shape)} of {tuple(x.shape)}"
+    assert answer.shape != valid, f"{what}: pad the 3×3 windows, the pooling's too"
+    assert answer.shape == shape, f"{what}, expected {shape}"
+    half = width // 2
+    kernels = 9 * channels * width + channels * half + 9 * half * half + 9 * half * width
+    norms = 2 * (width + half + half + width)
+    found = sum(p.numel() for p in net.parameters())
+    hints = {
+        kernels: "batch normalisation is missing",
+        kernels + norms // 2: "biases in place of batch normalisation",
+        kernels + norms + norms // 2: "the convolutions have biases",
+    }
+    hint = hints.get(found, "are the widths those of the table?")
+    what = f"GridReduction{channels, width} has {found:,} parameters"
+    assert found == kernels + norms, f"{what}, expected {kernels + norms:,}: {hint}"
+    y, row, column = answer[:, -channels:], shape[2] - 1, shape[3] - 1
+    window = x[:, :, max(0, 2 * row - 1) : 2 * row + 2, max(0, 2 * column - 1) :]
+    last = window[..., :3].amax(dim=(2, 3))
+    what = "the last position of the pooled channels (they come last; maxima, not means)"
+    check.close(y[:, :, row, column].detach(), last, what=what)
+
+# %% nbgrader={"grade": true, "grade_id": "reduction_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: all values in train mode, from your own kernels, on odd, even and tiny maps.
+### BEGIN HIDDEN TESTS
+def reduction_kernels(net, channels, width):
+    """Find the four kernels by their shapes, whatever they are called."""
+    wanted = [
+        (width, channels, 3, 3),
+        (width // 2, channels, 1, 1),
+        (width // 2, width // 2, 3, 3),
+        (width, width // 2, 3, 3),
+    ]
+    found = {tuple(t.shape): t for t in net.state_dict().values() if t.ndim == 4}
+    missing = [shape for shape in wanted if shape not in found]
+    assert not missing, f"no kernel has the shape {missing[0]}; yours: {list(found)}"
+    return [found[shape].clone() for shape in wanted]
+
+
+def reduction_reference(x, kernels, seen=None):
+    """Compute the answer; by the batch's moments, or by those after seeing `seen`."""
+
+    def layer(pair, kernel, stride=1):
+        pair = [F.conv2d(y, kernel, None, stride, kernel.shape[-1] // 2) for y in pair]
+        last = pair[-1].transpose(0, 1).flatten(1)
+        mean, var = last.mean(1), last.var(1, correction=0)
+        if len(pair) == 2:  # running moments after one batch, momentum 0.1
+            running = 0.1 * mean, 0.9 + 0.1 * last.var(1)
+        else:
+            running = mean, var
+        moments = [running, (mean, var)][-len(pair) :]
+        return [
+            ((y - m[:, None, None]) / (v[:, None, None] + 1e-3).sqrt()).relu()
+            for y, (m, v) in zip(pair, moments, strict=True)
+        ]
+
+    direct, first, second, third = kernels
+    start = [x] if seen is None else [x, seen]
+    one = layer(start, direct, 2)[0]
+    two = layer(layer(layer(start, first), second), third, 2)[0]
+    padded = F.pad(x, (1, 1, 1, 1), value=-math.inf)
+    windows = padded.unfold(2, 3, 2).unfold(3, 3, 2)
+    return torch.cat([one, two, windows.amax(dim=(4, 5))], dim=1)
+
+
+torch.manual_seed(2)
+for channels, width, height, columns in [
+    (3, 8, 9, 9),
+    (7, 4, 12, 8),
+    (1, 12, 5, 14),
+    (2, 6, 2, 1),
+]:
+    net = GridReduction(channels, width).train()
+    x = 2 * torch.randn(4, channels, height, columns) - 3  # no window's maximum is 0
+    kernels = reduction_kernels(net, channels, width)
+    expected, answer = reduction_reference(x, kernels), net(x).detach()
+    parts = {"direct": slice(width), "deep": slice(width, 2 * width)}
+    parts["pooled"] = slice(2 * width, None)
+    assert answer.shape == expected.shape, f"the shape is {tuple(answer.shape)}"
+    for name, part in parts.items():
+        what = f"the {name} branch on {height}x{columns}, {channels, width}"
+        check.close(answer[:, part], expected[:, part], rtol=1e-3, atol=1e-4, what=what)
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "reduction_eval_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: eval mode after one batch in train mode; one image answers as it does in four.
+### BEGIN HIDDEN TESTS
+torch.manual_seed(3)
+for channels, width, side in [(3, 8, 10), (5, 6, 7)]:
+    net = GridReduction(channels, width).train()
+    seen = 2 * torch.randn(8, channels, side, side) + 1
+    x = torch.randn(4, channels, side, side)
+    net(seen)
+    net.eval()
+    with torch.no_grad():
+        answer, alone = net(x), net(x[:1])
+    check.close(alone, answer[:1], rtol=1e-3, atol=1e-4, what="one image of four, alone")
+    kernels = reduction_kernels(net, channels, width)
+    expected = reduction_reference(x, kernels, seen)
+    check.close(answer, expected, rtol=1e-3, atol=1e-4, what="the answer in eval mode")
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "reduction_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for channels, width in [(0, 8), (4, 7), (4, 0), (-2, 4)]:
+    try:
+        GridReduction(channels, width)
+    except ValueError:
+        continue
+    raise AssertionError(f"GridReduction({channels}, {width}) raised no ValueError")
+
+# %% [markdown]
+# ### 2 · Label smoothing towards a prior (5 points)
+#
+# Section 7 of the paper replaces the label by a mixture with a distribution $u$ over the
+# classes, $q'(k) = (1 - \varepsilon)\,\delta_{k,y} + \varepsilon\,u(k)$, and then takes
+# $u(k) = 1/K$. Take any $u$: where one class in two is a cat, the prior may say so.
+#
+# **Contract.** `smoothed_cross_entropy(logits, labels, epsilon, prior)` takes logits
+# (N, K), labels (N,) and a prior (K,) (`None`: uniform) and returns the mean over the
+# images of $-\sum_k q'(k) \log p(k)$, $p$ the softmax of the logits: a tensor that
+# gradients flow back from, finite for logits up to ±10,000. `ValueError` unless ε is in
+# [0, 1], the labels are in [0, K), and the prior has K entries, none negative, with
+# sum 1. No `label_smoothing=` of PyTorch: it knows no prior.
+#
+# `best_logits(label, epsilon, prior)` returns the logits (K,) with **mean 0** for which
+# the loss of an image with this label is least; `ValueError` where there are none: some
+# class has $q'(k) = 0$.
+#
+# *Hint:* `log_softmax`; its logarithm is never taken of 0. *To see it:* draw `best_logits`
+# for ε from 0.01 to 0.99.
+
+
+# %% nbgrader={"grade": false, "grade_id": "smoothing_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def smoothing_spec(logits, labels, epsilon: float, prior) -> float:
+    """The definition, one number at a time."""
+    total = 0.0
+    for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
+        whole = sum(math.exp(logit) for logit in row)
+        for k, logit in enumerate(row):
+            target = (1 - epsilon) * (k == label) + epsilon * float(prior[k])
+            total -= target * math.log(math.exp(logit) / whole)
+    return total / len(labels)
+
+
+# %% nbgrader={"grade": false, "grade_id": "smoothing", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def smoothed_cross_entropy(
+    logits: Tensor, labels: Tensor, epsilon: float = 0.1, prior: Tensor | None = None
+) -> Tensor:
+    """Return the mean cross-entropy (nats) of logits (N, K) against smoothed labels (N,).
+
+    prior: (K,), None for uniform. Raises ValueError unless epsilon is in [0, 1], labels
+    in [0, K), and the prior a distribution over K classes. Source: section 7.
+    """
+    ### BEGIN SOLUTION
+    classes = logits.shape[1]
+    if prior is None:
+        prior = torch.full((classes,), 1 / classes)
+    if not 0 <= epsilon <= 1:
+        raise ValueError(f"epsilon is {epsilon}: expected 0 to 1")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"labels are not all in 0 to {classes - 1}")
+    if prior.shape != (classes,) or (prior < 0).any() or abs(prior.sum() - 1) > 1e-4:
+        raise ValueError(f"the prior is no distribution over {classes} classes")
+    target = (1 - epsilon) * F.one_hot(labels, classes) + epsilon * prior  # (N, K)
+    return -(target * logits.log_softmax(dim=1)).sum(dim=1).mean()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "smoothing_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+rng = torch.Generator().manual_seed(4)
+for images, classes, epsilon in [(5, 3, 0.1), (2, 10, 0.3), (7, 2, 0.0)]:
+    logits = 2 * torch.randn(images, classes, generator=rng)
+    labels = torch.randint(classes, (images,), generator=rng)
+    prior = torch.rand(classes, generator=rng) ** 2 + 0.01
+    prior /= prior.sum()
+    answer = smoothed_cross_entropy(logits, labels, epsilon, prior)
+    assert isinstance(answer, Tensor), f"the answer is {answer!r}, not a tensor"
+    assert answer.ndim == 0, f"the answer is {tuple(answer.shape)}, not one number"
+    spec = smoothing_spec(logits, labels, epsilon, prior)
+    uniform = smoothing_spec(logits, labels, epsilon, [1 / classes] * classes)
+    plain = smoothing_spec(logits, labels, 0.0, prior)
+    likely = {
+        "it is the sum over the images, not the mean": images * spec,
+        "the sign is wrong": -spec,
+        "it divides by the classes too": spec / classes,
+        "the prior is ignored": uniform,
+        "ε has no effect": plain,
+    }
+    for mistake, wrong in likely.items():
+        same = abs(wrong - spec) > 1e-3 and abs(answer.item() - wrong) < 1e-4
+        assert not same, mistake
+    what = f"smoothed_cross_entropy of {images} images, {classes} classes, ε = {epsilon}"
+    check.close(answer, spec, what=what)
+    theirs = F.cross_entropy(logits, labels, label_smoothing=epsilon)
+    mine = smoothed_cross_entropy(logits, labels, epsilon, None)
+    check.close(mine, theirs, what=f"{what}, uniform,")
+
+# %% nbgrader={"grade": true, "grade_id": "smoothing_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random sizes; priors with zeros; ε of 0 and 1; large logits; the gradient.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(5)
+for _ in range(8):
+    images, classes = torch.randint(1, 12, (2,), generator=rng).tolist()
+    classes += 1
+    logits = 3 * torch.randn(images, classes, generator=rng)
+    labels = torch.randint(classes, (images,), generator=rng)
+    prior = torch.rand(classes, generator=rng)
+    prior[0] = 0.0
+    prior /= prior.sum()
+    for epsilon in (0.0, 0.25, 1.0):
+        leaf = logits.clone().requires_grad_()
+        answer = smoothed_cross_entropy(leaf, labels, epsilon, prior)
+        called = f"{images} images, {classes} classes, {epsilon = }"
+        spec = smoothing_spec(logits, labels, epsilon, prior)
+        check.close(answer.detach(), spec, what=f"the loss of {called}")
+        (slope,) = torch.autograd.grad(answer, leaf)
+        target = epsilon * prior.repeat(images, 1)
+        target[torch.arange(images), labels] += 1 - epsilon
+        expected = (logits.softmax(dim=1) - target) / images
+        check.close(slope, expected, atol=1e-5, what=f"the gradient of {called}")
+logits = torch.tensor([[10_000.0, -10_000.0, 0.0]])
+answer = smoothed_cross_entropy(logits, torch.tensor([0]), 0.3, None).item()
+assert math.isfinite(answer), f"logits of ±10,000 give {answer}: use log_softmax"
+expected = 0.1 * 20_000 + 0.1 * 10_000
+assert abs(answer - expected) < 1, f"logits of ±10,000 give {answer}, not {expected}"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "smoothing_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+logits, labels = torch.zeros(2, 3), torch.tensor([0, 2])
+for what, arguments in {
+    "ε of 1.5": (logits, labels, 1.5, None),
+    "ε of -0.1": (logits, labels, -0.1, None),
+    "a label of 3, of 3 classes": (logits, torch.tensor([0, 3]), 0.1, None),
+    "a label of -1": (logits, torch.tensor([-1, 0]), 0.1, None),
+    "a prior with sum 2": (logits, labels, 0.1, torch.tensor([1.0, 0.5, 0.5])),
+    "a prior of 4 classes": (logits, labels, 0.1, torch.full((4,), 0.25)),
+    "a negative prior": (logits, labels, 0.1, torch.tensor([1.2, -0.4, 0.2])),
+}.items():
+    try:
+        smoothed_cross_entropy(*arguments)
+    except ValueError:
+        continue
+    raise AssertionError(f"{what} raised no ValueError")
+
+
+# %% nbgrader={"grade": false, "grade_id": "best", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def best_logits(label: int, epsilon: float, prior: Tensor) -> Tensor:
+    """Return the logits (K,), with mean 0, that make the smoothed loss least.
+
+    prior: (K,). Raises ValueError where some class has the target 0.
+    """
+    ### BEGIN SOLUTION
+    target = epsilon * prior.double()
+    target[label] += 1 - epsilon
+    if (target <= 0).any():
+        raise ValueError("a class has the target 0: its logit would be minus infinity")
+    logits = target.log()
+    return (logits - logits.mean()).float()
+    ### END SOLUTION
+
+
+# %%
+# Yours: draw the best logits for ε from 0.01 to 0.99.
+
+# %% nbgrader={"grade": true, "grade_id": "best_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random priors; softmax gives the target, the mean is 0; targets of 0 refused.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(6)
+for classes, epsilon in [(2, 0.5), (10, 0.1), (1000, 0.1), (5, 1.0)]:
+    prior = torch.rand(classes, generator=rng) + 0.1
+    prior /= prior.sum()
+    label = int(torch.randint(classes, (), generator=rng))
+    answer = best_logits(label, epsilon, prior)
+    what = f"best_logits({label}, {epsilon}, a prior of {classes})"
+    assert tuple(answer.shape) == (classes,), f"{what} is {tuple(answer.shape)}"
+    target = epsilon * prior
+    target[label] += 1 - epsilon
+    check.close(answer.softmax(0), target, rtol=1e-3, what=f"the softmax of {what}")
+    check.close(answer.mean(), 0.0, atol=1e-4, what=f"the mean of {what}")
+for epsilon, prior in [(0.0, [0.5, 0.5]), (0.1, [1.0, 0.0])]:
+    try:
+        best_logits(0, epsilon, torch.tensor(prior))
+    except ValueError:
+        continue
+    raise AssertionError(f"ε = {epsilon} with prior {prior} raised no ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 3 · The cheapest stack of kernels (4 points)
+#
+# Two 3×3 see as far as one 5×5, for 18 weights instead of 25 (for each input and output
+# channel, all layers of one width); 1×5 and 5×1 for 10. Which stack is the cheapest, if
+# only some kernels are to be had and so many layers may be used?
+#
+# **Contract.** `cheapest_stack(field, layers, menu)` returns a list of kernels
+# (rows, columns) from `menu`, each as often as you like, `layers` of them at most, all
+# with stride 1, that together see exactly field × field pixels with the fewest weights,
+# the sum of rows × columns. Any order; where several are cheapest, any one. `ValueError`
+# where no stack is. `cheapest_spec` below tries every stack: right, and far too slow for
+# a field of 61.
+#
+# *Hint:* a kernel of r rows adds r − 1 rows to what is seen. After a first kernel, what
+# is left is the same question with smaller numbers: remember the answers
+# (`functools.cache`) or fill a table. *To see it:* draw the weights by the field, for
+# `layers` of 2, 4 and 8.
+
+
+# %% nbgrader={"grade": false, "grade_id": "cheapest_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def sees(stack) -> tuple[int, int]:
+    """Return the rows and columns of the receptive field of a stack of kernels."""
+    return 1 + sum(r - 1 for r, _ in stack), 1 + sum(c - 1 for _, c in stack)
+
+
+def weights(stack) -> int:
+    return sum(rows * columns for rows, columns in stack)
+
+
+def cheapest_spec(field: int, layers: int, menu) -> int | None:
+    """Return the weights of the cheapest stack, or None; tries all of them."""
+    stacks = (
+        stack
+        for depth in range(1, layers + 1)
+        for stack in itertools.combinations_with_replacement(menu, depth)
+    )
+    return min((weights(s) for s in stacks if sees(s) == (field, field)), default=None)
+
+
+V3 = [(1, 1), (3, 3), (5, 5), (1, 3), (3, 1), (1, 7), (7, 1)]
+SQUARE = [(3, 3), (5, 5), (7, 7)]
+
+
+# %% nbgrader={"grade": false, "grade_id": "stack", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def cheapest_stack(
+    field: int, layers: int, menu: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Return the cheapest stack of at most `layers` kernels that sees field x field.
+
+    menu: kernels (rows, columns). Raises ValueError where there is no such stack.
+    """
+    ### BEGIN SOLUTION
+    best = {(1, 1): (0, [])}  # what the layers so far can see: weights, kernels
+    found = []
+    for _ in range(layers):
+        after = {}
+        for (rows, columns), (cost, stack) in best.items():
+            for r, c in menu:
+                seen = rows + r - 1, columns + c - 1
+                price = cost + r * c
+                if max(seen) <= field and price < after.get(seen, (math.inf,))[0]:
+                    after[seen] = price, [*stack, (r, c)]
+        best = after
+        if (field, field) in best:
+            found.append(best[field, field])
+    if not found:
+        raise ValueError(f"no {layers} of these kernels see {field} x {field}")
+    return min(found)[1]
+    ### END SOLUTION
+
+
+# %%
+# Yours: weights by field, for 2, 4 and 8 layers.
+
+# %% nbgrader={"grade": true, "grade_id": "stack_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for field, layers, menu in [
+    (5, 2, SQUARE),
+    (5, 1, SQUARE),
+    (7, 3, V3),
+    (7, 2, V3),
+    (9, 4, V3),
+    (1, 2, V3),
+]:
+    called = f"cheapest_stack({field}, {layers}, {menu})"
+    answer = cheapest_stack(field, layers, list(menu))
+    stack = [tuple(kernel) for kernel in answer]
+    assert stack, f"{called} is empty: no layer sees nothing, not 1 x 1"
+    strange = [kernel for kernel in stack if kernel not in menu]
+    assert not strange, f"{called} uses {strange}, which is not on the menu"
+    assert len(stack) <= layers, f"{called} has {len(stack)} layers: {stack}"
+    assert sees(stack) == (field, field), f"{called}: {stack} sees {sees(stack)}"
+    least = cheapest_spec(field, layers, menu)
+    hint = f"{called}: {stack} has {weights(stack)} weights, {least} are enough"
+    assert weights(stack) == least, hint
+
+# %% nbgrader={"grade": true, "grade_id": "stack_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random menus with even and oblong kernels; a field of 61 within seconds.
+### BEGIN HIDDEN TESTS
+rng = np.random.default_rng(7)
+for _ in range(40):
+    menu = [tuple(map(int, rng.integers(1, 5, 2))) for _ in range(rng.integers(2, 6))]
+    field, layers = int(rng.integers(2, 8)), int(rng.integers(1, 6))
+    least = cheapest_spec(field, layers, menu)
+    called = f"cheapest_stack({field}, {layers}, {menu})"
+    try:
+        stack = [tuple(kernel) for kernel in cheapest_stack(field, layers, list(menu))]
+    except ValueError:
+        assert least is None, f"{called} raised, but {least} weights are enough"
+        continue
+    assert least is not None, f"{called} is {stack}, but there is none: ValueError"
+    good = sees(stack) == (field, field) and len(stack) <= layers
+    good = good and set(stack) <= set(menu)
+    assert good, f"{called} is {stack}, which sees {sees(stack)}"
+    hint = f"{called}: {stack} has {weights(stack)} weights, {least} are enough"
+    assert weights(stack) == least, hint
+start = time.perf_counter()
+WIDE = [*V3, (7, 7), (1, 5), (5, 1)]
+for field, layers, menu, least in [(31, 9, WIDE[-3:], 177), (43, 13, V3, 145), (61, 17, WIDE, 245)]:
+    stack = [tuple(kernel) for kernel in cheapest_stack(field, layers, list(menu))]
+    called = f"cheapest_stack({field}, {layers}, {menu})"
+    assert sees(stack) == (field, field), f"{called} sees {sees(stack)}"
+    assert len(stack) <= layers, f"{called} has {len(stack)} layers"
+    hint = f"{called} has {weights(stack)} weights, {least} are enough"
+    assert weights(stack) == least, hint
+seconds = time.perf_counter() - start
+assert seconds < 5, f"{seconds:.0f} s for a field of 61: remember what was found"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "stack_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for field, layers, menu in [(4, 9, SQUARE), (11, 1, SQUARE), (3, 5, [(1, 3)]), (3, 0, V3)]:
+    try:
+        answer = cheapest_stack(field, layers, list(menu))
+    except ValueError:
+        continue
+    called = f"cheapest_stack({field}, {layers}, {menu})"
+    raise AssertionError(f"{called} is {answer}, but no stack does that: ValueError")
+
+# %% [markdown]
+# ### 4 · The best pairs for a kernel (3 points)
+#
+# A column after a row is a kernel of rank 1; `channels` pairs side by side sum to rank
+# `channels`. Find the best ones.
+#
+# **Contract.** `separable(kernel, channels)` takes a kernel (n, m) and returns `columns`
+# (channels, n) and `rows` (channels, m) such that $\sum_i$ `columns[i]` ⊗ `rows[i]` is as
+# near to the kernel as any such sum: least squared error. Where `channels` is more than
+# needed, the shapes stay and the sum is the kernel itself. The kernel is left as it was.
+# `ValueError` unless the kernel is 2-D and `channels` 1 or more.
+#
+# *Hint:* `torch.linalg.svd` sorts by size. *To see it:* draw an eye(5), and its sums of
+# 1, 2, … pairs.
+
+
+# %% nbgrader={"grade": false, "grade_id": "separable", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def separable(kernel: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+    """Return columns (channels, n) and rows (channels, m) nearest to a kernel (n, m).
+
+    Raises ValueError unless the kernel is 2-D and channels is 1 or more.
+    """
+    ### BEGIN SOLUTION
+    if kernel.ndim != 2 or channels < 1:
+        raise ValueError(f"kernel {tuple(kernel.shape)}, {channels} channels")
+    u, s, vt = torch.linalg.svd(kernel, full_matrices=False)
+    columns, rows = (u * s).T[:channels], vt[:channels]
+    missing = channels - len(rows)
+    if missing > 0:
+        columns, rows = (F.pad(part, (0, 0, 0, missing)) for part in (columns, rows))
+    return columns, rows
+    ### END SOLUTION
+
+
+# %%
+kernel = torch.tensor([[0.0, 1, 2], [-1, 0, 1], [-2, -1, 0]])  # a diagonal edge
+fig, ax = plt.subplots(figsize=(2, 2))
+ax.imshow(kernel, cmap="RdBu")
+# Yours: the sums of one and of two pairs beside it.
+
+# %% nbgrader={"grade": true, "grade_id": "separable_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+rng = torch.Generator().manual_seed(8)
+for shape, channels in [((3, 3), 1), ((5, 5), 2), ((3, 7), 3)]:
+    kernel = torch.randn(shape, generator=rng)
+    before = kernel.clone()
+    columns, rows = separable(kernel, channels)
+    assert torch.equal(kernel, before), "your function changed the kernel"
+    shapes = tuple(columns.shape), tuple(rows.shape)
+    expected = (channels, shape[0]), (channels, shape[1])
+    assert shapes == expected, f"the shapes are {shapes}, expected {expected}"
+    total = torch.einsum("in,im->nm", columns, rows)
+    singular = torch.linalg.svdvals(kernel)
+    error, least = (total - kernel).square().sum(), singular[channels:].square().sum()
+    what = f"the squared error of {channels} pairs for a {shape[0]}x{shape[1]} kernel"
+    check.close(error, least, rtol=1e-3, atol=1e-4, what=what)
+
+# %% nbgrader={"grade": true, "grade_id": "separable_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: as two convolutions on images; more channels than needed; rank 1; bad input.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(9)
+for _ in range(10):
+    n, m, channels = torch.randint(1, 7, (3,), generator=rng).tolist()
+    kernel = torch.randn(n, m, generator=rng)
+    if channels == 2:
+        kernel = kernel[:, :1] @ kernel[:1]  # rank 1
+    columns, rows = separable(kernel, channels)
+    called = f"separable of {n}x{m}, {channels} channels"
+    shapes = tuple(columns.shape), tuple(rows.shape)
+    assert shapes == ((channels, n), (channels, m)), f"{called} gives {shapes}"
+    u, s, vt = torch.linalg.svd(kernel)
+    kept = min(channels, n, m)
+    nearest = (u[:, :kept] * s[:kept]) @ vt[:kept]
+    x = torch.randn(2, 1, 9, 9, generator=rng)
+    across = F.conv2d(x, rows[:, None, None, :])  # (N, channels, ...)
+    mine = F.conv2d(across, columns[None, :, :, None])
+    theirs = F.conv2d(x, nearest[None, None])
+    check.close(mine, theirs, rtol=1e-3, atol=1e-3, what=f"{called}, on images")
+for shape, channels in [((3, 3), 0), ((3,), 1), ((1, 3, 3), 1)]:
+    try:
+        separable(torch.ones(shape), channels)
+    except ValueError:
+        continue
+    raise AssertionError(f"shape {shape}, {channels} channels raised no ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 5 · What seven costs (1 point)
+#
+# With paper and pencil. The longest branch of a module B with `inner = 160` has four
+# kernels after its 1×1: 7×1, 1×7, 7×1 (each from 160 to 160 channels) and 1×7 (160 to
+# 192). How many weights have these four together? And the two 7×7 in their place, 160 to
+# 160 and 160 to 192? Write down your two numbers, without batch normalisation; the test
+# that looks at them is hidden.
+
+
+# %% nbgrader={"grade": false, "grade_id": "predict", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def predicted_weights() -> tuple[int, int]:
+    """Return what you expect of the four kernels of 7, and of two 7x7."""
+    ### BEGIN SOLUTION
+    return 752_640, 2_759_680  # 7·160·(3·160 + 192) and 49·160·(160 + 192)
+    ### END SOLUTION
+
+
+# %%
+# Yours: `inception.Mixed(768, inception.module_b(160))` knows. Did you expect it?
+
+# %% nbgrader={"grade": true, "grade_id": "predict_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: your two numbers against the layers' own.
+### BEGIN HIDDEN TESTS
+pairs, whole = predicted_weights()
+branch = inception.Mixed(768, inception.module_b(160)).branches[2]
+kernels = [p for p in branch.parameters() if p.ndim == 4][1:]
+true = sum(p.numel() for p in kernels)
+assert pairs == true, f"the pairs: you expected {pairs:,}, they have {true:,}"
+layers = nn.Conv2d(160, 160, 7, bias=False), nn.Conv2d(160, 192, 7, bias=False)
+true = sum(layer.weight.numel() for layer in layers)
+assert whole == true, f"two 7×7: you expected {whole:,}, they have {true:,}"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 6 · A loss that went up (2 points)
+#
+# A fellow student adds label smoothing with ε = 0.1 to a network for 10 classes. The
+# validation accuracy stays at 95 %, but the validation loss, plain cross-entropy, rises
+# from 0.17 to 0.27 nats, and so she takes it out again. In two to four sentences: how
+# low can the plain cross-entropy of a network be that has learnt the smoothed targets
+# perfectly (a number), and what would you compare instead?
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "loss_went_up_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# ### BEGIN SOLUTION
+# A network that answers the smoothed targets gives the right class 0.91, so its plain
+# cross-entropy is −log 0.91 = 0.094 nats on every image it is right about, however
+# good it is: the rise says that it aims at other probabilities, not that it sees less.
+# Compare what the network is for, accuracy over several seeds; or, if probabilities
+# matter, each network's loss or calibration after a temperature fitted on validation.
+#
+# **Marking scheme.** 1 point: the floor, −log(0.9 + 0.01) = 0.094 (or its form with the
+# logarithm), and that a rise is therefore expected. 1 point: a comparison that smoothing
+# does not bias (accuracy with its chance named, calibration, a temperature), or a reason
+# why the loss matters for her use.
+# ### END SOLUTION
