@@ -106,8 +106,8 @@ def receptive_field(layers: list[tuple]) -> tuple[int, int, int]:
 for layers, expected, mistake in [
     ([(3, 1, 1, 1)] * 2, (5, 1, -2), "two 3x3 layers see 5x5"),
     ([(3, 1, 1, 1)] * 3, (7, 1, -3), "three 3x3 layers see 7x7"),
-    ([(2, 2, 0, 1), (3, 1, 0, 1)], (6, 2, 0), "the pooling before doubles the 3x3's steps"),
     ([(3, 1, 0, 1), (2, 2, 0, 1)], (4, 2, 0), "a stride widens later layers, not its own"),
+    ([(2, 2, 0, 1), (3, 1, 0, 1)], (6, 2, 0), "the pooling before doubles the 3x3's steps"),
     ([(3, 1, 0, 2)], (5, 1, 0), "with dilation 2 a kernel of 3 spans 5"),
     ([(5, 2, 2, 1), (3, 2, 1, 1)], (9, 4, -4), "padding is counted in steps of its input"),
     ([], (1, 1, 0), "without layers, an output is its pixel"),
@@ -324,7 +324,7 @@ with torch.no_grad():
 assert not changed(from_a, shallow.state_dict()), "the networks share memory: copy"
 
 # %% nbgrader={"grade": true, "grade_id": "grow_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-# Hidden: other numbers of convolutions; B, C, E and A-LRN; batch normalisation.
+# Hidden: other numbers of convolutions; B, C, E and A-LRN; BatchNorm in both or in one.
 ### BEGIN HIDDEN TESTS
 def convolutions(net):
     return [
@@ -339,19 +339,19 @@ def after(name):
     return f"{start}.{int(last) + 1}"
 
 
-for from_config, config, norm, convs in [
-    ("A", "E", False, 4), ("A", "B", False, 8), ("A-LRN", "C", False, 6),
-    ("A", "D", False, 0), ("B", "D", False, 7), ("A", "D", True, 4), ("B", "E", True, 10),
-    ("A", "A-LRN", False, 5),
+for from_config, config, convs, norms in [
+    ("A", "E", 4, ""), ("A", "B", 8, ""), ("A-LRN", "C", 6, ""), ("A", "D", 0, ""),
+    ("B", "D", 7, ""), ("A", "D", 4, "both"), ("B", "E", 10, "both"), ("A", "E", 5, "deep"),
+    ("A", "A-LRN", 5, ""), ("A", "B", 4, "shallow"),
 ]:
-    called = f"grow({config}, {from_config}, {convs}), batch_norm={norm}"
-    shallow = drawn(from_config, 3, batch_norm=norm)
-    deep = drawn(config, 4, batch_norm=norm)
+    called = f"grow({config}, {from_config}, {convs}), BatchNorm in {norms or 'none'}"
+    shallow = drawn(from_config, 3, batch_norm=norms in ("both", "shallow"))
+    deep = drawn(config, 4, batch_norm=norms in ("both", "deep"))
     before, given = state(deep), state(shallow)
     answer = grow(deep, shallow, convs)
     both = zip(convolutions(deep), convolutions(shallow), strict=True)
     partners = [pair for stages in both for pair in zip(*stages, strict=False)][:convs]
-    if norm:
+    if norms == "both":
         partners = [p for d, s in partners for p in ((d, s), (after(d), after(s)))]
     partners += [(name, name) for name in ("head.1", "head.4", "head.7")]
     now = deep.state_dict()
@@ -541,7 +541,6 @@ with torch.no_grad():
 images = torch.randn(3, 3, 64, 96)
 answer = dense_scores(net, images, 1)
 assert answer.shape == (3, 10), f"the shape is {tuple(answer.shape)}, not (3, 10)"
-assert not answer.requires_grad, "compute it without gradients"
 check.close(answer.sum(dim=1), torch.ones(3), what="the sum of an image's scores")
 mirrored = dense_scores(net, images.flip(3), 1)
 check.close(mirrored, answer, atol=1e-5, what="the scores of the mirror images")
@@ -561,6 +560,7 @@ for mistake, wrong in likely.items():
     assert not torch.allclose(answer, wrong, atol=1e-4), mistake
 expected = sum(one.softmax(dim=1) for one in means) / 2
 check.close(answer, expected, rtol=1e-3, atol=1e-5, what="the scores")
+assert not answer.requires_grad, "compute it without gradients"
 
 # %% nbgrader={"grade": true, "grade_id": "dense_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: train mode before and after, dropout off; batch norm; other sizes and sides.
