@@ -26,6 +26,7 @@ from course_lib.train import History, Recipe, TrainingError, evaluate, fit
 VGG = notebook.load("05_vgg")
 TABLE = results.RESULTS / "05_vgg-stagewise.csv"
 IMAGES = 5_000  # of the training images; the whole test set
+EPOCHS = {"stagewise": 10, "start": 10, "norm": 6, "kernels": 6}
 RECIPE = {
     "batch_size": 32,
     "learning_rate": 0.01,
@@ -41,7 +42,7 @@ class Trial(NamedTuple):
     question: str
     network: str  # a configuration, or "5x5" for B with one 5x5 for two 3x3
     start: str  # "0.0175", "2 / fan-in", "Glorot", or "A, 0.0175": filled from that A
-    epochs: int = 10
+    epochs: int
     seed: int = 0
 
 
@@ -116,25 +117,25 @@ def trials(std: str, seeds: int) -> list[Trial]:
     """Return all trials; a network comes before those that are filled from it."""
     groups = {
         "stagewise": [("A", std), ("D", f"A, {std}"), ("D", std)],
-        "norm": [("A", "2 / fan-in"), ("A-LRN", "2 / fan-in")],
         "start": [("D", "2 / fan-in"), ("D", "Glorot")],
+        "norm": [("A", "2 / fan-in"), ("A-LRN", "2 / fan-in")],
         "kernels": [("B", "2 / fan-in"), ("5x5", "2 / fan-in")],
     }
     return [
-        Trial(question, *pair, seed=seed)
+        Trial(question, *pair, epochs=EPOCHS[question], seed=seed)
         for question, pairs in groups.items()
         for seed in range(seeds)
         for pair in pairs
     ]
 
 
-def main(seeds: int, std: str) -> None:
+def main(seeds: int, std: str, questions: list[str]) -> None:
     train = data.load("cifar10", "train").take(IMAGES)
     test, trained = data.load("cifar10", "test"), {}
     for trial in trials(std, seeds):
-        if tuple(map(str, trial)) in done():
+        if trial.question not in questions or tuple(map(str, trial)) in done():
             continue
-        shallow = Trial("stagewise", "A", std, seed=trial.seed)
+        shallow = Trial("stagewise", "A", std, EPOCHS["stagewise"], trial.seed)
         if trial.start == f"A, {std}" and ("A", std, trial.seed) not in trained:
             run(shallow, train, test, trained)  # it has a row, but was not kept
         write(trial, run(trial, train, test, trained))
@@ -144,7 +145,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=Path(__file__).stem)
     parser.add_argument("--seeds", type=int, default=2, help="runs of each trial")
     parser.add_argument("--std", default="0.0175", help="of the weak start")
+    parser.add_argument("--questions", nargs="*", default=list(EPOCHS), choices=EPOCHS)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    main(chosen.seeds, chosen.std)
+    main(chosen.seeds, chosen.std, chosen.questions)
