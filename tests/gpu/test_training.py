@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib import data, notebook, results, train
+from course_lib import data, notebook, results, run, train
 from course_lib.train import Recipe
 
 pytestmark = pytest.mark.gpu
@@ -30,6 +30,16 @@ def test_a_network_learns_in_every_precision(digits, precision):
     train.fit(model, digits["train"], digits["val"], recipe, device="cuda", quiet=True)
     assert next(model.parameters()).is_cuda
     assert train.evaluate(model, digits["test"]).top1 > 0.9
+
+
+@pytest.mark.parametrize("unit", notebook.units())
+def test_a_unit_s_own_recipe_works_there(digits, unit):
+    module = notebook.load(unit)
+    torch.manual_seed(0)
+    model = getattr(module, run.small_network(module))()
+    recipe = run.recipe_for(module, "digits", {"precision": "bfloat16"})
+    train.fit(model, digits["train"], digits["val"], recipe, device="cuda", quiet=True)
+    assert train.evaluate(model, digits["test"]).top1 > 0.85
 
 
 def test_a_record_made_on_a_gpu_verifies_on_the_cpu(digits, tmp_path):
