@@ -98,7 +98,7 @@ def pad_shortcut(x: Tensor, width: int, stride: int = 1) -> Tensor:
 
 # %% nbgrader={"grade": true, "grade_id": "pad_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 rng = torch.Generator().manual_seed(1)
-for channels, width, stride, side in [(3, 5, 2, 6), (4, 8, 1, 5), (2, 2, 2, 4)]:
+for channels, width, stride, side in [(3, 6, 2, 6), (4, 8, 1, 5), (2, 2, 2, 4)]:
     x = torch.randn(2, channels, side, side, generator=rng)
     before, answer = x.clone(), pad_shortcut(x, width, stride)
     assert torch.equal(x, before), "your function changed its input in place"
@@ -282,6 +282,7 @@ for mistake, wrong in likely.items():
     assert not torch.allclose(answer, wrong, atol=1e-4), mistake
 what = "PreactBottleneck(8, 16, 2) in eval mode (order: norm, ReLU, convolution)"
 check.close(answer, spec, rtol=1e-3, atol=1e-4, what=what)
+assert any(weight.requires_grad for weight in block.parameters()), "nothing can learn"
 
 # %% nbgrader={"grade": true, "grade_id": "preact_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other sizes and strides, train mode, running statistics; a silent residual.
@@ -398,10 +399,13 @@ def zeroed(net: nn.Module, ending: str, blocks: int, what: str) -> None:
 
 
 torch.manual_seed(7)
-zeroed(resnet.resnet(18, 10), "residual.2.1.weight", 8, "resnet(18)")
-for option in ("A", "C"):
-    net = resnet.resnet(50, 10, option=option)
-    zeroed(net, "residual.4.1.weight", 16, f"resnet(50, option={option!r})")
+for option in ("A", "B", "C"):
+
+    def block(*shape):
+        return resnet.Bottleneck(*shape, option=option)  # noqa: B023
+
+    net = resnet.ResNet(resnet.conv_bn(3, 16, 3), 16, block, (32, 64), (2, 1), 10)
+    zeroed(net, "residual.4.1.weight", 3, f"bottlenecks with option {option}")
 last = {
     "original": "residual.4.weight",
     "BN after addition": "residual.3.weight",
@@ -410,14 +414,15 @@ last = {
 }
 for form, ending in last.items():
     zeroed(resnet.form_small(form, depth=14), ending, 6, f"the form {form!r}")
-net, images = resnet.resnet_small(20).eval(), torch.randn(8, 3, 8, 8)
-zero_init(net)
-signal = net.stem(images)
-for width, stride in ((16, 1), (32, 2), (64, 2)):
-    padding = (0, 0, 0, 0, 0, width - signal.shape[1])
-    signal = F.pad(signal[:, :, ::stride, ::stride], padding)
-what = "the logits of a network whose blocks pass their input on"
-check.close(net(images).detach(), net.head(signal).detach(), what=what)
+for depth in (8, 20):
+    net, images = resnet.resnet_small(depth).eval(), torch.randn(8, 3, 8, 8)
+    zero_init(net)
+    signal = net.stem(images)
+    for width, stride in ((16, 1), (32, 2), (64, 2)):
+        padding = (0, 0, 0, 0, 0, width - signal.shape[1])
+        signal = F.pad(signal[:, :, ::stride, ::stride], padding)
+    what = f"the logits of {depth} layers whose blocks pass their input on"
+    check.close(net(images).detach(), net.head(signal).detach(), what=what)
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "zero_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -593,7 +598,6 @@ changed = [name for name in before if not torch.equal(before[name], after[name])
 assert not changed, f"{changed[0]} changed: work on a copy, or put it back"
 training = [name for name, module in net.named_modules() if module.training]
 assert not training, "the network was in eval mode and is left in train mode"
-check.close(responses(net, images), answer, what="a second call (were hooks left?)")
 net.train()
 signal, expected = net.stem(images), []
 for stage in net.stages:
@@ -602,15 +606,18 @@ for stage in net.stages:
         signal = torch.relu(block.shortcut(signal) + residual)
         expected.append((residual.std() / signal.std()).item())
 check.close(answer, expected, rtol=1e-3, what="std(residual) / std(output)")
+net.load_state_dict(before)
+again = responses(net, images)
+assert len(again) == 6, "a second call finds more blocks: were hooks left?"
 
 # %% nbgrader={"grade": true, "grade_id": "responses_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: bottlenecks, plain and pre-activation networks, silent branches; what is left.
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(9)
-images = 3 * torch.randn(8, 3, 12, 10) + 1
+images, kinds = 3 * torch.randn(8, 3, 12, 10) + 1, ((32, 64), (2, 1), 10)
 for net, blocks in [
     (resnet.resnet_small(8, option="C"), 3),
-    (resnet.resnet(50, 10), 16),
+    (resnet.ResNet(resnet.conv_bn(3, 16, 3), 16, resnet.Bottleneck, *kinds), 3),
     (resnet.form_small("full pre-activation", 14), 6),
     (resnet.form_small("BN after addition", 14), 6),
 ]:
@@ -641,7 +648,8 @@ net = resnet.resnet_small(14)
 for stage in net.stages:
     for block in stage:
         nn.init.zeros_(block.residual[2][1].weight)
-check.close(responses(net, images), [0.0] * 6, what="branches whose last gamma is 0")
+answer = list(responses(net, images))
+assert answer == [0.0] * 6, f"branches whose last γ is 0 answer nothing, not {answer}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
