@@ -2,7 +2,7 @@
 
     python benchmarks/smoothing.py
 
-Four trainings a seed, on the first 5,000 training images: about two minutes each on one
+Four trainings a seed, on the first 5,000 training images: some two minutes each on one
 core. A row of data/results/07_inception-smoothing.csv is a run; a run with a row is not
 repeated. Scores are of the 10,000 test images, by which nothing is chosen.
 """
@@ -120,7 +120,7 @@ def main(seeds: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=Path(__file__).stem)
-    parser.add_argument("--seeds", type=int, default=2, help="runs a setting")
+    parser.add_argument("--seeds", type=int, default=1, help="runs a setting")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
