@@ -214,53 +214,50 @@ assert mine == true, f"you expected {mine} pixels, F sees {true}"
 # the other they do not fit. They do **stage by stage**: the $i$-th convolution of a
 # stage of A becomes the $i$-th convolution of the same stage of D.
 #
-# **Contract.** `grow(deep, shallow, convs=4)` copies into `deep`, in place, the first
-# `convs` convolutions of `shallow` and its three linear layers, weights and biases; and
-# where a copied convolution is followed by a BatchNorm in both networks, that one too,
-# with its running statistics. Everything else in `deep` stays as it was, and so does
-# `shallow`: the two share no memory. It returns the names of the layers of `deep` that
-# were filled, in order, as `deep.named_modules()` has them: `["stages.0.0", …]`.
-# `ValueError`, *before anything is changed*, where a layer has no partner, or one of
-# another shape, or where `shallow` has less than `convs` convolutions, or `convs` is
-# below 0.
+# **Contract.** `grow(deep, shallow, convs=4)` returns a new network: a copy of `deep`
+# in which the first `convs` convolutions of `shallow` and its three linear layers stand
+# in their places, weights and biases; and where a copied convolution is followed by a
+# BatchNorm in both networks, that one too, with its running statistics. Everything else
+# is as in `deep`. `deep` and `shallow` are not changed, and share no memory with the
+# answer. `ValueError` where a layer has no partner, or one of another shape, or where
+# `shallow` has fewer than `convs` convolutions, or `convs` is below 0.
 #
-# *Hint:* first make a list of pairs, then look at all of them, then copy. Sequential
-# numbers of layers are no guide: A-LRN has a norm in between. *To see it:* print the
-# names for A into E.
+# *Hint:* first make a list of pairs, then compare their shapes, then copy. The numbers of
+# layers are no guide: where there is a norm, they shift. *To see it:* which layers of the
+# answer for A into E differ from E's?
 
 
 # %% nbgrader={"grade": false, "grade_id": "grow", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def grow(deep: nn.Module, shallow: nn.Module, convs: int = 4) -> list[str]:
-    """Fill layers of `deep` with those of `shallow`; return the names of those filled.
+def grow(deep: nn.Module, shallow: nn.Module, convs: int = 4) -> nn.Module:
+    """Return a copy of `deep`, layers of `shallow` in their places; both are kept.
 
     deep, shallow: networks of the notebook, with five `stages` and a `head`.
     convs: how many convolutions to take, the first ones of `shallow`; 4 in the paper.
-    Raises ValueError, and changes nothing, where a layer has no partner of its shape.
+    Raises ValueError where a layer has no partner of its shape.
     Source: section 3.1 of the paper.
     """
     ### BEGIN SOLUTION
+    grown = copy.deepcopy(deep)
     pairs, taken = [], 0
-    for mine, theirs in zip(deep.stages, shallow.stages, strict=True):
-        blocks = list(zip(by_convolution(mine), by_convolution(theirs), strict=False))
-        if len(by_convolution(theirs)) > len(blocks) and taken + len(blocks) < convs:
-            raise ValueError("a stage of the deep network has fewer convolutions")
-        for ours, other in blocks[: max(convs - taken, 0)]:
-            pairs += zip(ours, other, strict=False)
+    for mine, theirs in zip(grown.stages, shallow.stages, strict=True):
+        ours = by_convolution(mine)
+        for number, other in enumerate(by_convolution(theirs)[: max(convs - taken, 0)]):
+            if number == len(ours):
+                raise ValueError("a stage of the deep network has fewer convolutions")
+            pairs += zip(ours[number], other, strict=False)
             taken += 1
     if taken != convs:
         raise ValueError(f"{convs} convolutions wanted, {taken} found")
     linear = [
         [layer for layer in net.head if isinstance(layer, nn.Linear)]
-        for net in (deep, shallow)
+        for net in (grown, shallow)
     ]
     pairs += zip(*linear, strict=True)
     for mine, theirs in pairs:
         if mine.weight.shape != theirs.weight.shape:
             raise ValueError(f"{theirs} does not fit {mine}")
-    for mine, theirs in pairs:
         mine.load_state_dict(theirs.state_dict())
-    names = {layer: name for name, layer in deep.named_modules()}
-    return [names[mine] for mine, _ in pairs]
+    return grown
 
 
 def by_convolution(stage: nn.Module) -> list[list[nn.Module]]:
@@ -276,7 +273,7 @@ def by_convolution(stage: nn.Module) -> list[list[nn.Module]]:
 
 
 # %%
-# Yours: print(grow(vgg.vgg_small("E"), vgg.vgg_small("A")))
+# Yours: changed(deep.state_dict(), grow(deep, shallow).state_dict()), defined below.
 
 
 # %% nbgrader={"grade": false, "grade_id": "grow_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -305,8 +302,12 @@ HEAD = ["head.1", "head.4", "head.7"]
 shallow, deep = drawn("A", 1), drawn("D", 2)
 before, from_a = state(deep), state(shallow)
 answer = grow(deep, shallow)
-assert not changed(from_a, shallow.state_dict()), "your function changed the shallow net"
-filled = changed(before, deep.state_dict())
+assert isinstance(answer, nn.Module), f"your function returned {answer!r}, no network"
+assert not changed(from_a, state(shallow)), "your function changed the shallow network"
+assert not changed(before, state(deep)), "it filled `deep` itself: fill a copy of it"
+grown = state(answer)
+assert list(grown) == list(before), "the answer has other layers than the deep network"
+filled = changed(before, grown)
 expected = ["stages.0.0", "stages.1.0", "stages.2.0", "stages.2.2", *HEAD]
 missing = [name for name in expected if name not in filled]
 hint = " (the head, too)" if set(missing) & set(HEAD) else " (stage by stage)"
@@ -315,13 +316,13 @@ extra = [name for name in filled if name not in expected]
 assert not extra, f"filled, though the paper left it random: {extra}"
 for name in filled:
     for part in ("weight", "bias"):
-        mine = deep.state_dict()[f"{name}.{part}"]
-        check.close(mine, from_a[f"{name}.{part}"], what=f"deep's {name}.{part}")
-assert answer == expected, f"your function returned {answer}, not {expected}"
+        what = f"the {part} of {name}"
+        check.close(grown[f"{name}.{part}"], from_a[f"{name}.{part}"], what=what)
 with torch.no_grad():
-    deep.stages[0][0].weight.zero_()
-    deep.head[1].bias.zero_()
-assert not changed(from_a, shallow.state_dict()), "the networks share memory: copy"
+    for weight in answer.parameters():
+        weight.zero_()
+shared = changed(from_a, state(shallow)) + changed(before, state(deep))
+assert not shared, "the answer shares memory with the networks it was made of: copy"
 
 # %% nbgrader={"grade": true, "grade_id": "grow_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other numbers of convolutions; B, C, E and A-LRN; BatchNorm in both or in one.
@@ -348,13 +349,12 @@ for from_config, config, convs, norms in [
     shallow = drawn(from_config, 3, batch_norm=norms in ("both", "shallow"))
     deep = drawn(config, 4, batch_norm=norms in ("both", "deep"))
     before, given = state(deep), state(shallow)
-    answer = grow(deep, shallow, convs)
+    now = state(grow(deep, shallow, convs))
     both = zip(convolutions(deep), convolutions(shallow), strict=True)
     partners = [pair for stages in both for pair in zip(*stages, strict=False)][:convs]
     if norms == "both":
         partners = [p for d, s in partners for p in ((d, s), (after(d), after(s)))]
     partners += [(name, name) for name in ("head.1", "head.4", "head.7")]
-    now = deep.state_dict()
     wrong = set(changed(before, now)) ^ {mine for mine, _ in partners}
     assert not wrong, f"{called}: filled by mistake, or not filled: {sorted(wrong)}"
     for mine, theirs in partners:
@@ -363,9 +363,8 @@ for from_config, config, convs, norms in [
             if layer == theirs:
                 same = torch.equal(now[f"{mine}.{part}"], value)
                 assert same, f"{called}: {mine}.{part} is not {key} of the shallow net"
-    names = [mine for mine, _ in partners]
-    assert answer == names, f"{called} returned {answer}, not {names}"
-    assert not changed(given, shallow.state_dict()), f"{called} changed the shallow net"
+    assert not changed(given, state(shallow)), f"{called} changed the shallow network"
+    assert not changed(before, state(deep)), f"{called} changed the deep network"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "grow_refuses_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -378,14 +377,12 @@ for deep, shallow, convs, what in [
     (drawn("D", 5), drawn("A", 6), -1, "-1 convolutions"),
     (drawn("D", 5), drawn("C", 6), 7, "a 1x1 kernel into a 3x3"),
 ]:
-    before, refused = state(deep), False
+    refused = False
     try:
         grow(deep, shallow, convs)
     except ValueError:
         refused = True
     assert refused, f"{what} raised no ValueError"
-    found = changed(before, deep.state_dict())
-    assert not found, f"{what}: ValueError, but {found} had been changed already"
 ### END HIDDEN TESTS
 
 # %% [markdown]

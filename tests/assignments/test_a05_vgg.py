@@ -226,42 +226,31 @@ MISTAKES = {
         "pass",
         {"grow_hidden"},
     ),
-    "copied before looking": (
-        "grow",
-        "    for mine, theirs in pairs:\n"
-        "        if mine.weight.shape != theirs.weight.shape:\n",
-        "    for mine, theirs in pairs:\n"
-        "        if mine.weight.shape == theirs.weight.shape:\n"
-        "            mine.load_state_dict(theirs.state_dict())\n"
-        "        else:\n",
-        REFUSES,
-    ),
-    "misfits passed over": (
-        "grow",
-        '            raise ValueError(f"{theirs} does not fit {mine}")\n'
-        "    for mine, theirs in pairs:\n",
-        "            continue\n",
-        REFUSES,
-    ),
     "too many wanted, all taken": (
         "grow",
         "if taken != convs:",
         "if False:",
         REFUSES,
     ),
-    "names of the shallow network's layers": (
+    "misfits passed over": (
         "grow",
-        "names = {layer: name for name, layer in deep.named_modules()}\n"
-        "    return [names[mine] for mine, _ in pairs]",
-        "names = {layer: name for name, layer in shallow.named_modules()}\n"
-        "    return [names[theirs] for _, theirs in pairs]",
-        {"grow_hidden"},
+        'raise ValueError(f"{theirs} does not fit {mine}")',
+        "continue",
+        REFUSES,
     ),
-    "nothing returned": (
+    "the deep network itself is filled": (
         "grow",
-        "return [names[mine] for mine, _ in pairs]",
-        "return None",
+        "grown = copy.deepcopy(deep)",
+        "grown = deep",
         GROW,
+    ),
+    "a shallow copy": ("grow", "copy.deepcopy(deep)", "copy.copy(deep)", GROW),
+    "nothing returned": ("grow", "return grown", "return None", GROW),
+    "a stage without room passed over": (
+        "grow",
+        'raise ValueError("a stage of the deep network has fewer convolutions")',
+        "break",
+        REFUSES,
     ),
     "channels last in the kernel": (
         "convolutional",
@@ -366,20 +355,19 @@ BODIES = {
     # name: cell, another body for its function, test cells it costs
     "convolution after convolution, not stage by stage": (
         "grow",
+        "deep = copy.deepcopy(deep)\n"
         "mine = [m for m in vgg.learnt(deep) if isinstance(m, nn.Conv2d)][:convs]\n"
         "other = [m for m in vgg.learnt(shallow) if isinstance(m, nn.Conv2d)][:convs]\n"
         "pairs = list(zip(mine, other)) + list(zip(deep.head, shallow.head))\n"
         "pairs = [p for p in pairs if hasattr(p[0], 'weight')]\n"
         "if any(a.weight.shape != b.weight.shape for a, b in pairs): raise ValueError\n"
         "for a, b in pairs: a.load_state_dict(b.state_dict())\n"
-        "names = {layer: name for name, layer in deep.named_modules()}\n"
-        "return [names[a] for a, _ in pairs]",
+        "return deep",
         GROW,
     ),
     "names of layers in place of places": (
         "grow",
-        "given = dict(shallow.named_modules())\n"
-        "found = []\n"
+        "given, deep = dict(shallow.named_modules()), copy.deepcopy(deep)\n"
         "for name, layer in deep.named_modules():\n"
         "    if hasattr(given.get(name), 'weight') and hasattr(layer, 'weight'):\n"
         "        conv = isinstance(layer, nn.Conv2d)\n"
@@ -387,8 +375,7 @@ BODIES = {
         "        convs -= conv\n"
         "        if layer.weight.shape != given[name].weight.shape: raise ValueError\n"
         "        layer.load_state_dict(given[name].state_dict())\n"
-        "        found.append(name)\n"
-        "return found",
+        "return deep",
         {"grow_hidden"} | REFUSES,
     ),
     "a field of the whole by adding kernels": (
@@ -461,12 +448,13 @@ RIGHT = {
         "            if name not in target or target[name].shape != value.shape:\n"
         "                raise ValueError(name)\n"
         "            fresh[name] = value.clone()\n"
-        "deep.load_state_dict({**target, **fresh})\n"
-        "return [a for a, _ in pairs]",
+        "answer = copy.deepcopy(deep)\n"
+        "answer.load_state_dict({**target, **fresh})\n"
+        "return answer",
     ),
     "grow with copy_ under no_grad": (
         "grow",
-        "kinds = nn.Conv2d, nn.BatchNorm2d\n"
+        "kinds, deep = (nn.Conv2d, nn.BatchNorm2d), copy.deepcopy(deep)\n"
         "wanted, jobs = convs, []\n"
         "def chunks(net, i):\n"
         "    found = []\n"
@@ -493,7 +481,7 @@ RIGHT = {
         "        mine.weight.copy_(layer.weight); mine.bias.copy_(layer.bias)\n"
         "        for a, b in zip(mine.buffers(), layer.buffers()):\n"
         "            a.copy_(b)\n"
-        "return [name for name, *_ in jobs]",
+        "return deep",
     ),
     "head as a module that unfolds": (
         "convolutional",
@@ -574,8 +562,8 @@ def test_unusual_right_answer_keeps_every_point(answer, lost):
         ("padding in pixels of the image", "field_visible", "steps of its input"),
         ("the head left out", "grow_visible", "the head, too"),
         ("copied the wrong way", "grow_visible", "changed the shallow net"),
-        ("tensors shared", "grow_visible", "share memory"),
-        ("copied before looking", "grow_refuses_hidden", "changed already"),
+        ("tensors shared", "grow_visible", "shares memory"),
+        ("the deep network itself is filled", "grow_visible", "a copy of it"),
         ("channels last in the kernel", "convolutional_visible", "channels first"),
         ("padding keeps the map's size", "convolutional_visible", "(2, 6, 1, 1)"),
         ("softmax before the average", "dense_visible", "softmax comes after"),
