@@ -443,6 +443,11 @@ for ax, network in zip(axes[1:], ("plain", "resnet"), strict=True):
 plt.show()
 
 # %% [markdown]
+# Middle and right, the record on CIFAR-10 (dotted: test error). 36 more layers raise the training error of the plain network
+# from 35.8 to 64.4 %, and that of the residual one from 26.9 to 27.6 %. So the harm is gone, and at equal depth the shortcut
+# alone is worth 9 points; four epochs are too few to see depth *pay*. In the paper's 164 it does: 8.75 %
+# test error with 20 layers, 6.97 % with 56 (Table 6; `--epochs 164` repeats it on a GPU).
+#
 # ## The gradient on its way back
 #
 # Why does the plain network fail? Batch normalisation keeps the *forward* signal at variance 1. Take networks as they are

@@ -507,7 +507,8 @@ for depth, true in {20: (269_722, 40_551_040), 110: (1_727_962, 252_887_680)}.it
     hints = {
         true[0] - 10: "the linear layer has a bias",
         true[0] - 2 * 16: "the stem has a norm, too",
-        true[0] - 2 * (2 * (depth - 2) // 6 * 112 + 16): "norms have γ and β",
+        true[0] - (depth - 2) // 3 * 112: "each norm has γ and β",
+        true[0] - 2 * (depth - 2) // 3 * 112 - 32: "norms have parameters, too",
     }
     first = f"small_cost({depth}) counts {mine[0]:,} parameters of {true[0]:,}"
     hint = hints.get(mine[0], "option A: no projections; no convolution has a bias")
