@@ -40,12 +40,12 @@ LADDER = {  # Table 3 of [1]: top-1 error (%), billion multiply-adds
     "Inception-v2": (23.4, 3.8), "+ RMSProp": (23.1, 3.8), "+ label smoothing": (22.8, 3.8),
     "+ factorised 7×7": (21.6, 4.8), "+ BN-auxiliary = v3": (21.2, 4.8),
 }
-figure, ax = plt.subplots(figsize=(6.4, 2.4))
+figure, ax = plt.subplots(figsize=(4.8, 1.9))
 for row, (error, billion) in enumerate(LADDER.values()):
-    ax.barh(row, error, color="C0", alpha=billion / 4.8)
-    ax.annotate(f" {error} %, {billion} billion", (error, row), va="center")
-ax.set_yticks(range(len(LADDER)), LADDER)
-ax.set(xlabel="top-1 error (%), one crop; the darker, the more multiply-adds", xlim=(18, 34))
+    ax.barh(row, error, color="C0")
+    ax.annotate(f" {billion}", (error, row), va="center", fontsize=8)
+ax.set_yticks(range(len(LADDER)), LADDER, fontsize=8)
+ax.set(xlabel="top-1 error (%); at the bars: 10⁹ multiply-adds", xlim=(18, 31))
 ax.invert_yaxis()
 plt.show()
 
@@ -106,7 +106,7 @@ def spread(scale: float, normalised: bool) -> list[float]:
     return found
 
 
-figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.1), sharey=True)
+figure, axes = plt.subplots(1, 2, figsize=(5.2, 1.8), sharey=True)
 for ax, normalised in zip(axes, (False, True), strict=True):
     for scale, line in ((0.5, "-"), (1.0, "--"), (1.5, ":")):
         stds = spread(scale, normalised)
@@ -136,7 +136,7 @@ def macs(*kernels) -> int:
     return flops.count(stack, (1, 16, 17, 17)).macs
 
 
-figure, ax = plt.subplots(figsize=(6.4, 2.2))
+figure, ax = plt.subplots(figsize=(4.8, 1.8))
 sides = range(3, 13, 2)
 stacks = {"3×3 kernels": lambda n: [3] * (n // 2), "1×n, n×1": lambda n: [(1, n), (n, 1)]}
 for name, stack in stacks.items():
@@ -199,7 +199,7 @@ for between in (2, 8, 16, 24):
         error.backward()
         optimizer.step()
     found[between] = 100 * error.item()
-figure, ax = plt.subplots(figsize=(5, 2))
+figure, ax = plt.subplots(figsize=(4.6, 1.8))
 print(f"the best of rank 8 misses {theory[7]:.0%}")
 ax.plot(range(1, 25), 100 * theory, label="best of rank M")
 ax.plot(found.keys(), found.values(), "o", label="trained pair")
@@ -375,7 +375,7 @@ def words(row) -> str:
     return "mean\n3×3" if row is average else "max\n3×3 /2"
 
 
-figure = plt.figure(figsize=(6.4, 4.6))
+figure = plt.figure(figsize=(6.4, 4))
 panels = [("A (35×35)", module_a(64)), ("35 to 17", REDUCTION_A), ("C (8×8)", MODULE_C),
           ("B (17×17)", module_b(160)), ("17 to 8", REDUCTION_B)]
 grid = figure.add_gridspec(2, 12, height_ratios=(3, 5))
@@ -386,8 +386,8 @@ for color, (place, (title, table)) in enumerate(zip(places, panels, strict=True)
     for x, rows in enumerate(table):
         ax.plot([x, x], [0, len(rows) - 1], color=f"C{color}", lw=1, zorder=0)
         for y, row in enumerate(rows):
-            box = {"boxstyle": "round", "fc": "white", "ec": f"C{color}"}
-            ax.text(x, y, words(row), ha="center", va="center", fontsize=6.5, bbox=box)
+            box = {"fc": "white", "ec": f"C{color}", "pad": 2}
+            ax.text(x, y, words(row), ha="center", va="center", fontsize=6, bbox=box)
     ax.set_axis_off()
 
 # %% [markdown]
@@ -565,7 +565,7 @@ check.learns(small, *batch, learning_rate=3e-3)
 import math
 
 gap = torch.linspace(-2, 14, 161)
-figure, ax = plt.subplots(figsize=(6.4, 2.2))
+figure, ax = plt.subplots(figsize=(4.8, 1.9))
 logits, label = nn.functional.pad(gap[:, None], (0, 9)), torch.zeros(161, dtype=int)
 ax.plot(gap, nn.functional.cross_entropy(logits, label, reduction="none"), label="ε = 0")
 for epsilon in (0.01, 0.1, 0.3):
@@ -574,7 +574,7 @@ for epsilon in (0.01, 0.1, 0.3):
     best = math.log(1 + 10 * (1 - epsilon) / epsilon)
     ax.plot(best, smooth(logits, label).min(), "o", color=line.get_color())
 ax.set(xlabel="right logit − wrong logits, 10 classes", ylabel="loss (nats)", ylim=(0, 3))
-ax.legend()
+ax.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
@@ -598,13 +598,13 @@ sizes = torch.cat([grad.abs().flatten() for grad in grads])
 g = torch.logspace(-6, 1, 100)
 steps = {"ε = 10⁻⁸": g / (g + 1e-8), "ε = 1, TensorFlow": g / (g.square() + 1).sqrt(),
          "ε = 1, PyTorch": g / (g + 1), "no division (SGD)": g}
-figure, ax = plt.subplots(figsize=(6.4, 2.4))
+figure, ax = plt.subplots(figsize=(5.2, 2.2))
 for (name, step), style in zip(steps.items(), ("-", "-", "--", ":"), strict=True):
     ax.loglog(g, step, style, label=name)
 low, high = sizes[sizes > 0].quantile(torch.tensor([0.05, 0.95])).tolist()
 ax.axvspan(low, high, color="0.9", label="90 % of gradients")
 ax.set(xlabel="gradient g", ylabel="step / learning rate")
-ax.legend(fontsize=8)
+ax.legend(fontsize=7)
 plt.show()
 
 # %% [markdown]
@@ -623,9 +623,8 @@ for epsilon in (0.1, 0.0):
     torch.manual_seed(0)
     trained[epsilon] = inception_small()
     recipe = Recipe(**RECIPES["digits"] | {"label_smoothing": epsilon})
-    fitted = fit(trained[epsilon], train, val, recipe, title=f"label smoothing {epsilon}")
-    histories[f"ε = {epsilon}"] = fitted
-figure, ax = plt.subplots(figsize=(6.4, 2.2))
+    histories[f"ε = {epsilon}"] = fit(trained[epsilon], train, val, recipe, quiet=True)
+figure, ax = plt.subplots(figsize=(4.8, 1.9))
 plot.curves(ax, histories)
 assert all(history[-1].val_top1 > 0.9 for history in histories.values())
 
@@ -634,20 +633,20 @@ assert all(history[-1].val_top1 > 0.9 for history in histories.values())
 # others, and how much these nine differ among themselves.
 
 # %% tags=["nbval-ignore-output"]
-figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.2))
+figure, axes = plt.subplots(1, 2, figsize=(5.6, 1.9))
 for epsilon, net in trained.items():
-    with torch.inference_mode():
-        logits = net.eval()(next(batches(val, len(val)))[0])
+    logits = net.eval()(next(batches(val, len(val)))[0]).detach()
     right = nn.functional.one_hot(val.labels, 10).bool()
     wrong = logits[~right].view(-1, 9)
     gaps, spreads = logits[right] - wrong.mean(dim=1), wrong.std(dim=1)
     axes[0].hist(gaps.numpy(), bins=40, range=(-2, 18), alpha=0.6, label=f"ε = {epsilon}")
     axes[1].hist(spreads.numpy(), bins=40, range=(0, 4), alpha=0.6)
     print(f"ε = {epsilon}: gap {gaps.mean():.1f} ± {gaps.std():.1f}, std {spreads.mean():.2f}")
-axes[0].axvline(math.log(1 + 10 * 0.9 / 0.1), color="0.3", lw=1, ls="--")
+axes[0].axvline(math.log(91), color="0.3", lw=1, ls="--")  # the target
 axes[0].set(xlabel="right logit − mean of the others", ylabel="digits")
 axes[1].set(xlabel="std of the nine wrong logits")
-axes[0].legend()
+figure.legend(loc="upper right")
+plt.show()
 
 # %% [markdown]
 # Smoothed, the right logit stands near its target of 4.5 above the others (dashed), and these are nearly equal. Without,
@@ -662,7 +661,7 @@ axes[0].legend()
 # %%
 with open(results.RESULTS / "07_inception-smoothing.csv", newline="", encoding="utf-8") as file:
     rows = list(csv.DictReader(file))
-figure, ax = plt.subplots(figsize=(6.4, 1.9))
+figure, ax = plt.subplots(figsize=(4.8, 1.5))
 names = list(dict.fromkeys(f"head {row['head']}, ε = {row['smoothing']}" for row in rows))
 for row in rows:
     name, top1 = f"head {row['head']}, ε = {row['smoothing']}", 100 * float(row["test_top1"])
@@ -694,7 +693,7 @@ if any(row.name == "cifar10" and row.path for row in data.available()):
     verified = results.verify(path)
     print(f"measured again from the stored weights: {verified.measured.top1:.2%}")
     assert verified.ok
-figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.3))
+figure, (left, right) = plt.subplots(1, 2, figsize=(6, 1.9))
 for split in ("train", "val"):
     top1 = [100 * value for value in record.history.column(f"{split}_top1")]
     left.plot(record.history.column("epoch"), top1, label=split)
