@@ -50,8 +50,8 @@ def draw_errors(ax, network: str, column: str = "train_error") -> None:
         line = ".-" if column == "train_error" else ".:"
         ax.plot(range(1, len(error) + 1), error, line, color=f"C{number}")
         if column == "train_error":
-            end = len(error), error[-1]
-            ax.annotate(f" {depth} layers", end, color=f"C{number}", va="center")
+            end, side = (len(error), error[-1]), ("top", "bottom")[number]
+            ax.annotate(f" {depth} layers", end, color=f"C{number}", va=side)
     ax.set(xlabel="epoch", xticks=range(1, 5), xlim=(0.8, 5.8), title=network)
 
 
@@ -614,9 +614,8 @@ class PreactBlock(nn.Module):
         strides = [1, stride, 1] if len(kernels) == 3 else [stride, 1]
         self.activate = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
         made = []
-        for kernel, step, before, after in zip(
-            kernels, strides, widths, widths[1:], strict=False
-        ):
+        rows = zip(kernels, strides, widths, widths[1:], strict=False)
+        for kernel, step, before, after in rows:
             made += [nn.BatchNorm2d(before), nn.ReLU()] if made else []
             made.append(nn.Conv2d(before, after, kernel, step, kernel // 2, bias=False))
         self.residual = nn.Sequential(*made)
