@@ -95,7 +95,13 @@ def test_built_and_released_notebooks_are_the_python_source(tmp_path):
 
 def test_release_keeps_answers_and_hidden_tests_to_itself():
     text = (ROOT / f"assignments/{NAME}/{NAME}.ipynb").read_text("utf-8")
-    for word in ("BEGIN SOLUTION", "BEGIN HIDDEN", "19_421_274", "def zeroed", "Marking"):
+    for word in (
+        "BEGIN SOLUTION",
+        "BEGIN HIDDEN",
+        "19_421_274",
+        "def zeroed",
+        "Marking",
+    ):
         assert word not in text
 
 
