@@ -692,11 +692,11 @@ def surface(net: nn.Module, images: data.Images, sides: Tensor) -> Tensor:
 
 
 # %% tags=["nbval-ignore-output"]
-sides = torch.linspace(-1, 1, 11)
+sides = torch.linspace(-1, 1, 9)
 figure, axes = plt.subplots(1, 3, figsize=(6.4, 2.3), sharey=True)
 for ax, name in zip(axes, ("plain-20", "plain-56", "residual-56"), strict=True):
     losses = surface(trained[name], val, sides)
-    print(name, f"{losses[5, 5]:.3f} nats at the centre, median {losses.median():.2f}")
+    print(name, f"{losses[4, 4]:.3f} nats at the centre, median {losses.median():.2f}")
     drawn = ax.contourf(sides, sides, losses.T.clamp(0.03, 30).log10(), torch.linspace(-1.5, 1.5, 13))
     ax.set(title=name, xlabel="a", aspect="equal")
 axes[0].set_ylabel("b")
