@@ -6,7 +6,7 @@ Four questions, each at two seeds, small networks throughout: does D learn from 
 random start, and does it when A's layers fill it first (section 3.1 of the paper)? What
 do better starts do? Does AlexNet's norm help A (A-LRN)? Does one 5x5 replace two 3x3
 (section 4.1)? A row of data/results/05_vgg-stagewise.csv is a run; a run with a row is
-not repeated. About 15 minutes on one core.
+not repeated. About 12 minutes on one idle core.
 """
 
 from __future__ import annotations
