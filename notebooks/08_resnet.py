@@ -29,6 +29,8 @@ import matplotlib.pyplot as plt
 from course_lib import data, flops, results
 from course_lib.train import Recipe, evaluate, fit
 
+plt.style.use("course_lib.course")
+
 # %% [markdown]
 # ## Where we stand
 #
