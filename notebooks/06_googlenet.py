@@ -654,8 +654,8 @@ ax.grid(False)
 plt.show()
 
 # %% [markdown]
-# The 1×1 and 3×3 branches have three quarters of the channels and most of the say; pooling can be spared in any module, the 5×5
-# branch from 4a on, on digits of one size. After 4e hardly anything is missed: the heads have shown why.
+# The 1×1 and 3×3 branches have three quarters of the channels and most of the say; without pooling little is lost in any module, nor without
+# the 5×5 branch from 4b on, on digits of one size. After 4e hardly anything is missed: the heads have shown why.
 #
 # **On CIFAR-10**: the record of `course train 06_googlenet --data cifar10`. Are the stored weights those that scored so
 # (`course results verify` asks of all 10,000 test images)? And are
