@@ -416,7 +416,7 @@ plt.show()
 #
 # ## Training
 #
-# Expected: 10 epochs on 1,429 digits in about 10 seconds on two cores, 95 % validation top-1 (one seed; of 184
+# Expected: 10 epochs on 1,429 digits in about 10 seconds on two cores, 95 % validation top-1 (one seed; of 185
 # images, so ± 2 % is chance). No reflection here: the mirror image of a digit is no digit.
 
 # %% tags=["export"]

@@ -576,7 +576,7 @@ check.learns(small, batch, labels, steps=30)
 # %% [markdown]
 # ## Training
 #
-# Expected: 4 epochs on 1,429 digits in about half a minute on one core, 98 % validation top-1 (one seed; of 184 images, so
+# Expected: 4 epochs on 1,429 digits in about half a minute on one core, 98 % validation top-1 (one seed; of 185 images, so
 # ± 2 % is chance). The trainer sees a tuple and adds 0.3 of each head's loss; in eval mode it sees logits alone. Afterwards we ask
 # the heads, too, which no one does again: how much of the answer is known after three modules of nine, and after six?
 

@@ -614,7 +614,7 @@ plt.show()
 # ## Training
 #
 # The paper's recipe as it stands, on 1,429 digits, with ε = 0.1 and without. Expected: six epochs in about 15 seconds each
-# way, 95 % validation top-1 or more (one seed; of 184 images, so ± 2 % is chance).
+# way, 95 % validation top-1 or more (one seed; of 185 images, so ± 2 % is chance).
 
 # %% tags=["nbval-ignore-output"]
 train, val, test = (load("digits", part, size=32, channels=3) for part in data.SPLITS)

@@ -661,7 +661,7 @@ with torch.device("meta"):
 # How does the loss look from where training ended? Li et al. [5] walk from the weights $\theta$ along two random directions,
 # $\mathcal E(\theta + a\,\delta + b\,\eta)$. As a ReLU network with batch normalisation does not notice the length of a filter,
 # a fixed step would be long for a short filter and short for a long one; so every filter of $\delta$ gets the norm of its
-# filter in $\theta$. Here: the digits' networks of above, 184 validation images.
+# filter in $\theta$. Here: the digits' networks of above, 185 validation images.
 #
 # And what does a single block matter? If a residual block only adds, the network should survive without any one of
 # them; a plain network, whose layers each replace their input, should not [6]. Replace one block by the
