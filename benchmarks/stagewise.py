@@ -6,7 +6,7 @@ Four questions, each at two seeds, small networks throughout: does D learn from 
 random start, and does it when A's layers fill it first (section 3.1 of the paper)? What
 do better starts do? Does AlexNet's norm help A (A-LRN)? Does one 5x5 replace two 3x3
 (section 4.1)? A row of data/results/05_vgg-stagewise.csv is a run; a run with a row is
-not repeated. About 12 minutes on one idle core.
+not repeated. About 20 minutes on one core.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from course_lib.train import History, Recipe, TrainingError, evaluate, fit
 VGG = notebook.load("05_vgg")
 TABLE = results.RESULTS / "05_vgg-stagewise.csv"
 IMAGES = 5_000  # of the training images; the whole test set
-EPOCHS = {"stagewise": 10, "start": 10, "norm": 6, "kernels": 6}
+EPOCHS = {"stagewise": 10, "start": 10, "norm": 20, "kernels": 20}
 RECIPE = {
     "batch_size": 32,
     "learning_rate": 0.01,
