@@ -17,7 +17,7 @@ demo: $(STAMP) ## train, count, release, grade a sample class: two minutes
 
 test: $(STAMP) ## all that CI runs: lint, tests, notebooks, assignments
 	@ruff check . && ruff format --check .
-	@pytest --nbval -n 2 --dist loadfile tests notebooks
+	@OMP_NUM_THREADS=1 pytest --nbval -n 2 --dist loadfile tests notebooks  # a core each
 
 quick: $(STAMP) ## the tests for each edit, under a minute
 	@ruff check . && pytest -q -m "not slow" tests
