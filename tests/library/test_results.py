@@ -116,6 +116,7 @@ def test_a_damaged_record_is_named(copy):
         results.read(copy.with_name("other.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     "path", sorted(results.RESULTS.glob("*.json")), ids=lambda p: p.stem
