@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import shutil
 from pathlib import Path
@@ -11,8 +10,7 @@ import pytest
 import torch
 
 from course_lib import data, notebook, results
-from course_lib.grading import build, execute, release
-from course_lib.notebook import ROOT
+from course_lib.grading import execute
 from course_lib.train import History, Recipe
 
 # slow: the solution trains, once
@@ -68,23 +66,6 @@ def lost(folder, solved):
     return lost
 
 
-def test_points_are_twenty_and_those_of_the_headings():
-    manual = execute.points(NAME, manual=True)
-    assert sum(POSSIBLE.values()) == 18
-    assert sum(manual.values()) == 2
-    text = "\n".join(cell.source for cell in execute.notebook(NAME).cells)
-    starts = {1: "lrn", 2: ("colours", "fancy"), 3: ("predict", "price")}
-    starts |= {4: ("elu", "race"), 5: "hand_in", 6: "six_times"}
-    for number, names in starts.items():
-        total = sum(
-            p for name, p in (POSSIBLE | manual).items() if name.startswith(names)
-        )
-        heading = next(
-            row for row in text.splitlines() if row.startswith(f"### {number} ·")
-        )
-        assert heading.endswith(f"({total} points)"), heading
-
-
 def test_solution_gets_every_point(solved):
     assert solved.errors == {}
     assert solved.points == POSSIBLE
@@ -99,55 +80,6 @@ def test_hand_in_is_trained_from_nothing(tmp_path):
 def test_empty_answer_fails_every_test_cell(tmp_path):
     changes = {name: execute.cleared(source) for name, source in SOLVED.items()}
     assert execute.score(NAME, tmp_path, changes).lost == set(POSSIBLE)
-
-
-def test_no_test_cell_ends_with_a_value():
-    """nbgrader takes a number that a cell ends with for its points."""
-    for name in POSSIBLE:
-        assert not isinstance(ast.parse(SOLVED[name]).body[-1], ast.Expr), name
-
-
-def test_built_notebook_is_the_python_source(tmp_path):
-    (tmp_path / "solutions").mkdir()
-    shutil.copy(ROOT / "solutions" / f"{NAME}.py", tmp_path / "solutions")
-    fresh = build(NAME, tmp_path).read_bytes()
-    assert fresh == (ROOT / f"solutions/{NAME}/{NAME}.ipynb").read_bytes()
-
-
-def test_release_is_what_the_solution_gives_twice(tmp_path):
-    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
-    (tmp_path / "solutions").mkdir()
-    shutil.copy(ROOT / "solutions" / f"{NAME}.py", tmp_path / "solutions")
-    committed = {
-        p.name: p.read_bytes() for p in (ROOT / "assignments" / NAME).iterdir()
-    }
-    for database in (False, True):
-        (made,) = release([NAME], tmp_path, database=database)
-        assert {p.name: p.read_bytes() for p in made.iterdir()} == committed
-    assert (tmp_path / "gradebook.db").exists()
-
-
-def test_release_keeps_answers_and_hidden_tests_to_itself():
-    text = (ROOT / f"assignments/{NAME}/{NAME}.ipynb").read_text("utf-8")
-    for word in (
-        "BEGIN SOLUTION",
-        "BEGIN HIDDEN",
-        "lrn_reference",
-        "1_327_488",
-        "Marking",
-    ):
-        assert word not in text
-    released = execute.named(execute.notebook(NAME, "assignments").cells)
-    for name, source in SOLVED.items():
-        body = execute.SOLUTION.search(source)
-        for line in body.group().splitlines()[1:-1] if body else []:
-            if len(line.strip()) > 30 and "raise ValueError" not in line:
-                assert line.strip() not in released[name].source
-    for name in POSSIBLE:
-        if name.endswith("_hidden"):
-            first, *rest = released[name].source.splitlines()
-            assert first.startswith("# Hidden: ")
-            assert rest == []
 
 
 MISTAKES = {

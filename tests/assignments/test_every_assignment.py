@@ -1,0 +1,78 @@
+"""What holds for every assignment: points, building, releasing, nothing given away."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+
+import pytest
+
+from course_lib.grading import build, execute, release
+from course_lib.notebook import ROOT
+
+NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("a[0-9]*.py"))
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", NAMES)]
+
+
+def test_points_are_twenty_and_those_of_the_headings(name):
+    automatic, manual = execute.points(name), execute.points(name, manual=True)
+    assert (sum(automatic.values()), sum(manual.values())) == (18, 2)
+    promised, found = {}, {}
+    for cell in execute.notebook(name).cells:
+        heading = re.search(r"^### (\d+) · .* \((\d+) points?\)$", cell.source, re.M)
+        if cell.cell_type == "markdown" and heading:
+            number, points = map(int, heading.groups())
+            promised[number] = points
+        worth = cell.metadata.get("nbgrader", {}).get("points", 0)
+        if worth:
+            found[number] = found.get(number, 0) + worth
+    assert found == promised
+
+
+def test_no_test_cell_ends_with_a_value(name):
+    """nbgrader takes a number that a cell ends with for its points."""
+    cells = execute.named(execute.notebook(name).cells)
+    for cell in execute.points(name):
+        assert not isinstance(ast.parse(cells[cell].source).body[-1], ast.Expr), cell
+
+
+def alone(folder, name):
+    """Copy what an assignment is made from into an empty folder."""
+    (folder / "solutions").mkdir()
+    shutil.copy(ROOT / "nbgrader_config.py", folder)
+    shutil.copy(ROOT / "solutions" / f"{name}.py", folder / "solutions")
+
+
+def test_built_notebook_is_the_python_source(name, tmp_path):
+    alone(tmp_path, name)
+    fresh = build(name, tmp_path).read_bytes()
+    assert fresh == (ROOT / f"solutions/{name}/{name}.ipynb").read_bytes()
+
+
+def test_release_is_what_the_solution_gives_twice(name, tmp_path):
+    alone(tmp_path, name)
+    committed = {
+        p.name: p.read_bytes() for p in (ROOT / "assignments" / name).iterdir()
+    }
+    for database in (False, True):
+        (made,) = release([name], tmp_path, database=database)
+        assert {p.name: p.read_bytes() for p in made.iterdir()} == committed
+
+
+def test_release_keeps_answers_and_hidden_tests_to_itself(name):
+    text = (ROOT / f"assignments/{name}/{name}.ipynb").read_text("utf-8")
+    for word in ("BEGIN SOLUTION", "BEGIN HIDDEN", "Marking"):
+        assert word not in text
+    solved = execute.named(execute.notebook(name).cells)
+    released = execute.named(execute.notebook(name, "assignments").cells)
+    for cell, source in ((c, solved[c].source) for c in solved):
+        body = execute.SOLUTION.search(source)
+        for line in body.group().splitlines()[1:-1] if body else []:
+            if len(line.strip()) > 30 and "raise ValueError" not in line:
+                assert line.strip() not in released[cell].source
+    for cell in execute.points(name):
+        if cell.endswith("_hidden"):
+            first, *rest = released[cell].source.splitlines()
+            assert first.startswith("# Hidden: ")
+            assert rest == []
