@@ -2,9 +2,26 @@
 
 scale_space, keypoints and describe are sections 3 to 6 of Lowe's paper, in this order;
 sift puts them together; inputs says what counts as an image.
+
+words, fisher and pyramid turn an image's descriptors into one row for a classifier:
+encoder is what they share, kmeans and mixture learn their words, sets says what counts
+as a list of descriptor sets.
 """
 
+from course_lib.classical.fisher import FisherVector
 from course_lib.classical.inputs import ImageError
+from course_lib.classical.pyramid import SpatialPyramid
+from course_lib.classical.sets import CodebookError
 from course_lib.classical.sift import Features, Sift
+from course_lib.classical.words import BagOfWords, Vlad
 
-__all__ = ["Features", "ImageError", "Sift"]
+__all__ = [
+    "BagOfWords",
+    "CodebookError",
+    "Features",
+    "FisherVector",
+    "ImageError",
+    "Sift",
+    "SpatialPyramid",
+    "Vlad",
+]

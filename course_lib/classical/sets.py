@@ -1,0 +1,311 @@
+"""What counts as a list of descriptor sets; passes through it, batch by batch.
+
+A list of sets may be lazy and larger than memory: it is only ever gone through in
+order, and one batch of it is held at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_lib.errors import CourseError
+
+
+class CodebookError(CourseError, ValueError):
+    """Descriptors that cannot be encoded, or a codebook that cannot be learnt."""
+
+
+class Batch(NamedTuple):
+    """Some images in a row, their descriptors one below the other."""
+
+    descriptors: Tensor  # (m, D)
+    lengths: Tensor  # (N,) int64 on the CPU, of sum m: descriptors an image
+    keypoints: Tensor | None  # (m, 4) where they are asked for
+
+
+class Set(NamedTuple):
+    descriptors: np.ndarray | Tensor  # (n, D)
+    keypoints: np.ndarray | Tensor | None  # (n, 4)
+
+
+def batches(
+    sets,
+    rows: int,
+    images: int | None = None,
+    width: int | None = None,
+    keypoints: bool = False,
+    dtype: torch.dtype = torch.float32,
+    device="cpu",
+    title: str | None = None,
+) -> Iterator[Batch]:
+    """Go through sets in order, so many together as have at most `rows` descriptors.
+
+    sets: a sequence with an item an image: (keypoints, descriptors), or descriptors
+        alone, (n, D); n may be 0. A set of more than `rows` is a batch of its own.
+    images: at most so many together.  width: D, where it is known.
+    title: of a progress bar, or None for none.
+    Raises CodebookError that names the first image which is none of these.
+    """
+    check(sets)
+    held, count, number = [], 0, -1
+    for number, item in enumerate(shown(sets, title, len(sets))):
+        one = as_set(item, number, keypoints)
+        length = len(one.descriptors)
+        if length:
+            width = width or one.descriptors.shape[1]
+            if one.descriptors.shape[1] != width:
+                raise CodebookError(
+                    f"the descriptors of image {number} have "
+                    f"{one.descriptors.shape[1]} entries: expected {width}, as before"
+                )
+        if held and (count + length > rows or len(held) == images):
+            yield stacked(held, number - len(held), width, dtype, device)
+            held, count = [], 0
+        held.append(one)
+        count += length
+    if number + 1 != len(sets):
+        raise CodebookError(
+            f"the sequence says that it has {len(sets)} images, but gave {number + 1}"
+        )
+    if held:
+        yield stacked(held, number + 1 - len(held), width, dtype, device)
+
+
+def check(sets) -> None:
+    if isinstance(sets, (str, bytes)) or not hasattr(sets, "__len__"):
+        raise CodebookError(
+            f"the descriptors are a {type(sets).__name__}: expected a sequence with "
+            "one set an image, that can be gone through again; make it a list"
+        )
+    if hasattr(sets, "keypoints"):
+        raise CodebookError(
+            "these are the features of one image: expected a list; pass [features]"
+        )
+    if getattr(sets, "ndim", 1) == 2:
+        raise CodebookError(
+            f"the descriptors are one array {tuple(sets.shape)}: expected a list of "
+            "sets; for a single image, [descriptors]"
+        )
+
+
+def as_set(item, number: int, keypoints: bool) -> Set:
+    points = None
+    if isinstance(item, tuple):
+        if len(item) != 2:
+            raise CodebookError(
+                f"image {number} is a tuple of {len(item)}: expected (keypoints, "
+                "descriptors)"
+            )
+        points, item = item
+    elif keypoints:
+        raise CodebookError(
+            f"image {number} has descriptors alone: a pyramid asks where they are; "
+            "pass (keypoints, descriptors), as Sift gives them"
+        )
+    descriptors = as_rows(item, f"the descriptors of image {number}")
+    if not keypoints:
+        return Set(descriptors, None)
+    points = as_rows(points, f"the keypoints of image {number}")
+    if len(points) != len(descriptors) or (len(points) and points.shape[1] < 2):
+        raise CodebookError(
+            f"image {number} has keypoints {tuple(points.shape)} for "
+            f"{len(descriptors)} descriptors: expected a row each, x and y first"
+        )
+    return Set(descriptors, points)
+
+
+def as_rows(values, name: str) -> np.ndarray | Tensor:
+    """Return values as they are, if they are numbers in rows."""
+    if not isinstance(values, Tensor):
+        try:
+            values = np.asarray(values)
+        except ValueError:  # a list of unequal lists
+            values = np.asarray(None)
+        if values.dtype.kind not in "fiu":
+            raise CodebookError(f"{name} are no array of numbers: expected (n, D)")
+    if values.ndim == 1 and len(values) == 0:
+        return values.reshape(0, 0)
+    if values.ndim != 2:
+        raise CodebookError(
+            f"{name} have the shape {tuple(values.shape)}: expected (n, D), a row a "
+            "descriptor"
+        )
+    return values
+
+
+def stacked(held: list[Set], first: int, width, dtype, device) -> Batch:
+    lengths = torch.tensor([len(one.descriptors) for one in held])
+    full = [one for one in held if len(one.descriptors)]
+    descriptors = joined([one.descriptors for one in full], width or 0, dtype, device)
+    found = {"descriptors": descriptors}
+    if held[0].keypoints is not None:
+        places = [one.keypoints[:, :2] for one in full]
+        found["keypoints"] = joined(places, 2, dtype, device)
+    for what, values in found.items():
+        if not math.isfinite(values.sum()):  # or finite, and too large for a sum
+            refuse_infinite(values, lengths, first, what)
+    return Batch(descriptors, lengths, found.get("keypoints"))
+
+
+def joined(parts: list, width: int, dtype: torch.dtype, device) -> Tensor:
+    if not parts:
+        return torch.zeros(0, width, dtype=dtype, device=device)
+    if any(isinstance(part, Tensor) for part in parts):
+        options = {"dtype": dtype, "device": device}
+        return torch.cat(
+            [torch.as_tensor(part).detach().to(**options) for part in parts]
+        )
+    kind = str(dtype).removeprefix("torch.")
+    # a copy, so that read-only arrays (memory maps) stay what they are
+    return torch.from_numpy(np.concatenate(parts, dtype=kind, casting="unsafe")).to(
+        device
+    )
+
+
+def refuse_infinite(values: Tensor, lengths: Tensor, first: int, what: str) -> None:
+    for number, part in enumerate(values.split(lengths.tolist()), first):
+        if not part.isfinite().all():
+            raise CodebookError(
+                f"the {what} of image {number} hold NaN or infinity: expected finite "
+                "numbers; see how they were made"
+            )
+
+
+class Source:
+    """Descriptors to learn from, that can be gone through again and again.
+
+    Iterating gives them in parts (m, D).  seeds: (s, D), a few of them, drawn
+    uniformly.  count: how many there are.
+    """
+
+    def __init__(self, parts: Iterable[Tensor], seeds: Tensor, count: int):
+        self.parts, self.seeds, self.count = parts, seeds, count
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.parts)
+
+    def mapped(self, change) -> Source:
+        """Return the descriptors as `change` makes them; memory stays what it is."""
+        held = isinstance(self.parts, tuple)
+        parts = tuple(map(change, self)) if held else Stream(self, change)
+        return Source(parts, change(self.seeds), self.count)
+
+
+class Stream:
+    """An iterable that makes its parts anew each time it is gone through."""
+
+    def __init__(self, parts: Iterable, change):
+        self.parts, self.change = parts, change
+
+    def __iter__(self):
+        return map(self.change, self.parts)
+
+
+class Passes:
+    """The batches of `batches(**options)`, as often as they are asked for."""
+
+    def __init__(self, **options):
+        self.options = options
+
+    def __iter__(self) -> Iterator[Batch]:
+        return batches(**self.options)
+
+
+def draw(
+    sets, samples: int | None, seeds: int, random: np.random.RandomState, **options
+) -> Source:
+    """Draw `samples` descriptors, or take all (None), to learn from.
+
+    Which are drawn, and which of them are seeds, depends on `random` alone, not on how
+    the descriptors are split into images or batches.
+    options: as of `batches`.
+    """
+    title, device = options.pop("title"), options.pop("device")
+    through = Passes(sets=sets, title=title, **options)
+    kept, keys, count = reservoir(through, samples or seeds, random)
+    few = kept[smallest(keys, seeds)].to(device)
+    if samples is None:
+        stream = Passes(sets=sets, device=device, **options)
+        return Source(Stream(stream, lambda batch: batch.descriptors), few, count)
+    return Source(kept.to(device).split(options["rows"]), few, len(kept))
+
+
+def reservoir(
+    through: Iterable[Batch], size: int, random: np.random.RandomState
+) -> tuple[Tensor, np.ndarray, int]:
+    """Return `size` descriptors drawn uniformly in one pass, keys, and how many passed.
+
+    Every descriptor gets a random key, and the smallest keys stay (Efraimidis and
+    Spirakis, 2006, all weights 1): exact, and without a loop over descriptors.
+    """
+    kept, keys, count, limit = [], [], 0, 1.0
+    for batch in through:
+        key = random.random_sample(len(batch.descriptors))
+        low = key < limit
+        kept.append(batch.descriptors[torch.from_numpy(low)])
+        keys.append(key[low])
+        count += len(key)
+        if sum(map(len, keys)) > 2 * size:
+            kept, keys = trimmed(kept, keys, size)
+            limit = keys[0].max()
+    if not count:
+        raise CodebookError("no image has a descriptor: there is nothing to learn from")
+    kept, keys = trimmed(kept, keys, size)
+    return kept[0], keys[0], count
+
+
+def trimmed(kept: list[Tensor], keys: list[np.ndarray], size: int):
+    rows = [part for part in kept if len(part)]
+    rows, key = torch.cat(rows), np.concatenate(keys)
+    chosen = smallest(key, size)
+    return [rows[chosen]], [key[chosen]]
+
+
+def smallest(keys: np.ndarray, size: int) -> np.ndarray:
+    """Return the places of the smallest keys, in order of place."""
+    if len(keys) <= size:
+        return np.arange(len(keys))
+    return np.sort(np.argpartition(keys, size - 1)[:size])
+
+
+def shown(items: Iterable, title: str | None, total: int) -> Iterator:
+    """Give items one by one; with a title, behind a progress bar on stdout."""
+    if title is None:
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(file=sys.stdout)) as bar:
+        yield from bar.track(items, total=total, description=title)
+
+
+def whole(name: str, value, low: int = 1) -> None:
+    """Refuse a parameter that is no integer of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise CodebookError(
+            f"{name} is {value!r}: expected an integer of at least {low}"
+        )
+
+
+def real(name: str, value, low: float = 0, high: float = math.inf) -> None:
+    """Refuse a parameter that does not lie in [low, high]."""
+    if not isinstance(value, Real) or not low <= value <= high:
+        raise CodebookError(
+            f"{name} is {value!r}: expected a number from {low} to {high}"
+        )
+
+
+def one_of(name: str, value, choices: tuple) -> None:
+    """Refuse a parameter that is none of the choices."""
+    if value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise CodebookError(f"{name} is {value!r}: expected one of {listed}")
