@@ -32,7 +32,7 @@ from course_lib.classical.sets import (
     whole,
 )
 
-ROW_BYTES = 2**26  # of the rows that are made at once
+ROW_BYTES = {"cpu": 2**22, "cuda": 2**26}  # made at once: a CPU's cache holds few
 SEEDS_A_WORD = 32  # descriptors from which the first words are chosen
 
 
@@ -69,13 +69,15 @@ class SetTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         coder, settings = self._coder(), self._settings()
+        device = settings._device()
+        room = ROW_BYTES.get(device.type, ROW_BYTES["cpu"])
         options = {
             "rows": settings.batch_size,
-            "images": max(1, ROW_BYTES // (4 * self._n_features_out)),
+            "images": max(1, room // (4 * self._n_features_out)),
             "width": self.n_features_in_,
             "keypoints": self.needs_keypoints,
             "dtype": coder.dtype,
-            "device": settings._device(),
+            "device": device,
             "title": f"{type(self).__name__}: encode" if settings.verbose else None,
         }
         begin, rows = 0, None
@@ -204,6 +206,8 @@ def signed_power(values: Tensor, power: float) -> Tensor:
     """Return sign(v) |v|ᵖ: power normalisation."""
     if power == 1:
         return values
+    if power == 0:
+        return values.sign()  # 0⁰ is 1, but 0 has no sign
     size = values.abs()
     size = size.sqrt_() if power == 0.5 else size.pow_(power)
     return size.copysign_(values)

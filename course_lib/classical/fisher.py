@@ -12,7 +12,6 @@ from course_lib.classical.encoder import (
     signed_power,
     sums_of_products,
     sums_of_rows,
-    unit,
 )
 from course_lib.classical.kmeans import kmeans, seed
 from course_lib.classical.mixture import Mixture, Posterior, em, start
@@ -112,42 +111,68 @@ class Gradients:
     """The steps of a Fisher vector; see Coder.
 
     power: of the improved normalisation, or None for the gradient as it is.
+
+    Equations 16 to 18 of Sánchez et al., the last one negated, with x and μ from the
+    mixture's mean: a component's gradients are, with S = Σ γ [1, x, x²],
+
+        by its weight:     (S₀ - n w) / √w
+        by its means:      (S₁ - S₀ μ) a                            a = 1 / (√w σ)
+        by its deviations: (S₀ (σ² - μ²) + 2 μ S₁ - S₂) b           b = 1 / (√(2w) σ²)
+
+    all divided by n. S₁ and S₂ are scaled and shifted together, in place, and what that
+    leaves to do in the last line is to add the second line's result times 2 μ b / a:
+    rows are long, and each pass through them costs as much as a product of matrices.
     """
 
     def __init__(self, mixture: Mixture, pca: PCA | None, power: float | None):
-        self.dtype, self.mixture = mixture.means.dtype, mixture
-        self.pca, self.power = pca, power
+        self.dtype, self.pca, self.power = mixture.means.dtype, pca, power
         self.posterior = Posterior(mixture)
-        self.means = mixture.means - self.posterior.centre
+        weights, means, variances = (part.double() for part in mixture)
+        means, root = means - self.posterior.centre, weights.sqrt()[:, None]
+        by_mean = 1 / (root * variances.sqrt())
+        by_deviation = 1 / (2**0.5 * root * variances)
+        scale = torch.cat([by_mean, -by_deviation], dim=1)
+        shift = [-means * by_mean, (variances + means.square()) * by_deviation]
+        self.weights, self.scale = mixture.weights, scale.to(mixture.means)
+        self.shift = torch.cat(shift, dim=1).to(mixture.means)
+        self.cross = (2 * means * by_deviation / by_mean).to(mixture.means)
 
     def assign(self, descriptors: Tensor) -> tuple[Tensor, Tensor]:
-        powers = self.posterior.powers(
-            self.pca(descriptors) if self.pca else descriptors
-        )
+        """Return posteriors γ (m, K) and [x, x²] (m, 2D)."""
+        reduced = self.pca(descriptors) if self.pca else descriptors
+        powers = self.posterior.powers(reduced)
         return self.posterior(powers), powers
 
     def pool(self, assigned: tuple[Tensor, Tensor], lengths: Tensor):
-        """Return of each segment: n, Σ γ (S, K) and Σ γ [x, x²] (S, K, 2D)."""
+        """Return of each segment: n (S,), Σ γ (S, K) and Σ γ [x, x²] (S, K, 2D)."""
         shares, powers = assigned
-        counts = lengths.to(shares)
         sums = sums_of_products(shares, powers, lengths)
-        return counts, sums_of_rows(shares, lengths), sums
+        return lengths.to(shares), sums_of_rows(shares, lengths), sums
 
     def encode(self, sums: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        """Equations 16 to 18 of Sánchez et al., divided by n, the last one negated."""
         counts, shares, products = sums
-        weights, _, variances = self.mixture
-        means, root = self.means, weights.sqrt()
-        count = counts.clamp(min=1)[:, None]
-        shares = (shares / count)[:, :, None]  # (S, K, 1)
-        x, squares = (products / count[:, :, None]).chunk(2, dim=2)  # (S, K, D)
-        by_weights = (shares[:, :, 0] - weights) / root
-        by_means = (x - shares * means) / (root[:, None] * variances.sqrt())
-        spread = shares * (variances - means.square()) + 2 * x * means - squares
-        by_deviations = spread / (2**0.5 * root[:, None] * variances)
-        parts = by_weights, by_means.flatten(1), by_deviations.flatten(1)
-        rows = torch.cat(parts, dim=1) * (counts > 0)[:, None]
-        return rows if self.power is None else unit(signed_power(rows, self.power))
+        segments, words, twice = products.shape
+        by_weights = (shares - counts[:, None] * self.weights) / self.weights.sqrt()
+        both = (products * self.scale).addcmul_(shares[:, :, None], self.shift)
+        by_means, by_deviations = both.chunk(2, dim=2)  # (S, K, D)
+        by_deviations.addcmul_(by_means, self.cross)
+        if self.power is None:
+            factor = 1 / counts.clamp(min=1)
+        else:  # the length is made 1: nothing is divided by n
+            by_weights = signed_power(by_weights, self.power)
+            both = signed_power(both, self.power)
+            by_means, by_deviations = both.chunk(2, dim=2)
+            length = by_weights.square().sum(1) + both.flatten(1).square().sum(1)
+            factor = torch.where(length > 0, length, 1).rsqrt()
+        rows = products.new_empty(segments, words + words * twice)
+        parts = rows.split([words, words * twice // 2, words * twice // 2], dim=1)
+        for part, values in zip(
+            parts, (by_weights, by_means, by_deviations), strict=True
+        ):
+            shape = values.shape
+            scaled = factor.view(-1, *[1] * (len(shape) - 1))
+            torch.mul(values, scaled, out=part.view(shape))
+        return rows
 
 
 class PCA(NamedTuple):
