@@ -1,0 +1,837 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 02 · SIFT
+#
+# Search for points in scale as well as in x and y, describe each in a frame of its own, and most are found and recognised
+# again after any turn, any zoom and any change of brightness.
+#
+# | paper | year | detects | descriptor | published | this notebook |
+# |---|---|---|---|---|---|
+# | Lowe [1] | 2004 | blobs: extrema of a difference of Gaussians in x, y and scale | 4 × 4 cells × 8 orientations = 128 numbers | about 2000 features in a photo of 500×500; in another, 832 extrema of which 536 are kept (Figure 5) | half a minute on two CPU cores |
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from sklearn.datasets import load_sample_images
+
+from course_lib import check, plot
+from course_lib.classical import Sift
+
+plt.style.use("course_lib.course")
+set_matplotlib_formats("jpeg", pil_kwargs={"quality": 68, "optimize": True})
+SMOOTH = {"interpolation": "antialiased"}  # photos that are drawn smaller than they are
+
+# %% [markdown]
+# ## Where we stand
+#
+# How do we know that two photos show the same thing? Compare the pixels around a point. To see how far that goes we need
+# two views of which the truth is known: turn, zoom and tilt a photo ourselves, and keep the **homography**, the
+# 3×3 matrix $H$ that sends a point $(x, y)$ of the first view to the second: $(u, v, w) = H (x, y, 1)$, there
+# $(u/w,\, v/w)$. The first pixel has its centre at $x = y = 0$; $y$ points down, so angles run clockwise on the screen.
+#
+# The experiment: 300 places with some texture, of each the 16×16 pixels around it, made free of brightness and contrast
+# (mean 0, length 1). In the second view we even *give away* where each place went. Is the patch there more like its first
+# view than like the other 299?
+
+# %% tags=["export"]
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def sample(images: Tensor, x: Tensor, y: Tensor, mode="bilinear", outside="zeros"):
+    """Return what images (C, H, W) show at x, y (both of one shape S): (C, *S)."""
+    height, width = images.shape[-2:]
+    grid = torch.stack([2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1], dim=-1)
+    options = {"mode": mode, "padding_mode": outside, "align_corners": True}
+    found = F.grid_sample(images[None], grid.reshape(1, -1, 1, 2).to(images), **options)
+    return found.reshape(-1, *x.shape)
+
+
+def blur(image: Tensor, sigma: float) -> Tensor:
+    """Convolve (H, W) with a Gaussian of `sigma` pixels; the border repeats outside."""
+    radius = math.ceil(4 * sigma)
+    kernel = torch.exp(-(torch.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).to(image)
+    for _ in range(2):  # a Gaussian of x and y is a product: rows, then columns
+        padded = F.pad(image[None], (radius, radius), mode="replicate")[0]
+        image = (padded.unfold(1, len(kernel), 1) @ kernel).T
+    return image
+
+
+# %% tags=["export"]
+CAMERA = 0.5  # blur that a photo is assumed to have, in pixels; section 3.3
+
+
+def project(homography: Tensor, points: Tensor) -> Tensor:
+    """Send points (n, 2), x and y, through a homography (3, 3)."""
+    u, v, w = homography @ F.pad(points.to(homography), (0, 1), value=1.0).T
+    return torch.stack([u / w, v / w], dim=1)
+
+
+def view(image: Tensor, degrees=0.0, zoom=1.0, tilt=0.0) -> tuple[Tensor, Tensor]:
+    """Return (H, W), in [0, 1], seen otherwise, and the homography (3, 3) to there.
+
+    tilt: how much nearer the right side is than the left. Beyond the border the photo
+    is mirrored. Before it shrinks it is blurred, so that the camera's blur stays.
+    """
+    shape = [round(zoom * side) for side in image.shape]
+    cos, sin = (zoom * f(math.radians(degrees)) for f in (math.cos, math.sin))
+    turn = [[cos, -sin, 0], [sin, cos, 0], [-tilt / image.shape[1], 0, 1]]
+    before, after = (torch.eye(3, dtype=torch.float64) for _ in range(2))
+    before[:2, 2] = -(torch.tensor(image.shape[::-1]) - 1) / 2
+    after[:2, 2] = (torch.tensor(shape[::-1]) - 1) / 2
+    homography = after @ torch.tensor(turn, dtype=torch.float64) @ before
+    places = torch.cartesian_prod(*(torch.arange(side) for side in shape)).flip(1)
+    x, y = project(homography.inverse(), places).T
+    sharp = blur(image, CAMERA * math.sqrt(1 / zoom**2 - 1)) if zoom < 1 else image
+    seen = sample(sharp[None], x, y, "bicubic", "reflection")
+    return seen.view(shape).clamp(0, 1), homography
+
+
+# %% tags=["check"]
+square = torch.rand(21, 21)
+turned, homography = view(square, degrees=90)
+check.close(turned, square.rot90(-1), atol=1e-4, what="a quarter turn, clockwise")
+check.close(view(square)[0], square, atol=1e-4, what="no turn at all")
+corners = torch.tensor([[0.0, 0], [20, 0], [20, 20]])
+there = project(homography, corners)
+check.close(there, [[20, 0], [20, 20], [0, 20]], atol=1e-9, what="three corners")
+check.close(project(homography.inverse(), there), corners, what="and back")
+
+# %%
+LUMA = np.array([0.299, 0.587, 0.114])  # of red, green and blue; Rec. 601
+china, flower = (torch.tensor(photo @ LUMA / 255).float() for photo in load_sample_images().images)
+
+
+def patches(image: Tensor, points: Tensor, side: int = 16) -> Tensor:
+    """Return the pixels around points (n, 2), free of brightness and contrast: (n, side²)."""
+    ticks = torch.arange(side) - (side - 1) / 2
+    rows, columns = torch.meshgrid(ticks, ticks, indexing="ij")
+    x, y = (points[:, axis, None] + grid.flatten() for axis, grid in enumerate((columns, rows)))
+    found = sample(image[None], x, y)[0]
+    return F.normalize(found - found.mean(dim=1, keepdim=True), dim=1)
+
+
+def places(image: Tensor, count: int) -> Tensor:
+    """Return `count` random places (n, 2) with texture, at least 40 pixels inside a disc."""
+    generator, (height, width) = torch.Generator().manual_seed(0), image.shape
+    reach = min(height, width) / 2 - 40
+    offset = 2 * reach * torch.rand(20 * count, 2, generator=generator) - reach
+    points = offset[offset.norm(dim=1) < reach] + torch.tensor([width / 2, height / 2])
+    rough = (image - blur(image, 4)).abs()
+    return points[sample(rough[None], *points.T)[0] > 0.05][:count]
+
+
+def recognised(degrees: float = 0.0, zoom: float = 1.0) -> float:
+    """Return the share (%) of patches most like themselves in the second view."""
+    second, homography = view(china, degrees, zoom)
+    alike = patches(china, points) @ patches(second, project(homography, points).float()).T
+    return 100 * (alike.argmax(dim=1) == torch.arange(len(points))).float().mean().item()
+
+
+# %%
+points = places(china, 300)
+angles, zooms = range(0, 91, 10), (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.4, 1.7, 2)
+figure, axes = plt.subplots(1, 3, figsize=(6.4, 2.1), width_ratios=(1, 1.5, 1.5))
+spot = torch.tensor([[304.0, 148]])  # a corner of the roof
+tiles = [patches(china, spot, 60)]
+for options in ({"degrees": 30}, {"zoom": 1.7}):
+    second, homography = view(china, **options)
+    tiles.append(patches(second, project(homography, spot).float(), 60))
+axes[0].imshow(torch.cat([F.pad(tile.view(60, 60), (0, 0, 2, 2), value=1.0) for tile in tiles]), vmin=-0.04, vmax=0.04)
+axes[0].grid(False)
+axes[0].set(yticks=(31, 94, 157), yticklabels=("first", "30°", "×1.7"), xticks=())
+axes[1].plot(angles, [recognised(degrees=angle) for angle in angles], ".-")
+axes[2].semilogx(zooms, [recognised(zoom=zoom) for zoom in zooms], ".-")
+axes[1].set(xlabel="turned by (degrees)", ylabel="recognised (%)", ylim=(0, 103))
+axes[2].set(xlabel="zoomed by", xticks=(0.5, 1, 2), xticklabels=("½", "1", "2"), ylim=(0, 103))
+axes[2].minorticks_off()
+print(f"recognised after a turn of 30°: {recognised(degrees=30):.0f} %, at half the size: {recognised(zoom=0.5):.0f} %")
+plt.show()
+
+# %% [markdown]
+# A turn of 30° is enough, or half the size: almost none are recognised. The window is at fault: it stays upright and 16
+# pixels wide while what it shows turns and shrinks. And in practice nobody gives away the places.
+#
+# ## Idea
+#
+# Let the image itself say how large the window is and which way is up. SIFT does so in four steps, the sections of the paper
+# from 3 to 6: find points that stand out in $x$, $y$ *and scale* $\sigma$; drop the unreliable ones; give each an orientation; and
+# describe the gradients around it in that frame. What stands out is a **difference of Gaussians**,
+#
+# $$D(x, y, \sigma) = \big(G(k\sigma) - G(\sigma)\big) * I \;\approx\; (k - 1)\, \sigma^2 \nabla^2 G * I, \qquad k = 2^{1/3},$$
+#
+# with the image $I$ (H, W) and $G(\sigma)$ a Gaussian of that width. The factor $\sigma^2$ makes scales comparable. Take a Gaussian blob of
+# width $b$ and height 1. Blurred by $\sigma$ its centre has the height $b^2/(b^2+\sigma^2)$, and so
+#
+# $$D(0, 0, \sigma) = \frac{b^2}{b^2 + k^2\sigma^2} - \frac{b^2}{b^2 + \sigma^2}, \qquad \frac{\partial D}{\partial \sigma} = 0 \;\text{ at }\; \sigma = \frac{b}{\sqrt k}.$$
+#
+# Does the scale of the strongest answer tell the size of the blob?
+
+# %%
+K = 2 ** (1 / 3)
+figure, ax = plt.subplots(figsize=(4.6, 2))
+scales = torch.logspace(0, 5, 200, base=2)
+for number, width in enumerate((2, 4, 8)):
+    answer = width**2 / (width**2 + K**2 * scales**2) - width**2 / (width**2 + scales**2)
+    ax.semilogx(scales, answer, base=2)
+    ax.plot(width / K**0.5, answer.min(), f"C{number}o")
+    ax.annotate(f"b = {width}", (width / K**0.5, -0.128), color=f"C{number}", ha="center")
+ax.set(xlabel="scale σ (pixels)", ylabel="D at the centre", ylim=(-0.135, 0.003))
+ax.set_xticks((1, 2, 4, 8, 16, 32), ("1", "2", "4", "8", "16", "32"))
+plt.show()
+
+# %% [markdown]
+# It does: each curve is the same, shifted, and the dot marks $b/\sqrt k$. (A bright blob is a minimum, a dark one a maximum.)
+#
+# ## Scale space (section 3)
+#
+# Blur, more and more, three levels to every doubling of $\sigma$. To blur by $\sigma_1$ and then by $\sigma_2$ is to blur by
+# $\sqrt{\sigma_1^2 + \sigma_2^2}$, so each level is made from the one before; and once $\sigma$ has doubled, every other pixel says it all:
+# a new **octave** begins at half the size. Each octave has three levels more than its three, since differences and their
+# neighbours are needed on both sides. The first is the photo at twice its size, so that the smallest details have a neighbour too.
+#
+# What does it look like? Below, a row an octave without the first, all drawn at one size, from left to right more and more blurred; then the
+# differences, dark where negative.
+
+# %% tags=["export"]
+INTERVALS = 3  # scales an octave; section 3.2
+SIGMA = 1.6  # blur of the first level of an octave, in its pixels; section 3.3
+
+
+class Octave(NamedTuple):
+    gaussians: Tensor  # (6, H, W); level l is blurred by SIGMA * 2 ** (l / 3) of its pixels
+    differences: Tensor  # (5, H, W); level l + 1 minus level l
+    spacing: float  # of its pixels, in pixels of the photo
+
+
+def scale_space(image: Tensor) -> list[Octave]:
+    """Return the octaves of (H, W), finest first; none has a side of less than 8."""
+    size = [2 * side - 1 for side in image.shape]  # old pixel i is new pixel 2i
+    doubled = F.interpolate(image[None, None], size, mode="bilinear", align_corners=True)
+    first = blur(doubled[0, 0], math.sqrt(SIGMA**2 - (2 * CAMERA) ** 2))
+    spacing, octaves = 0.5, []
+    while min(first.shape) >= 8:
+        levels = [first]
+        for level in range(1, INTERVALS + 3):
+            before, after = (SIGMA * 2 ** (i / INTERVALS) for i in (level - 1, level))
+            levels.append(blur(levels[-1], math.sqrt(after**2 - before**2)))
+        gaussians = torch.stack(levels)
+        octaves.append(Octave(gaussians, gaussians.diff(dim=0), spacing))
+        first, spacing = levels[INTERVALS][::2, ::2], 2 * spacing
+    return octaves
+
+
+# %% tags=["check"]
+dot = torch.zeros(81, 81)
+dot[40, 40] = 1
+away = torch.arange(81) - 40.0
+gaussian = torch.exp(-(away**2 + away[:, None] ** 2) / (2 * 5**2)) / (2 * math.pi * 5**2)
+check.close(blur(blur(dot, 3), 4), gaussian, atol=1e-5, what="3² + 4² = 5²")
+octaves = scale_space(torch.rand(60, 101))
+assert [tuple(o.gaussians.shape) for o in octaves] == [(6, 119, 201), (6, 60, 101), (6, 30, 51), (6, 15, 26), (6, 8, 13)]
+check.close(octaves[1].gaussians[0], octaves[0].gaussians[3, ::2, ::2], what="where an octave begins")
+
+# %%
+def grid(stacks: list[Tensor], titles: list[str], **options) -> None:
+    """Draw stacks (L, H, W), a row each, named by `titles` at the left."""
+    height = 6.4 / len(stacks[0]) * stacks[0].shape[1] / stacks[0].shape[2]
+    _, axes = plt.subplots(len(stacks), len(stacks[0]), figsize=(6.4, height * len(stacks)))
+    for row, stack, title in zip(axes, stacks, titles, strict=True):
+        for ax, level in zip(row, stack, strict=True):
+            ax.imshow(level[:: max(1, level.shape[0] // 100), :: max(1, level.shape[0] // 100)], **options)
+            ax.set(xticks=(), yticks=())
+            ax.spines[:].set_visible(False)
+        row[0].set_ylabel(title, fontsize=7)
+    plt.show()
+
+
+octaves = scale_space(china)
+names = [f"octave {number}\n{o.gaussians.shape[2]}×{o.gaussians.shape[1]}" for number, o in enumerate(octaves)]
+grid([o.gaussians for o in octaves[1:4]], names[1:4], vmin=0, vmax=1)
+grid([o.differences for o in octaves[1:4]], names[1:4], vmin=-0.06, vmax=0.06)
+
+# %% [markdown]
+# The texture of the leaves is gone after one octave, the windows after three, and each difference holds the structures of one size.
+#
+# ## Extrema, and which to trust (sections 3.1 and 4)
+#
+# A pixel of $D$ is a candidate if it is larger, or smaller, than all its 26 neighbours: 8 in its level, 9 above, 9 below. Then
+# two tests. **Contrast**: a faint extremum is noise; $|D|$ must reach $0.04 / 3$, for an image in [0, 1] (0.03 in the
+# paper). **Edges**: along an edge $D$ hardly changes, and the extremum may slide. The second derivatives
+#
+# $$\mathbf H = \begin{pmatrix} D_{xx} & D_{xy} \\ D_{xy} & D_{yy} \end{pmatrix}, \qquad \frac{(\mathrm{Tr}\, \mathbf H)^2}{\mathrm{Det}\, \mathbf H} = \frac{(r + 1)^2}{r},$$
+#
+# have the principal curvatures as eigenvalues, and $r$ is the ratio of these two, to be below 10: no eigenvalue need be computed.
+# (A negative determinant is a saddle.) The paper has a step in between: a parabola through
+# the 27 values moves the extremum between pixels and levels. Here it is left out; the assignment asks for it. (Checks: a slow loop
+# over a cube of noise; blobs of known width at known places, found to the nearest pixel and level.)
+
+# %% tags=["export"]
+def extrema(differences: Tensor) -> Tensor:
+    """Return (n, 3): level, row, column of the pixels beyond all 26 neighbours.
+
+    Positive maxima and negative minima alone; the outermost levels and pixels have no
+    26 neighbours.
+    """
+    inner = differences[1:-1, 1:-1, 1:-1]
+    highest = F.max_pool3d(differences[None], 3, stride=1)[0]
+    lowest = -F.max_pool3d(-differences[None], 3, stride=1)[0]
+    found = ((inner == highest) & (inner > 0)) | ((inner == lowest) & (inner < 0))
+    return found.nonzero() + 1
+
+
+def edge_ratio(differences: Tensor, places: Tensor) -> Tensor:
+    """Return (Tr H)² / Det H at places (n, 3) as in `extrema`; infinite for a saddle."""
+    level, row, column = places.T
+
+    def at(down: int, right: int) -> Tensor:
+        return differences[level, row + down, column + right]
+
+    dxx = at(0, 1) - 2 * at(0, 0) + at(0, -1)
+    dyy = at(1, 0) - 2 * at(0, 0) + at(-1, 0)
+    dxy = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / 4
+    determinant = dxx * dyy - dxy**2
+    ratio = (dxx + dyy) ** 2 / determinant
+    return torch.where(determinant > 0, ratio, torch.inf)
+
+
+# %% tags=["export"]
+def survivors(differences: Tensor, contrast=0.04, edge=10.0) -> list[Tensor]:
+    """Return the places (n, 3) after each test: all extrema, contrast, edges."""
+    everything = extrema(differences)
+    strong = differences[tuple(everything.T)].abs() >= contrast / INTERVALS
+    compact = edge_ratio(differences, everything) < (edge + 1) ** 2 / edge
+    return [everything, everything[strong], everything[strong & compact]]
+
+
+def to_keypoints(places: Tensor, spacing: float) -> Tensor:
+    """Return x, y and scale (n, 3), in pixels of the photo, of places in an octave."""
+    level, row, column = places.T
+    scale = SIGMA * 2 ** (level / INTERVALS)
+    return spacing * torch.stack([column, row, scale], dim=1)
+
+
+def detect(octaves: list[Octave], **tests) -> Tensor:
+    """Return the keypoints (n, 3): x, y and scale, in pixels of the photo."""
+    found = [to_keypoints(survivors(o.differences, **tests)[-1], o.spacing) for o in octaves]
+    return torch.cat([torch.zeros(0, 3), *found])
+
+
+# %% tags=["check"]
+noise = torch.randn(5, 9, 11)
+found = {tuple(place) for place in extrema(noise).tolist()}
+for s, y, x in np.ndindex(3, 7, 9):
+    cube = noise[s : s + 3, y : y + 3, x : x + 3]
+    extreme = cube[1, 1, 1] == (cube.max() if cube[1, 1, 1] > 0 else cube.min())
+    assert ((s + 1, y + 1, x + 1) in found) == extreme
+rows, columns = torch.meshgrid(torch.arange(160.0), torch.arange(200.0), indexing="ij")
+for x, y, width in ((60.0, 80, 3.0), (110.25, 70.75, 6.5), (100, 80, 14)):
+    blob = 0.9 * torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * width**2))
+    keypoints = detect(scale_space(blob))
+    assert len(keypoints) == 1
+    scale = (width**2 - CAMERA**2) ** 0.5 / 2 ** (1 / 6)  # b / √k
+    check.close(keypoints[0, :2], [x, y], rtol=0, atol=0.51 * max(0.5, scale / 2), what="its centre")
+    check.close(keypoints[0, 2].log2(), math.log2(scale), rtol=0, atol=0.51 / 3, what="its octave")
+
+# %% [markdown]
+# Now the photo. How many extrema does each test take, and where? (Figure 5 of the paper.)
+
+# %%
+pairs = [survivors(o.differences) for o in octaves]
+stages = [torch.cat([to_keypoints(found[test], o.spacing) for found, o in zip(pairs, octaves, strict=True)]) for test in range(3)]
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.4))
+for ax, before, after, test in zip(axes, stages, stages[1:], ("contrast", "edges"), strict=False):
+    ax.imshow(china, alpha=0.5, **SMOOTH)
+    for found, color in ((before, "C1"), (after, "C0")):
+        ax.scatter(found[:, 0], found[:, 1], s=4, color=color, linewidths=0)
+    ax.set_title(f"{test}: {len(before)} → {len(after)}", fontsize=9)
+    ax.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# Blue stays, orange goes: the sky at the first test, contours of roofs and rails at the second. (Lowe's photo, of 233×189
+# pixels: 832, then 729, then 536.) Are ours the keypoints of a full implementation, which moves them between the pixels? Each of
+# `course_lib.classical.Sift`'s should have one of ours within a pixel and a level of its octave.
+#
+# And which keypoints belong to which scale? Three levels of the 15, and with a live Jupyter a slider for all. Circles are as
+# wide as the window that will be described.
+
+# %% tags=["check"]
+keypoints = detect(octaves)
+(library,) = Sift(device="cpu").transform([china.numpy()])
+theirs = torch.tensor(np.unique(library.keypoints[:, :3], axis=0))  # once for all orientations
+near = torch.cdist(theirs[:, :2], keypoints[:, :2]) < theirs[:, 2:] / SIGMA
+near &= (theirs[:, 2:] / keypoints[:, 2]).log2().abs() < 1.01 / INTERVALS
+assert near.any(dim=1).float().mean() > 0.95  # of theirs are ours
+assert near.any(dim=0).float().mean() > 0.92  # of ours are theirs
+
+# %% tags=["nbval-ignore-output"]
+def draw_scale(ax, level: int) -> None:
+    """Draw the differences at one of 15 levels, and the keypoints found in it."""
+    octave, inside = octaves[(level - 1) // INTERVALS], (level - 1) % INTERVALS + 1
+    scale = octave.spacing * SIGMA * 2 ** (inside / INTERVALS)
+    extent = (-0.5, china.shape[1] - 0.5, china.shape[0] - 0.5, -0.5)
+    ax.imshow(octave.differences[inside], vmin=-0.06, vmax=0.06, extent=extent, **SMOOTH)
+    here = keypoints[(keypoints[:, 2] - scale).abs() < 1e-3]
+    for x, y, _ in here.tolist():
+        ax.add_patch(plt.Circle((x, y), 6 * scale, fill=False, color="C1", lw=0.6))
+    ax.set(xlim=extent[:2], ylim=extent[2:])
+    ax.set_title(f"σ = {scale:.1f}: {len(here)} keypoints", fontsize=9)
+    ax.set_axis_off()
+
+
+figure, axes = plt.subplots(1, 3, figsize=(6.4, 1.75))
+for ax, level in zip(axes, (6, 9, 12), strict=True):
+    draw_scale(ax, level)
+plt.show()
+plot.slider(lambda level: draw_scale(plt.subplots()[1], level), "level", (1, 15))
+
+# %% [markdown]
+# ## Which way is up (section 5)
+#
+# From here on everything reads gradients, in the level at which the keypoint was found and at places that move with it: at
+# an offset of $(u, v)$ *scales*, turned by the keypoint's orientation. One function does this for all that follows.
+#
+# The orientation is where most gradients point: a histogram of 36 bins of 10°, in which each gradient counts with its magnitude
+# and a Gaussian of 1.5 scales around the keypoint. The highest bin wins; another peak of at least 80 % makes another
+# keypoint at the same place. We take the middle of the bin, so we are up to 5° off; a parabola through three bins
+# (assignment) does better.
+
+# %% tags=["export"]
+def gradients_around(octaves: list[Octave], keypoints: Tensor, offsets: Tensor):
+    """Return magnitude and angle (n, S) of the gradients at offsets (S, 2) from keypoints.
+
+    keypoints: (n, 4), x, y, scale, orientation; offsets are in scales, in its frame, and
+    so is the angle (radians). Outside of the photo the gradient is 0.
+    """
+    x, y, scale, turn = keypoints[:, :, None].unbind(1)  # each (n, 1)
+    (u, v), cos, sin = offsets.T, turn.cos(), turn.sin()
+    x, y = x + scale * (cos * u - sin * v), y + scale * (sin * u + cos * v)  # (n, S)
+    number = (INTERVALS * (2 * scale[:, 0] / SIGMA).log2()).round().long() - 1
+    number = number.clamp(0, INTERVALS * len(octaves) - 1)
+    dx, dy = torch.zeros(2, *x.shape)
+    for own in number.unique():
+        octave, level = octaves[own // INTERVALS], own % INTERVALS + 1
+        there = number == own
+        places = x[there] / octave.spacing, y[there] / octave.spacing
+        slopes = torch.gradient(octave.gaussians[level])  # of rows, of columns
+        dy[there], dx[there] = sample(torch.stack(slopes), *places)
+    return torch.hypot(dx, dy), torch.atan2(dy, dx) - turn
+
+
+# %% tags=["export"]
+def orientation_histogram(octaves: list[Octave], keypoints: Tensor) -> Tensor:
+    """Return (n, 36) of keypoints (n, 3): bin b holds the angles around 10° · b."""
+    ticks = torch.arange(-9, 10) / 2  # in scales: 3 times the Gaussian's 1.5
+    offsets = torch.cartesian_prod(ticks, ticks)
+    upright = F.pad(keypoints, (0, 1))
+    magnitude, angle = gradients_around(octaves, upright, offsets)  # (n, 361)
+    weight = magnitude * torch.exp(-offsets.square().sum(dim=1) / (2 * 1.5**2))
+    place = angle * (36 / (2 * math.pi))
+    low = place.floor()
+    histogram = torch.zeros(len(keypoints), 36)
+    for bins, share in ((low, low + 1 - place), (low + 1, place - low)):
+        histogram.scatter_add_(1, bins.long() % 36, weight * share)
+    smooth = torch.tensor([1.0, 4, 6, 4, 1]) / 16
+    return sum(w * histogram.roll(i - 2, dims=1) for i, w in enumerate(smooth))
+
+
+def oriented(octaves: list[Octave], keypoints: Tensor) -> Tensor:
+    """Return (m, 4) for keypoints (n, 3): x, y, scale and an orientation, m >= n."""
+    histogram = orientation_histogram(octaves, keypoints)
+    peak = (histogram > histogram.roll(1, 1)) & (histogram >= histogram.roll(-1, 1))
+    peak &= histogram >= 0.8 * histogram.amax(dim=1, keepdim=True)
+    which, bins = peak.nonzero().T
+    return torch.cat([keypoints[which], bins[:, None] * (2 * math.pi / 36)], dim=1)
+
+
+# %% tags=["check"]
+for degrees in (0, 50, 130, 340):  # a ramp points up its slope
+    u, v = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    ramp = scale_space((columns * u + rows * v) / 500 + 0.4)
+    (found,) = oriented(ramp, torch.tensor([[90.3, 71.6, 4.0]]))
+    check.close(found[3].cos() * u + found[3].sin() * v, 1, what=f"cosine to {degrees}°")
+exact = torch.tensor(library.keypoints)
+found = orientation_histogram(octaves, exact[:, :3])
+bins = (exact[:, 3] * (36 / (2 * math.pi))).round().long() % 36  # of the library's peaks
+near = torch.stack([found.roll(shift, 1).gather(1, bins[:, None])[:, 0] for shift in (-1, 0, 1)])
+assert (near.amax(dim=0) > 0.75 * found.amax(dim=1)).float().mean() > 0.95
+
+# %% tags=["nbval-ignore-output"]
+turned = oriented(octaves, keypoints)
+_, counts = turned[:, :3].unique(dim=0, return_counts=True)
+print(f"{len(counts)} keypoints, {100 * (counts > 1).float().mean():.0f} % of them with more than one orientation")
+one = turned[(turned[:, :2] - torch.tensor([304.0, 148])).norm(dim=1).argmin()]  # a corner of the roof
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.3), width_ratios=(1.4, 1))
+left.imshow(china, alpha=0.6, interpolation="antialiased")
+for some, color, width in ((turned[turned[:, 2] > 2.5], "C1", 0.005), (one[None], "C0", 0.012)):
+    x, y, scale, angle = some.T
+    arrows = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": width, "color": color}
+    left.quiver(x, y, 6 * scale * angle.cos(), 6 * scale * angle.sin(), **arrows)
+left.set(xlim=(20, 380), ylim=(260, 20))
+left.set_axis_off()
+right.bar(range(0, 360, 10), orientation_histogram(octaves, one[None, :3])[0], width=8)
+right.axhline(0.8 * orientation_histogram(octaves, one[None, :3]).max(), color="0.5", ls=":")
+right.set(xlabel="gradient points to (degrees)", ylabel="votes", yticks=(), xticks=range(0, 361, 90))
+plt.show()
+
+# %% [markdown]
+# Arrows start at their keypoint and are as long as the window's half side. Right: the votes of the blue one, and 80 % of the
+# highest, dotted. (Lowe counts about 15 % of keypoints with more than one orientation.)
+#
+# ## The descriptor (section 6)
+#
+# Over the keypoint lies a square of 4×4 cells, each 3 scales wide, turned with it. In every cell the gradients are counted by
+# orientation, in 8 bins, with their magnitude and a Gaussian as wide as half the square. A gradient between the centres of
+# two cells counts for both, in proportion, and so between two bins: nothing jumps when the window is a pixel off. Of
+# the 4·4·8 = 128 numbers only the direction matters, so they are divided by their length. That cancels contrast;
+# brightness went with the gradient. (Lowe then cuts entries above 0.2 and divides once more, so that a few
+# huge gradients do not decide alone: left to the assignment.)
+#
+# To **match**, pair two descriptors if each is the nearest of all to the other. (Checks: at the library's own keypoints ours
+# and its descriptors differ by its cut alone; a photo turned by 90°, where no pixel is interpolated, has the same keypoints,
+# turned, and the same descriptors.)
+
+# %% tags=["export"]
+CELLS, ANGLES, CELL_WIDTH = 4, 8, 3.0  # cells a side, bins of each, width in scales
+SAMPLES = 4  # a cell, along one side
+
+
+def window() -> tuple[Tensor, Tensor]:
+    """Return where a descriptor looks, (S, 2) in cells, and how much it counts (S, 16)."""
+    count = (CELLS + 1) * SAMPLES  # half a cell more on each side
+    ticks = (torch.arange(count) + 0.5) / SAMPLES - (CELLS + 1) / 2
+    centres = torch.arange(CELLS) - (CELLS - 1) / 2
+    share = (1 - (ticks[:, None] - centres).abs()).clamp(min=0)
+    share = share * torch.exp(-(ticks**2) / (2 * (CELLS / 2) ** 2))[:, None]  # (20, 4)
+    places = torch.cartesian_prod(ticks, ticks).flip(1)  # x, y; row by row
+    return places, torch.einsum("yi,xj->yxij", share, share).reshape(len(places), -1)
+
+
+def describe(octaves: list[Octave], keypoints: Tensor) -> Tensor:
+    """Return (n, 128) of length 1 for (n, 4): rows of cells, cells of a row, angles.
+
+    Angles are counted counter-clockwise on the screen from the keypoint's orientation.
+    """
+    places, cells = window()
+    magnitude, angle = gradients_around(octaves, keypoints, CELL_WIDTH * places)
+    place = angle * (-ANGLES / (2 * math.pi)) % ANGLES
+    apart = (place[..., None] - torch.arange(ANGLES)).abs()  # (n, S, 8)
+    bins = (1 - torch.minimum(apart, ANGLES - apart)).clamp(min=0)
+    votes = torch.einsum("ns,nsa,sc->nca", magnitude, bins, cells)
+    return F.normalize(votes.flatten(1), dim=1)
+
+
+# %% tags=["export"]
+def sift(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return keypoints (n, 4), x, y, scale, orientation, and descriptors (n, 128)."""
+    octaves = scale_space(image)
+    keypoints = oriented(octaves, detect(octaves))
+    return keypoints, describe(octaves, keypoints)
+
+
+def match(first: Tensor, second: Tensor) -> Tensor:
+    """Return (m, 2): pairs of rows that are mutually nearest; (n, D) and (k, D)."""
+    if len(first) == 0 or len(second) == 0:
+        return torch.zeros(0, 2, dtype=torch.int64)
+    distance = torch.cdist(first, second)
+    there, back = distance.argmin(dim=1), distance.argmin(dim=0)
+    own = torch.arange(len(first))
+    mutual = back[there] == own
+    return torch.stack([own[mutual], there[mutual]], dim=1)
+
+
+def errors(first: Tensor, second: Tensor, homography: Tensor) -> Tensor:
+    """Return how far (pixels) each point of `second` lies from where its partner goes."""
+    return (project(homography, first[:, :2]) - second[:, :2]).norm(dim=1)
+
+
+# %% tags=["check"]
+ours, full = describe(octaves, exact), torch.tensor(library.descriptors)
+below = (ours < 0.19).float()
+cosine = F.cosine_similarity(below * ours, below * full)
+assert min((ours * full).sum(dim=1).median(), cosine.median() - 0.03) > 0.95
+small = china[150:343, 200:393]  # 2ⁿ·k + 1 a side: halving keeps the symmetry
+(straight, described), (quarter, again) = sift(small), sift(small.rot90(-1))
+assert len(straight) == len(quarter) > 50
+x, y, scale, angle = straight.T
+expected = torch.stack([192 - y, x, scale, (angle + math.pi / 2) % (2 * math.pi)], dim=1)
+apart = torch.cdist(expected, quarter)
+assert apart.amin(dim=1).max() < 0.01
+check.close((described * again[apart.argmin(dim=1)]).sum(dim=1), torch.ones(len(straight)), rtol=1e-3)
+row, column = torch.tensor([[0.0], [5], [9]]), torch.tensor([[5.5], [1], [4]])
+assert match(row, column).tolist() == [[0, 1], [1, 0]]  # 9 is nearest to none
+assert match(row, column[:0]).shape == (0, 2)
+
+# %%
+def draw_cells(ax, descriptor: Tensor) -> None:
+    """Draw 128 numbers as 8 rays in each of 4×4 cells, whose length is the entry."""
+    for (row, column), rays in zip(np.ndindex(4, 4), descriptor.view(16, 8).tolist(), strict=True):
+        for number, length in enumerate(rays):
+            turn, size = -2 * math.pi * number / 8, 1.3 * length
+            ax.plot([column, column + size * math.cos(turn)], [row, row + size * math.sin(turn)], "C0", lw=1)
+    for line in np.arange(-0.5, 4):
+        ax.plot([line, line], [-0.5, 3.5], "0.6", lw=0.6)
+        ax.plot([-0.5, 3.5], [line, line], "0.6", lw=0.6)
+    ax.set(xlim=(-0.55, 3.55), ylim=(3.55, -0.55), aspect="equal")
+    ax.set_axis_off()
+
+
+def upright(image: Tensor, keypoint: Tensor, side: int = 96) -> Tensor:
+    """Return the square (side, side) of a keypoint (4,), turned upright."""
+    ticks = torch.linspace(-6, 6, side)
+    v, u = torch.meshgrid(ticks, ticks, indexing="ij")
+    x, y, scale, turn = keypoint
+    column, row = u * turn.cos() - v * turn.sin(), u * turn.sin() + v * turn.cos()
+    return sample(image[None], x + scale * column, y + scale * row)[0]
+
+
+# %%
+second, homography = view(china, degrees=40, zoom=0.7, tilt=0.15)
+there, described = sift(second)
+twin = there[(described @ describe(octaves, one[None])[0]).argmax()]  # nearest of all
+figure, axes = plt.subplots(2, 3, figsize=(5.4, 3.6))
+for row, image, keypoint in zip(axes, (china, second), (one, twin), strict=True):
+    x, y, scale, turn = keypoint.tolist()
+    row[0].imshow(image, extent=(-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5), **SMOOTH)
+    corners = 6 * scale * torch.tensor([[-1.0, 1, 1, -1, -1], [-1, -1, 1, 1, -1]])
+    u, v = corners * math.cos(turn) + torch.stack([-corners[1], corners[0]]) * math.sin(turn)
+    row[0].plot(x + u, y + v, "C1")
+    row[0].plot([x, x + 6 * scale * math.cos(turn)], [y, y + 6 * scale * math.sin(turn)], "C1")
+    row[0].set(xlim=(x - 12 * scale, x + 12 * scale), ylim=(y + 12 * scale, y - 12 * scale))
+    row[1].imshow(upright(image, keypoint), vmin=0, vmax=1, extent=(-6, 6, 6, -6))
+    row[1].set(xticks=range(-6, 7, 3), yticks=range(-6, 7, 3))
+    row[1].grid(True, color="C1")
+    draw_cells(row[2], describe(scale_space(image), keypoint[None])[0])
+    row[0].set_axis_off()
+    row[1].tick_params(labelbottom=False, labelleft=False, length=0)
+for ax, title in zip(axes[0], ("window in the photo", "turned upright, cells", "descriptor"), strict=True):
+    ax.set_title(title, fontsize=9)
+plt.show()
+
+# %% [markdown]
+# A corner of the roof, found in both views by itself. The axis of the window is the orientation, and lies to the right once
+# upright. The two descriptors have a cosine of 0.99, and among all those of the second view its own is the nearest.
+#
+# What else do they survive? Below the same keypoints are described in the same photo under another light, and keypoints
+# are searched there anew.
+
+# %% tags=["nbval-ignore-output"]
+lights = {
+    "half the contrast, a I + b": 0.5 * china + 0.2,
+    "a shadow, a I": 0.2 * china,
+    "gamma, √I": china.sqrt(),
+    "overexposed, min(2 I, 1)": (2 * china).clamp(max=1),
+    "light from the left": china * torch.linspace(1, 0.3, china.shape[1]),
+    "noise of 0.05": china + 0.05 * torch.randn(china.shape, generator=torch.Generator().manual_seed(0)),
+}
+described = describe(octaves, turned)
+print(f"{'':28}median cosine  worst 5 %  keypoints of {len(keypoints)}")
+for name, lit in lights.items():
+    changed = scale_space(lit)
+    cosine = (described * describe(changed, turned)).sum(dim=1)
+    worst = cosine.quantile(0.05)
+    print(f"{name:28}{cosine.median():13.4f}{worst:11.4f}{len(detect(changed)):11}")
+
+# %% [markdown]
+# What is affine cancels to the last digit; what bends the curve of brightness, or cuts it off, costs little. The *detector* is
+# not invariant: its contrast test is absolute, and in a shadow most keypoints fall below it.
+#
+# ## Two views
+#
+# How many of the mutually nearest pairs are right? The homography knows: within 3 pixels of where it sends the point.
+
+# %%
+second_described = describe(scale_space(second), there)
+pairs = match(described, second_described)
+error = errors(turned[pairs[:, 0]], there[pairs[:, 1]], homography)
+right = error < 3
+figure, ax = plt.subplots(figsize=(6.4, 2.6))
+canvas = torch.ones(max(china.shape[0], second.shape[0]), china.shape[1] + second.shape[1] + 20)
+canvas[: china.shape[0], : china.shape[1]] = china
+canvas[: second.shape[0], -second.shape[1] :] = second
+ax.imshow(canvas, vmin=0, vmax=1, alpha=0.7, **SMOOTH)
+for number in range(0, len(pairs), 4):
+    (x, y), (u, v) = turned[pairs[number, 0], :2], there[pairs[number, 1], :2]
+    ax.plot([x, u + china.shape[1] + 20], [y, v], "C0" if right[number] else "C1", lw=0.5)
+ax.set_title(f"{len(pairs)} matches, {100 * right.float().mean():.0f} % right (every fourth drawn)", fontsize=9)
+ax.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# Blue is right, orange wrong. The second view is turned by 40°, at 0.7 of the size, and tilted; raw pixels recognised 4 %
+# after a turn of 30° alone, with the places given away.
+#
+# ## Against a detector without scale: repeatability
+#
+# What does each half of SIFT buy? Take the classical detector of one scale, Harris's corners [2], as many as SIFT finds,
+# and 16×16 raw pixels around each. Turn and shrink the photo, and measure among the points that both views can see.
+# **Repeatability**: the share found again within 1.5 pixels of where the homography sends it. **Matched**: the share whose mutually
+# nearest descriptor is within 3 pixels of there. Random places, as many, show what chance would give.
+
+# %%
+def harris(image: Tensor, count: int) -> Tensor:
+    """Return the `count` strongest corners (n, 2): det M - 0.05 (Tr M)², M blurred by 2."""
+    dy, dx = torch.gradient(blur(image, 1))
+    xx, yy, xy = blur(dx * dx, 2), blur(dy * dy, 2), blur(dx * dy, 2)
+    strength = xx * yy - xy**2 - 0.05 * (xx + yy) ** 2
+    top = F.max_pool2d(strength[None], 3, stride=1, padding=1)[0] == strength
+    best = (strength * top).flatten().topk(count).indices
+    return torch.stack([best % image.shape[1], best // image.shape[1]], dim=1).float()
+
+
+def chance(image: Tensor, count: int) -> Tensor:
+    """Return `count` random places (n, 2)."""
+    return torch.rand(count, 2) * torch.tensor(image.shape[::-1])
+
+
+# %%
+def seen(points: Tensor, homography: Tensor, image: Tensor) -> Tensor:
+    """Return which points (n, 2) the homography sends into the image."""
+    x, y = project(homography, points).T
+    return (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0])
+
+
+def compared(images, features, homography) -> tuple[float, float]:
+    """Return repeatability and matched (%) of (points, descriptors) of two images."""
+    (first, of_first), (second, of_second) = features
+    a, b = seen(first, homography, images[1]), seen(second, homography.inverse(), images[0])
+    first, second, fewer = first[a], second[b], min(a.sum(), b.sum())
+    apart = torch.cdist(project(homography, first), second.double())
+    repeated = min((apart.amin(dim=axis) < 1.5).sum() for axis in (0, 1))
+    pairs = match(of_first[a], of_second[b])
+    matched = (errors(first[pairs[:, 0]], second[pairs[:, 1]], homography) < 3).sum()
+    return 100 * (repeated / fewer).item(), 100 * (matched / fewer).item()
+
+
+def features(image: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return points and descriptors by three ways, as many of each."""
+    keypoints, descriptors = sift(image)
+    corners, random = (find(image, len(keypoints)) for find in (harris, chance))
+    return {
+        "SIFT": (keypoints[:, :2], descriptors),
+        "Harris, pixels": (corners, patches(image, corners)),
+        "chance": (random, patches(image, random)),
+    }
+
+
+# %%
+torch.manual_seed(0)
+angles, zooms = (0, 10, 20, 30, 45, 60, 90, 135, 180), (1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
+reference, measured = features(china), {}
+for options in [{"degrees": angle} for angle in angles] + [{"zoom": zoom} for zoom in zooms]:
+    changed, moved = view(china, **options)
+    for name, found in features(changed).items():
+        key, value = next(iter(options.items()))
+        measured[name, key, value] = compared((china, changed), (reference[name], found), moved)
+figure, axes = plt.subplots(2, 2, figsize=(6.4, 3.8), sharey=True, sharex="col")
+for column, (key, values) in enumerate({"degrees": angles, "zoom": zooms}.items()):
+    for row in (0, 1):
+        for name in reference:
+            if (row, name) != (1, "chance"):
+                axes[row, column].plot(values, [measured[name, key, value][row] for value in values], ".-", label=name)
+axes[1, 0].set(xlabel="turned by (degrees)", xticks=range(0, 181, 45), ylim=(0, 103))
+axes[1, 1].set(xlabel="zoomed by", xlim=(1.03, 0.37))
+axes[0, 0].set_ylabel("repeatability (%)")
+axes[1, 0].set_ylabel("matched (%)")
+axes[1, 0].legend(*axes[0, 0].get_legend_handles_labels(), fontsize=7, loc="center")
+plt.show()
+
+# %% [markdown]
+# **Above**: a turn does not hurt corners, they are even found again more often than SIFT's points; but when the photo shrinks, at half the
+# size only a third is left, little more than twice what chance gives, while SIFT finds its points in another octave. **Below**: raw pixels
+# do not survive 20°; SIFT's frame turns and shrinks with the photo, and about 70 % of the keypoints are found and recognised
+# at any angle and size. What it pays is the dip at the smallest change: any new grid of pixels costs a
+# fifth of the keypoints.
+#
+# ## What is left
+#
+# Two things of the paper are still missing, both for the assignment. **Between the pixels** (section 4): our keypoints lie on
+# the grid of their octave. **The ratio test** (section 7.1): a keypoint without a partner has a nearest neighbour all the
+# same, but then a second one hardly further away. How far are right matches off with and without refinement? And does
+# the ratio of the two distances tell right from wrong (Figure 11 of the paper)?
+
+# %% tags=["nbval-ignore-output"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.3))
+full = [tuple(map(torch.tensor, found)) for found in Sift(device="cpu").transform([china.numpy(), second.numpy()])]
+for name, found in {"on the grid": (sift(china), sift(second)), "refined (library)": full}.items():
+    (first, of_first), (there, of_there) = found
+    pairs = match(of_first, of_there)
+    error = errors(first[pairs[:, 0]], there[pairs[:, 1]], homography)
+    good = error[error < 3]
+    left.plot(good.sort().values, torch.linspace(0, 100, len(good)), label=f"{name}: median {good.median():.2f}")
+distance, partner = torch.cdist(of_first, of_there).topk(2, largest=False)
+ratio, correct = distance[:, 0] / distance[:, 1], errors(first, there[partner[:, 0]], homography) < 3
+for which, name in ((correct, "right"), (~correct, "wrong")):
+    right.hist(ratio[which], torch.linspace(0, 1, 26), histtype="step", lw=1.8, label=name)
+    print(f"{name}: {which.sum()}, of these {100 * (ratio[which] < 0.8).float().mean():.0f} % below 0.8")
+right.axvline(0.8, color="0.5", ls=":")
+left.set(xlabel="error of a right match (pixels)", ylabel="share with less (%)", ylim=(0, 103))
+right.set(xlabel="nearest / second nearest distance", ylabel="keypoints", xlim=(0, 1))
+left.legend(fontsize=7)
+right.legend(fontsize=7, loc="upper left")
+plt.show()
+
+# %% [markdown]
+# Refinement takes the median error from 0.37 to 0.14 pixels. And below a ratio of 0.8 lie nearly all right matches and hardly
+# a wrong one; Lowe loses less than 5 % of the right ones and 90 % of the wrong.
+#
+# ## Questions
+#
+# **1.** A photo of 640×480: how many octaves, how many Gaussian levels, and how many pixels in all of them?
+# <details><summary>Answer</summary>
+# The first octave has 1279×959 pixels, and each has half the side: 480, 240, 120, 60, 30, 15 and 8 rows follow: 8 octaves, 48 levels.
+# A level of the first has 1.23 million pixels, and 1 + 1/4 + 1/16 + … = 4/3, so 6 · 1.23 · 4/3 = 9.8 million: 32 times the
+# photo, three quarters of it in the doubled octave.
+# </details>
+#
+# **2.** Why does an octave need six Gaussians for three scales?
+# <details><summary>Answer</summary>
+# An extremum needs a difference above and one below, so three scales need five differences, and these six Gaussians. The
+# fourth (blurred twice as much as the first) begins the next octave.
+# </details>
+#
+# **3.** The descriptor's length is 1 and no entry is negative. Between which values does the distance of two descriptors lie?
+# <details><summary>Answer</summary>
+# Their cosine lies between 0 and 1, and the squared distance is 2 - 2 cos: between 0 and √2. (With entries of either sign it would be 2.)
+# </details>
+#
+# **4.** A print of a face and its mirror image: does SIFT match them?
+# <details><summary>Answer</summary>
+# No. The window turns but never flips: in the mirror the cells' columns change places and angles run the other way.
+# Keypoints are found at the same places; sorting the 128 numbers anew makes the descriptors those of the mirror.
+# </details>
+#
+# **5.** (open) Faint keypoints go first in a shadow. Make the contrast test relative (to the local spread of
+# brightness, say). What do you win on `lights`, and what do you lose in the sky?
+# <details><summary>A start</summary>
+# `china / blur(china, 20)` before everything else makes the light from the left affine; look at where the new keypoints lie.
+# </details>
+#
+# ## References
+#
+# 1. D. G. Lowe, *Distinctive Image Features from Scale-Invariant Keypoints*, International Journal of Computer Vision 60(2),
+#    2004: everything here; sections and figures named are its.
+# 2. C. Harris, M. Stephens, *A Combined Corner and Edge Detector*, Alvey Vision Conference, 1988: the corners.
+# 3. T. Lindeberg, *Feature Detection with Automatic Scale Selection*, International Journal of Computer Vision 30(2), 1998:
+#    why $\sigma^2 \nabla^2 G$ compares scales.
+# 4. K. Mikolajczyk, C. Schmid, *A Performance Evaluation of Local Descriptors*, IEEE PAMI 27(10), 2005: repeatability and
+#    matching as they are measured today.
