@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -67,19 +68,18 @@ def kmeans(
 ) -> tuple[Tensor, int]:
     """Return words (K, D) after Lloyd's iterations from `words`, and how many.
 
-    It stops when the words moved, all squared, less than `tol` times the mean variance
-    of an entry, as scikit-learn's does. A word that is nearest to nothing goes to the
-    descriptor that is farthest from its own.
+    It stops when a pass found the sum of squared distances to the nearest word less
+    than `tol`, of itself, below that of the pass before. A word that is nearest to
+    nothing goes to the descriptor that is farthest from its own.
     """
-    spread = source.seeds.double().var(dim=0, correction=0).mean().item()
-    iterations = 0
+    before, iterations = math.inf, 0
     for _ in shown(range(max_iter), title, max_iter):
-        moved = means(sums(source, words), words)
+        found = sums(source, words)
+        words = means(found, words)
         iterations += 1
-        step = (moved - words).square().sum().item()
-        words = moved
-        if step <= tol * spread:
+        if before - found.inertia <= tol * found.inertia:
             break
+        before = found.inertia
     return words, iterations
 
 

@@ -129,7 +129,8 @@ def merged(counts: Tensor, sums: tuple[Tensor, ...], finer: int, level: int):
 
     def add(values: Tensor) -> Tensor:  # (images x finer², …)
         grid = values.view(-1, level, block, level, block, *values.shape[1:])
-        return grid.sum(dim=(2, 4)).flatten(0, 2)
+        cells = [grid[:, :, i, :, j] for i in range(block) for j in range(block)]
+        return sum(cells[1:], cells[0]).flatten(0, 2)  # grid.sum((2, 4)), but fast
 
     return add(counts), tuple(map(add, sums))
 
