@@ -60,7 +60,8 @@ class Posterior:
 
     def __call__(self, powers: Tensor) -> Tensor:
         """Return γ (m, K), of sum 1 a row."""
-        return self.log_joint(powers).softmax(dim=1)
+        joint = self.log_joint(powers)
+        return torch.softmax(joint, dim=1, out=joint)
 
 
 def expect(source: Source, mixture: Mixture) -> tuple[Sums, float]:

@@ -120,6 +120,13 @@ def test_words_that_nothing_is_near_to_move_to_what_is_far():
     assert passed.inertia < kmeans.sums(source_of(rows), two).inertia
 
 
+def test_the_descriptor_that_a_word_moves_to_leaves_its_own():
+    rows = np.array([[0.0, 0], [0, 1], [0, 2], [9, 0]])
+    first = torch.tensor([[1.0, 1], [500, 500]]).double()
+    found, _ = kmeans.kmeans(source_of(rows, part=2), first, 1, tol=0)
+    np.testing.assert_allclose(found, [[0, 1], [9, 0]], atol=1e-12)
+
+
 def test_fewer_different_descriptors_than_words_are_all_words():
     rows = np.repeat(np.eye(3, WIDTH), 10, axis=0)
     for encoder in ENCODERS.values():
@@ -180,7 +187,9 @@ def test_no_variance_falls_below_the_floor():
 @pytest.mark.parametrize("entries", [1, 3, WIDTH])
 def test_pca_is_scikit_learn_s(entries):
     rows = np.concatenate(some_sets([300])) @ np.diag([5, 3, 1, 0.5, 4, 2])
-    found = fisher.principal_components(source_of(rows), entries)
+    source = source_of(rows)
+    source.seeds = source.seeds[:20]  # whose mean is not that of all
+    found = fisher.principal_components(source, entries)
     peer = PCA(entries).fit(rows)
     signs = np.sign((found.components.numpy() * peer.components_.T).sum(axis=0))
     np.testing.assert_allclose(
