@@ -1,7 +1,4 @@
-"""Extrema of the differences of Gaussians, and which way they point.
-
-Sections 3.1, 4 and 5 of Lowe, 2004, for all candidates at once.
-"""
+"""Extrema of the differences of Gaussians: sections 3.1 and 4 of Lowe, 2004."""
 
 from __future__ import annotations
 
@@ -15,21 +12,19 @@ from course_lib.classical.scale_space import SIGMA, Octave
 
 MOVES = 5  # most steps of a candidate to a neighbouring pixel; section 4
 REST = 0.75  # pixels to the top; at 0.5 (section 4) some go to and fro and are lost
-BINS = 36  # of the orientation histogram; section 5
-PEAK = 0.8  # of the highest: further peaks that count; section 5
 
 
 class Points(NamedTuple):
     """Keypoints of one octave, in its pixels and levels; every field is (n,)."""
 
     image: Tensor  # int64, which of the batch
-    level: Tensor  # int64, the difference in which it was found
+    level: Tensor  # int64, the difference in which it was found, and its Gaussian
     x: Tensor
     y: Tensor
     sigma: Tensor
     response: Tensor  # of the difference at the refined place
 
-    def where(self, keep: Tensor) -> Points:
+    def where(self, keep: Tensor | slice) -> Points:
         return Points(*(field[keep] for field in self))
 
 
@@ -55,16 +50,18 @@ def extrema(differences: Tensor, threshold: float) -> Tensor:
 
     First the six along the axes, where the slope changes its sign: bytes, not floats.
     """
-    falls, turns = [], []
-    for dim in (1, 2, 3):
-        inner = [slice(None), *[slice(1, -1)] * 3]
-        inner[dim] = slice(None)
-        line, size = differences[tuple(inner)], differences.shape[dim]
-        fall = line.narrow(dim, 0, size - 1) > line.narrow(dim, 1, size - 1)
-        falls.append(fall.narrow(dim, 1, size - 2))
-        turns.append(fall.narrow(dim, 0, size - 2) ^ falls[-1])
-    found = turns[0] & turns[1] & turns[2]
-    found &= (falls[0] == falls[1]) & (falls[0] == falls[2])
+    inner = differences[:, 1:-1]
+    s = differences[:, :-1] > differences[:, 1:]
+    y = inner[:, :, :-1] > inner[:, :, 1:]
+    x = inner[..., :-1] > inner[..., 1:]
+    falls = s[:, 1:, 1:-1, 1:-1]
+    found = falls ^ s[:, :-1, 1:-1, 1:-1]
+    for after, before in (
+        (y[:, :, 1:, 1:-1], y[:, :, :-1, 1:-1]),
+        (x[:, :, 1:-1, 1:], x[:, :, 1:-1, :-1]),
+    ):
+        found &= after ^ before
+        found &= after == falls
     place = found.nonzero() + torch.tensor([0, 1, 1, 1], device=found.device)
     value = differences[tuple(place.T)]
     place = place[value.abs() > threshold]
@@ -98,6 +95,8 @@ def refine(differences: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor, 
     kernels, rests = stencils(differences), []
     shape = torch.tensor(differences.shape[1:], device=place.device)
     for _ in range(MOVES):
+        if not len(place) and rests:
+            break
         fit = cubes(differences, place) @ kernels  # (n, 10)
         offset = top(fit)
         rest = (offset.abs() <= REST).all(dim=1)
@@ -124,7 +123,8 @@ def cubes(differences: Tensor, place: Tensor) -> Tensor:
     around = torch.cartesian_prod(*[torch.arange(-1, 2, device=place.device)] * 3)
     strides = torch.tensor([height * width, width, 1], device=place.device)
     shifts = (around * strides).sum(dim=1)
-    return differences.flatten()[(index + place[:, 3])[:, None] + shifts]
+    index = (index + place[:, 3])[:, None] + shifts
+    return differences.flatten().index_select(0, index.flatten()).view(index.shape)
 
 
 def top(fit: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from torch import Tensor
 
-from course_lib.classical.describe import descriptors, gradients, orientations
+from course_lib.classical.batches import batched, side_by_side, target
+from course_lib.classical.describe import descriptors, orientations
 from course_lib.classical.inputs import grey
 from course_lib.classical.keypoints import detect
 from course_lib.classical.scale_space import INTERVALS, Octave, octaves
@@ -33,7 +34,8 @@ class Sift(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     contrast: least contrast of a keypoint, times the intervals of an octave, for images
         in [0, 1].  edge: largest ratio of its principal curvatures; section 4.1.
     max_keypoints: keep so many of the strongest, or None for all.
-    batch_size: images of one size that are worked on at once.
+    batch_size: images of one size that are worked on at once: by default one on a CPU,
+        where each thread takes its own, and 32 on a GPU.
     device: default is CUDA where there is one, else the CPU.
 
     Keypoints are (n, 4): x and y in pixels, (0, 0) the centre of the first pixel, x to
@@ -42,7 +44,7 @@ class Sift(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """
 
     def __init__(
-        self, contrast=0.04, edge=10.0, max_keypoints=None, batch_size=8, device=None
+        self, contrast=0.04, edge=10.0, max_keypoints=None, batch_size=None, device=None
     ):
         self.contrast = contrast
         self.edge = edge
@@ -61,19 +63,25 @@ class Sift(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         images: a list of (H, W), (H, W, 3) or (3, H, W); uint8, or float in [0, 1].
         Raises ImageError that names an image which is none of these.
         """
-        images = grey(images)
+        images, device = grey(images), target(self.device)
+        size = self.batch_size or (1 if device.type == "cpu" else 32)
+        batches = batched(images, size)
+
+        def work(numbers: list[int]) -> list[Features]:
+            return self.extract(torch.stack([images[number] for number in numbers]))
+
         found: list[Features | None] = [None] * len(images)
-        for numbers in batched(images, self.batch_size):
-            batch = torch.stack([images[number] for number in numbers])
-            for number, features in zip(numbers, self.extract(batch), strict=True):
-                found[number] = features
+        done = side_by_side(work, batches, device)
+        for numbers, features in zip(batches, done, strict=True):
+            for number, one in zip(numbers, features, strict=True):
+                found[number] = one
         return found
 
     @torch.no_grad()
     def extract(self, images: Tensor) -> list[Features]:
         """Return the features of a batch (N, H, W), grey, float in [0, 1]."""
-        device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        found = [self.features(octave) for octave in octaves(images.to(device))]
+        images = images.to(target(self.device))
+        found = [self.features(octave) for octave in octaves(images)]
         if not found:
             return [Features.none() for _ in images]
         parts = [torch.cat(part) for part in zip(*found, strict=True)]
@@ -82,13 +90,11 @@ class Sift(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     def features(self, octave: Octave) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return of each keypoint: its image, response, keypoint (4,), descriptor."""
         points = detect(octave, self.contrast / INTERVALS, self.edge)
-        points = points._replace(level=points.level - 1)
-        field = gradients(octave.gaussians[:, 1 : INTERVALS + 1])
-        which, angle = orientations(field, points)
+        which, angle = orientations(octave.gaussians, points)
         points = points.where(which)
         place = torch.stack([points.x, points.y, points.sigma], 1) * octave.spacing
         keypoints = torch.cat([place, angle[:, None]], dim=1)
-        described = descriptors(field, points, angle)
+        described = descriptors(octave.gaussians, points, angle)
         return points.image, points.response.abs(), keypoints, described
 
     def strongest(self, number, image, response, keypoints, described) -> Features:
@@ -107,15 +113,3 @@ class Sift(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         return tags
-
-
-def batched(images: list[Tensor], size: int) -> list[list[int]]:
-    """Return the numbers of images that have one shape, at most `size` together."""
-    shapes: dict[tuple, list[int]] = {}
-    for number, image in enumerate(images):
-        shapes.setdefault(tuple(image.shape), []).append(number)
-    return [
-        numbers[i : i + size]
-        for numbers in shapes.values()
-        for i in range(0, len(numbers), size)
-    ]
