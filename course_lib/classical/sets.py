@@ -55,8 +55,10 @@ def batches(
     Raises CodebookError that names the first image which is none of these.
     """
     check(sets)
-    held, count, number = [], 0, -1
-    for number, item in enumerate(shown(sets, title, len(sets))):
+    held, count, number, total = [], 0, -1, len(sets)
+    for number, item in enumerate(shown(sets, title, total)):
+        if number == total:
+            break
         one = as_set(item, number, keypoints)
         length = len(one.descriptors)
         if length:
@@ -71,9 +73,11 @@ def batches(
             held, count = [], 0
         held.append(one)
         count += length
-    if number + 1 != len(sets):
+    if number + 1 != total:
+        gave = "more" if number == total else number + 1
         raise CodebookError(
-            f"the sequence says that it has {len(sets)} images, but gave {number + 1}"
+            f"the sequence says that it has {total} images, but gave {gave}: expected "
+            "a __len__ and an __iter__ that agree"
         )
     if held:
         yield stacked(held, number + 1 - len(held), width, dtype, device)
@@ -85,7 +89,7 @@ def check(sets) -> None:
             f"the descriptors are a {type(sets).__name__}: expected a sequence with "
             "one set an image, that can be gone through again; make it a list"
         )
-    if hasattr(sets, "keypoints"):
+    if isinstance(sets, tuple) and hasattr(sets, "keypoints"):  # Features
         raise CodebookError(
             "these are the features of one image: expected a list; pass [features]"
         )

@@ -688,13 +688,21 @@ def test_what_is_not_fitted_says_so():
             clone(encoder).transform(placed(GOOD))
 
 
-def test_a_sequence_that_is_shorter_than_it_says_is_named():
+def test_a_sequence_that_is_not_as_long_as_it_says_is_named():
     class Short(list):
         def __iter__(self):
             return iter(self[:-1])
 
-    with pytest.raises(CodebookError, match="says that it has 2 images, but gave 1"):
-        BagOfWords(4).fit(Short(GOOD))
+    class Endless(Sequence):  # an IndexError would end it
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, place):
+            return GOOD[0]
+
+    for sets_, gave in ((Short(GOOD), "1"), (Endless(), "more")):
+        with pytest.raises(CodebookError, match=f"has 2 images, but gave {gave}"):
+            BagOfWords(4).fit(sets_)
 
 
 @pytest.mark.parametrize(
