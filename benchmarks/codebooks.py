@@ -38,7 +38,7 @@ from threadpoolctl import threadpool_limits
 from course_lib.classical import BagOfWords, FisherVector
 from course_lib.classical.kmeans import kmeans
 from course_lib.classical.mixture import Mixture, em
-from course_lib.classical.sets import Source
+from course_lib.classical.sampling import Source
 
 WORDS, WIDTH, ROUNDS = 256, 64, 3
 Sets = list[np.ndarray]

@@ -4,8 +4,8 @@ scale_space, keypoints and describe are sections 3 to 6 of Lowe's paper, in this
 sift puts them together; inputs says what counts as an image.
 
 words, fisher and pyramid turn an image's descriptors into one row for a classifier:
-encoder is what they share, kmeans and mixture learn their words, sets says what counts
-as a list of descriptor sets.
+encoder is what they share, kmeans and mixture learn their words of what sampling draws,
+sets says what counts as a list of descriptor sets.
 """
 
 from course_lib.classical.fisher import FisherVector

@@ -21,12 +21,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from course_lib.classical.sampling import Source, draw
 from course_lib.classical.sets import (
     Batch,
     CodebookError,
-    Source,
     batches,
-    draw,
     one_of,
     real,
     whole,

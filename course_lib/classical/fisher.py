@@ -15,7 +15,8 @@ from course_lib.classical.encoder import (
 )
 from course_lib.classical.kmeans import kmeans, seed
 from course_lib.classical.mixture import Mixture, Posterior, em, start
-from course_lib.classical.sets import CodebookError, Source, one_of, real, whole
+from course_lib.classical.sampling import Source
+from course_lib.classical.sets import CodebookError, one_of, real, whole
 
 
 class FisherVector(Encoder):

@@ -10,7 +10,8 @@ import torch
 from sklearn.cluster import kmeans_plusplus
 from torch import Tensor
 
-from course_lib.classical.sets import Source, shown
+from course_lib.classical.sampling import Source
+from course_lib.classical.sets import shown
 
 
 class Sums(NamedTuple):

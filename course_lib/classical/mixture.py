@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from course_lib.classical.kmeans import Nearest
-from course_lib.classical.sets import Source, shown
+from course_lib.classical.sampling import Source
+from course_lib.classical.sets import shown
 
 
 class Mixture(NamedTuple):

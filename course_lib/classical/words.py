@@ -13,7 +13,8 @@ from course_lib.classical.encoder import (
     unit,
 )
 from course_lib.classical.kmeans import Nearest, kmeans, seed
-from course_lib.classical.sets import Source, one_of, real
+from course_lib.classical.sampling import Source
+from course_lib.classical.sets import one_of, real
 
 
 class WordEncoder(Encoder):

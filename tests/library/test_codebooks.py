@@ -32,7 +32,7 @@ from course_lib.classical import (
     fisher,
     kmeans,
     mixture,
-    sets,
+    sampling,
 )
 from course_lib.classical.encoder import sums_of_products
 
@@ -75,9 +75,9 @@ def placed(descriptors: list[np.ndarray], size=(30, 40), seed=0) -> list[Feature
     return found
 
 
-def source_of(rows: np.ndarray, part=50) -> sets.Source:
+def source_of(rows: np.ndarray, part=50) -> sampling.Source:
     rows = torch.from_numpy(rows)
-    return sets.Source(rows.split(part), rows, len(rows))
+    return sampling.Source(rows.split(part), rows, len(rows))
 
 
 def in_float64(encoder):
@@ -266,7 +266,7 @@ def test_drawing_is_uniform_and_does_not_see_the_split():
     for seed in range(600):
         options = {"rows": 40, "device": "cpu", "title": None}
         found = [
-            sets.draw(x, drawn, 10, np.random.RandomState(seed), **options)
+            sampling.draw(x, drawn, 10, np.random.RandomState(seed), **options)
             for x in ([rows], split)
         ]
         first, second = (torch.cat(list(one)) for one in found)
