@@ -6,7 +6,7 @@ Functions draw on the axes they are given and return None.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +146,59 @@ def bubbles(ax: Axes, networks: dict[str, tuple[float, float, float]]) -> None:
     ax.set(xscale="log", ylabel="top-1 (%)")
     ax.margins(0.15)
     ax.set_xlabel("multiply-accumulates (G), area: parameters")
+
+
+def keypoints(ax: Axes, points: Tensor, color: str = "C1", **line) -> None:
+    """Draw keypoints (n, 3 or 4) on a photo: x, y, scale and, if there, orientation.
+
+    The circle lies in the square of SIFT's descriptor, six scales from its centre; a
+    ray says where the orientation (radians) points. The axes keep their limits.
+    """
+    limits = {"xlim": ax.get_xlim(), "ylim": ax.get_ylim()}
+    points = torch.as_tensor(points).detach().cpu()
+    x, y, scale = points.T[:3]
+    turn = points[:, 3] if points.shape[1] == 4 else torch.zeros(len(points))
+    angle = torch.linspace(0, 2 * math.pi, 33)[:, None] + turn  # (33, n)
+    u, v = 6 * scale * angle.cos(), 6 * scale * angle.sin()
+    if points.shape[1] == 4:  # from the centre to the edge, then around
+        u, v = (torch.nn.functional.pad(part, (0, 0, 1, 0)) for part in (u, v))
+    ax.plot(x + u, y + v, color=color, **line)
+    ax.set(**limits)
+
+
+def descriptor(ax: Axes, entries: Tensor) -> None:
+    """Draw SIFT's 128 numbers: in each of 4x4 cells, 8 rays as long as the entries.
+
+    An entry of 0.5 reaches from the centre of its cell to the edge.
+    """
+    for line in (-0.5, 0.5, 1.5, 2.5, 3.5):
+        ax.plot([line, line], [-0.5, 3.5], "0.6", lw=0.6)
+        ax.plot([-0.5, 3.5], [line, line], "0.6", lw=0.6)
+    length = torch.as_tensor(entries).detach().cpu().view(4, 4, 8)
+    row, column, number = torch.meshgrid(*map(torch.arange, (4, 4, 8)), indexing="ij")
+    angle = -number * (2 * math.pi / 8)  # counter-clockwise on the screen
+    x = torch.stack([column + 0 * length, column + length * angle.cos()])
+    y = torch.stack([row + 0 * length, row + length * angle.sin()])
+    ax.plot(x.flatten(1), y.flatten(1), "C0", lw=1)
+    ax.set(xlim=(-0.55, 3.55), ylim=(3.55, -0.55), aspect="equal")
+    ax.set_axis_off()
+
+
+def slider(draw: Callable[[int], None], name: str, limits: tuple[int, int]) -> None:
+    """Show what `draw(number)` draws with pyplot, and a slider that draws it anew.
+
+    For exploring alone: without a live Jupyter there may be no picture, so draw a still
+    one, too.
+    """
+    import ipywidgets
+    from IPython.display import display
+
+    def shown(number: int) -> None:
+        draw(number)
+        plt.show()
+
+    handle = ipywidgets.IntSlider(sum(limits) // 2, *limits, continuous_update=False)
+    handle.description = name
+    widget = ipywidgets.interactive(shown, number=handle)
+    plain = f"(in a live Jupyter: a slider for the {name}, {limits[0]} to {limits[1]})"
+    display(widget._repr_mimebundle_() | {"text/plain": plain}, raw=True)

@@ -1,0 +1,76 @@
+"""Drawings of keypoints and descriptors: what is drawn where; the slider's parts."""
+
+from __future__ import annotations
+
+import math
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+matplotlib.use("agg")
+from matplotlib import pyplot as plt
+
+from course_lib import plot
+
+
+@pytest.fixture
+def ax():
+    figure, ax = plt.subplots()
+    ax.imshow(np.zeros((40, 60)))
+    yield ax
+    plt.close(figure)
+
+
+def test_a_keypoint_is_a_circle_of_six_scales_and_a_ray(ax):
+    plot.keypoints(ax, torch.tensor([[10.0, 20, 2, math.pi / 2], [30, 5, 1, 0]]))
+    first, second = (line.get_xydata() for line in ax.lines)
+    assert first[0] == pytest.approx([10, 20])
+    assert first[1] == pytest.approx([10, 32])  # y points down, as angles do
+    assert np.hypot(*(first[1:] - [10, 20]).T) == pytest.approx(12)
+    assert second[:2] == pytest.approx(np.array([[30, 5], [36, 5]]))
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-0.5, 59.5), (39.5, -0.5))
+
+
+def test_a_keypoint_without_orientation_has_no_ray(ax):
+    plot.keypoints(ax, torch.tensor([[10.0, 20, 2]]), "C0", lw=3)
+    (circle,) = ax.lines
+    assert np.hypot(*(circle.get_xydata() - [10, 20]).T) == pytest.approx(12)
+    assert (circle.get_color(), circle.get_linewidth()) == ("C0", 3)
+
+
+@pytest.mark.parametrize("columns", [3, 4])
+def test_no_keypoints_draw_nothing(ax, columns):
+    plot.keypoints(ax, torch.zeros(0, columns))
+    assert len(ax.lines) == 0
+
+
+def test_a_descriptor_has_a_ray_for_every_entry(ax):
+    entries = torch.arange(128) / 256
+    plot.descriptor(ax, entries)
+    rays = [line.get_xydata() for line in ax.lines if line.get_linewidth() == 1]
+    assert len(rays) == 128
+    for number, ray in enumerate(rays):
+        row, column, angle = np.unravel_index(number, (4, 4, 8))
+        assert ray[0] == pytest.approx([column, row])
+        turn = -2 * math.pi * angle / 8
+        along = [math.cos(turn) * number / 256, math.sin(turn) * number / 256]
+        assert ray[1] - ray[0] == pytest.approx(along, abs=1e-6)
+
+
+def test_a_slider_draws_its_middle_and_says_what_it_is(monkeypatch):
+    shown, drawn = [], []
+
+    def keep(bundle, raw):
+        shown.append(bundle)
+
+    monkeypatch.setattr("IPython.display.display", keep)
+    monkeypatch.setattr(plt, "show", lambda: drawn.append("shown"))
+    plot.slider(drawn.append, "level", (1, 15))
+    (bundle,) = shown
+    assert drawn == [8, "shown"]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert (
+        bundle["text/plain"] == "(in a live Jupyter: a slider for the level, 1 to 15)"
+    )
