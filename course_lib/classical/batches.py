@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -26,21 +27,27 @@ def batched(images: Sequence[Tensor], size: int) -> list[list[int]]:
     ]
 
 
-def side_by_side(work: Callable, batches: Sequence, device: torch.device) -> Iterator:
-    """Yield work(batch) of each batch, in order.
+def side_by_side(work: Callable, batches: Iterable, device: torch.device) -> Iterator:
+    """Yield work(batch) of each batch, in order, a few of them ahead.
 
-    On a CPU each of PyTorch's threads takes a batch of its own: two threads that share
-    the steps of one image wait for each other at the end of every step. An exception
-    of `work` is raised here.
+    On a CPU each of PyTorch's threads takes a batch of its own, and the caller's steps
+    between two batches take one: threads that share the steps of one image wait for
+    each other at the end of every step. An exception of `work` is raised here.
     """
-    threads = min(torch.get_num_threads(), len(batches))
+    threads = torch.get_num_threads()
     if device.type != "cpu" or threads < 2:
         yield from map(work, batches)
         return
-    every = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=[1])
+    ahead: deque = deque()
     try:
-        yield from pool.map(work, batches)
+        torch.set_num_threads(1)
+        for batch in batches:
+            ahead.append(pool.submit(work, batch))
+            if len(ahead) > 2 * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(every)
+        torch.set_num_threads(threads)

@@ -17,8 +17,8 @@ class ImageError(CourseError, ValueError):
     """An image that no descriptor can be taken of."""
 
 
-def grey(images: Sequence) -> list[Tensor]:
-    """Return each image as float32 (H, W) in [0, 1].
+def checked(images: Sequence) -> list[Tensor]:
+    """Return each image as (C, H, W), 1 or 3 channels, uint8 or float as it came.
 
     images: a list, or an array or tensor with one image a row. An image is (H, W),
     (H, W, 1 or 3) or (1 or 3, H, W); uint8, or float in [0, 1].
@@ -33,24 +33,30 @@ def grey(images: Sequence) -> list[Tensor]:
             f"images has the shape {tuple(images.shape)}: expected a list of images; "
             "for a single one, [image]"
         )
-    return [as_grey(image, f"image {number}") for number, image in enumerate(images)]
+    return [as_planes(image, f"image {number}") for number, image in enumerate(images)]
 
 
-def as_grey(image, name: str) -> Tensor:
+def as_planes(image, name: str) -> Tensor:
     if not isinstance(image, Tensor):
         try:
-            image = torch.tensor(np.ascontiguousarray(image))
+            image = torch.from_numpy(np.array(image))  # a copy: it may be read-only
         except TypeError:
             raise ImageError(f"{name} is no array of numbers: {image!r:.60}") from None
-    if image.ndim == 3:
-        image = mixed(image, name)
-    if image.ndim != 2 or not image.numel():
+    planes = image[None] if image.ndim == 2 else image
+    if planes.ndim != 3 or not planes.numel():
         raise ImageError(
             f"{name} has the shape {tuple(image.shape)}: expected (H, W), (H, W, 3) or "
             "(3, H, W), all at least 1"
         )
+    if image.ndim == 3 and image.shape[2] in (1, 3):
+        planes = image.permute(2, 0, 1)
+    if len(planes) not in (1, 3):
+        raise ImageError(
+            f"{name} has the shape {tuple(image.shape)}: expected 1 or 3 channels, "
+            "first or last"
+        )
     if image.dtype == torch.uint8:
-        return image.float() / 255
+        return planes
     if not image.is_floating_point():
         raise ImageError(f"{name} is {image.dtype}: expected uint8, or float in [0, 1]")
     low, high = image.aminmax()
@@ -59,19 +65,17 @@ def as_grey(image, name: str) -> Tensor:
             f"{name} has values from {low:.4g} to {high:.4g}: floats must lie in "
             "[0, 1]; divide by 255, or pass uint8"
         )
-    return image.float()
+    return planes
 
 
-def mixed(image: Tensor, name: str) -> Tensor:
-    """Return the luminance (H, W) of an image with a channel axis, first or last."""
-    for axis in (2, 0):
-        if image.shape[axis] == 1:
-            return image.select(axis, 0)
-        if image.shape[axis] == 3:
-            whole = image.float() / 255 if image.dtype == torch.uint8 else image
-            weights = torch.tensor(LUMA).to(whole)
-            return torch.tensordot(whole, weights, dims=([axis], [0]))
-    raise ImageError(
-        f"{name} has the shape {tuple(image.shape)}: expected 1 or 3 channels, first "
-        "or last"
-    )
+def grey(planes: Tensor) -> Tensor:
+    """Return the luminance (…, H, W), float32 in [0, 1], of (…, 1 or 3, H, W)."""
+    planes = fractions(planes)
+    if planes.shape[-3] == 1:
+        return planes.squeeze(-3)
+    return torch.einsum("...chw,c->...hw", planes, torch.tensor(LUMA).to(planes))
+
+
+def fractions(planes: Tensor) -> Tensor:
+    """Return planes as float32 in [0, 1]."""
+    return planes.float() / 255 if planes.dtype == torch.uint8 else planes.float()

@@ -17,8 +17,8 @@ from torch import Tensor
 
 INTERVALS = 3  # scales an octave; section 3.2
 SIGMA = 1.6  # blur of the first image of an octave, in its pixels; section 3.3
-# Blur that a photo is assumed to have, in pixels: 0.5 in section 3.3, but the square that
-# a pixel is has 0.29, and at 0.35 more keypoints are found again (benchmarks/sift.py).
+# Blur that a photo is assumed to have, in pixels: 0.5 in section 3.3, but the square
+# that a pixel is has 0.29, and at 0.35 more keypoints are found again: `make bench`.
 CAMERA = 0.35
 BLOCK = 32  # pixels blurred by one matrix product
 SMALLEST = 8  # pixels of an octave's shorter side

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from course_lib.classical.batches import batched, side_by_side, target
 from course_lib.classical.describe import descriptors, orientations
-from course_lib.classical.inputs import grey
+from course_lib.classical.inputs import checked, grey
 from course_lib.classical.keypoints import detect
 from course_lib.classical.scale_space import INTERVALS, Octave, octaves
 
@@ -54,7 +54,7 @@ class Sift(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
     def fit(self, images, y=None):
         """Learn nothing: SIFT has no parameters to fit. Images are only checked."""
-        grey(images)
+        checked(images)
         return self
 
     def transform(self, images) -> list[Features]:
@@ -63,12 +63,13 @@ class Sift(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         images: a list of (H, W), (H, W, 3) or (3, H, W); uint8, or float in [0, 1].
         Raises ImageError that names an image which is none of these.
         """
-        images, device = grey(images), target(self.device)
+        images, device = checked(images), target(self.device)
         size = self.batch_size or (1 if device.type == "cpu" else 32)
         batches = batched(images, size)
 
         def work(numbers: list[int]) -> list[Features]:
-            return self.extract(torch.stack([images[number] for number in numbers]))
+            planes = torch.stack([images[number] for number in numbers])
+            return self.extract(grey(planes.to(device)))
 
         found: list[Features | None] = [None] * len(images)
         done = side_by_side(work, batches, device)
@@ -80,7 +81,6 @@ class Sift(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     @torch.no_grad()
     def extract(self, images: Tensor) -> list[Features]:
         """Return the features of a batch (N, H, W), grey, float in [0, 1]."""
-        images = images.to(target(self.device))
         found = [self.features(octave) for octave in octaves(images)]
         if not found:
             return [Features.none() for _ in images]
