@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 02 · SIFT
 #
-# Search for points in scale as well as in x and y, describe each in a frame of its own, and most are found and recognised
-# again after any turn, any zoom and any change of brightness.
+# Search for points in scale as well as in x and y, and describe each in a frame of its own: about 70 % are found and
+# recognised again after turns and zooms that leave raw pixels with less than 5 %.
 #
 # | paper | year | detects | descriptor | published | this notebook |
 # |---|---|---|---|---|---|
@@ -117,20 +117,19 @@ check.close(project(homography.inverse(), there), corners, what="and back")
 
 # %%
 LUMA = np.array([0.299, 0.587, 0.114])  # of red, green and blue; Rec. 601
-china, flower = (torch.tensor(photo @ LUMA / 255).float() for photo in load_sample_images().images)
+china = torch.tensor(load_sample_images().images[0] @ LUMA / 255).float()
 
 
 def patches(image: Tensor, points: Tensor, side: int = 16) -> Tensor:
-    """Return the pixels around points (n, 2), free of brightness and contrast: (n, side²)."""
+    """Return the pixels around points (n, 2), mean 0 and length 1: (n, side²)."""
     ticks = torch.arange(side) - (side - 1) / 2
-    rows, columns = torch.meshgrid(ticks, ticks, indexing="ij")
-    x, y = (points[:, axis, None] + grid.flatten() for axis, grid in enumerate((columns, rows)))
-    found = sample(image[None], x, y)[0]
+    offset = torch.cartesian_prod(ticks, ticks).flip(1)  # x, y; row by row
+    found = sample(image[None], *(points[:, None] + offset).unbind(-1))[0]
     return F.normalize(found - found.mean(dim=1, keepdim=True), dim=1)
 
 
 def places(image: Tensor, count: int) -> Tensor:
-    """Return `count` random places (n, 2) with texture, at least 40 pixels inside a disc."""
+    """Return `count` random places (n, 2) with texture that no turn moves outside."""
     generator, (height, width) = torch.Generator().manual_seed(0), image.shape
     reach = min(height, width) / 2 - 40
     offset = 2 * reach * torch.rand(20 * count, 2, generator=generator) - reach
@@ -142,8 +141,9 @@ def places(image: Tensor, count: int) -> Tensor:
 def recognised(degrees: float = 0.0, zoom: float = 1.0) -> float:
     """Return the share (%) of patches most like themselves in the second view."""
     second, homography = view(china, degrees, zoom)
-    alike = patches(china, points) @ patches(second, project(homography, points).float()).T
-    return 100 * (alike.argmax(dim=1) == torch.arange(len(points))).float().mean().item()
+    there = project(homography, points).float()
+    nearest = (patches(china, points) @ patches(second, there).T).argmax(dim=1)
+    return 100 * (nearest == torch.arange(len(points))).float().mean().item()
 
 
 # %%
@@ -155,16 +155,19 @@ tiles = [patches(china, spot, 60)]
 for options in ({"degrees": 30}, {"zoom": 1.7}):
     second, homography = view(china, **options)
     tiles.append(patches(second, project(homography, spot).float(), 60))
-axes[0].imshow(torch.cat([F.pad(tile.view(60, 60), (0, 0, 2, 2), value=1.0) for tile in tiles]), vmin=-0.04, vmax=0.04)
+tiles = [F.pad(tile.view(60, 60), (0, 0, 2, 2), value=1.0) for tile in tiles]
+axes[0].imshow(torch.cat(tiles), vmin=-0.04, vmax=0.04)
 axes[0].grid(False)
 axes[0].set(yticks=(31, 94, 157), yticklabels=("first", "30°", "×1.7"), xticks=())
 axes[1].plot(angles, [recognised(degrees=angle) for angle in angles], ".-")
 axes[2].semilogx(zooms, [recognised(zoom=zoom) for zoom in zooms], ".-")
 axes[1].set(xlabel="turned by (degrees)", ylabel="recognised (%)", ylim=(0, 103))
-axes[2].set(xlabel="zoomed by", xticks=(0.5, 1, 2), xticklabels=("½", "1", "2"), ylim=(0, 103))
+axes[2].set(xlabel="zoomed by", ylim=(0, 103))
+axes[2].set_xticks((0.5, 1, 2), ("½", "1", "2"))
 axes[2].minorticks_off()
-print(f"recognised after a turn of 30°: {recognised(degrees=30):.0f} %, at half the size: {recognised(zoom=0.5):.0f} %")
 plt.show()
+print(f"recognised after a turn of 30°: {recognised(degrees=30):.0f} %")
+print(f"recognised at half the size:    {recognised(zoom=0.5):.0f} %")
 
 # %% [markdown]
 # A turn of 30° is enough, or half the size: almost none are recognised. The window is at fault: it stays upright and 16
@@ -190,10 +193,11 @@ K = 2 ** (1 / 3)
 figure, ax = plt.subplots(figsize=(4.6, 2))
 scales = torch.logspace(0, 5, 200, base=2)
 for number, width in enumerate((2, 4, 8)):
-    answer = width**2 / (width**2 + K**2 * scales**2) - width**2 / (width**2 + scales**2)
+    answer = 1 / (1 + (K * scales / width) ** 2) - 1 / (1 + (scales / width) ** 2)
     ax.semilogx(scales, answer, base=2)
     ax.plot(width / K**0.5, answer.min(), f"C{number}o")
-    ax.annotate(f"b = {width}", (width / K**0.5, -0.128), color=f"C{number}", ha="center")
+    place = width / K**0.5, -0.128
+    ax.annotate(f"b = {width}", place, color=f"C{number}", ha="center")
 ax.set(xlabel="scale σ (pixels)", ylabel="D at the centre", ylim=(-0.135, 0.003))
 ax.set_xticks((1, 2, 4, 8, 16, 32), ("1", "2", "4", "8", "16", "32"))
 plt.show()
@@ -208,8 +212,8 @@ plt.show()
 # a new **octave** begins at half the size. Each octave has three levels more than its three, since differences and their
 # neighbours are needed on both sides. The first is the photo at twice its size, so that the smallest details have a neighbour too.
 #
-# What does it look like? Below, a row an octave without the first, all drawn at one size, from left to right more and more blurred; then the
-# differences, dark where negative.
+# What does it look like? Below octaves 1, 2 and 3, drawn at one size, from left to right more and more blurred; then
+# their differences, dark where negative.
 
 # %% tags=["export"]
 INTERVALS = 3  # scales an octave; section 3.2
@@ -217,7 +221,7 @@ SIGMA = 1.6  # blur of the first level of an octave, in its pixels; section 3.3
 
 
 class Octave(NamedTuple):
-    gaussians: Tensor  # (6, H, W); level l is blurred by SIGMA * 2 ** (l / 3) of its pixels
+    gaussians: Tensor  # (6, H, W); level l has the blur SIGMA * 2 ** (l / 3)
     differences: Tensor  # (5, H, W); level l + 1 minus level l
     spacing: float  # of its pixels, in pixels of the photo
 
@@ -225,7 +229,8 @@ class Octave(NamedTuple):
 def scale_space(image: Tensor) -> list[Octave]:
     """Return the octaves of (H, W), finest first; none has a side of less than 8."""
     size = [2 * side - 1 for side in image.shape]  # old pixel i is new pixel 2i
-    doubled = F.interpolate(image[None, None], size, mode="bilinear", align_corners=True)
+    options = {"mode": "bilinear", "align_corners": True}
+    doubled = F.interpolate(image[None, None], size, **options)
     first = blur(doubled[0, 0], math.sqrt(SIGMA**2 - (2 * CAMERA) ** 2))
     spacing, octaves = 0.5, []
     while min(first.shape) >= 8:
@@ -243,30 +248,23 @@ def scale_space(image: Tensor) -> list[Octave]:
 dot = torch.zeros(81, 81)
 dot[40, 40] = 1
 away = torch.arange(81) - 40.0
-gaussian = torch.exp(-(away**2 + away[:, None] ** 2) / (2 * 5**2)) / (2 * math.pi * 5**2)
-check.close(blur(blur(dot, 3), 4), gaussian, atol=1e-5, what="3² + 4² = 5²")
+line = torch.exp(-(away**2) / (2 * 5**2)) / (math.sqrt(2 * math.pi) * 5)
+check.close(blur(blur(dot, 3), 4), line.outer(line), atol=1e-5, what="3² + 4² = 5²")
 octaves = scale_space(torch.rand(60, 101))
-assert [tuple(o.gaussians.shape) for o in octaves] == [(6, 119, 201), (6, 60, 101), (6, 30, 51), (6, 15, 26), (6, 8, 13)]
-check.close(octaves[1].gaussians[0], octaves[0].gaussians[3, ::2, ::2], what="where an octave begins")
+sizes = [tuple(o.gaussians.shape[1:]) for o in octaves]
+assert sizes == [(119, 201), (60, 101), (30, 51), (15, 26), (8, 13)]
+begins = octaves[0].gaussians[3, ::2, ::2]
+check.close(octaves[1].gaussians[0], begins, what="where an octave begins")
 
 # %%
-def grid(stacks: list[Tensor], titles: list[str], **options) -> None:
-    """Draw stacks (L, H, W), a row each, named by `titles` at the left."""
-    height = 6.4 / len(stacks[0]) * stacks[0].shape[1] / stacks[0].shape[2]
-    _, axes = plt.subplots(len(stacks), len(stacks[0]), figsize=(6.4, height * len(stacks)))
-    for row, stack, title in zip(axes, stacks, titles, strict=True):
-        for ax, level in zip(row, stack, strict=True):
-            ax.imshow(level[:: max(1, level.shape[0] // 100), :: max(1, level.shape[0] // 100)], **options)
-            ax.set(xticks=(), yticks=())
-            ax.spines[:].set_visible(False)
-        row[0].set_ylabel(title, fontsize=7)
-    plt.show()
-
-
 octaves = scale_space(china)
-names = [f"octave {number}\n{o.gaussians.shape[2]}×{o.gaussians.shape[1]}" for number, o in enumerate(octaves)]
-grid([o.gaussians for o in octaves[1:4]], names[1:4], vmin=0, vmax=1)
-grid([o.differences for o in octaves[1:4]], names[1:4], vmin=-0.06, vmax=0.06)
+figure, axes = plt.subplots(6, 1, figsize=(6.4, 4.6))
+for number in (1, 2, 3):
+    levels = octaves[number].gaussians, 0.5 + octaves[number].differences / 0.12
+    for ax, stack in zip((axes[number - 1], axes[number + 2]), levels, strict=True):
+        tiles = F.interpolate(stack[:, None], (107, 160), mode="area")
+        plot.images(ax, tiles)
+plt.show()
 
 # %% [markdown]
 # The texture of the leaves is gone after one octave, the windows after three, and each difference holds the structures of one size.
@@ -299,7 +297,7 @@ def extrema(differences: Tensor) -> Tensor:
 
 
 def edge_ratio(differences: Tensor, places: Tensor) -> Tensor:
-    """Return (Tr H)² / Det H at places (n, 3) as in `extrema`; infinite for a saddle."""
+    """Return (Tr H)² / Det H at places (n, 3) of `extrema`; infinite for a saddle."""
     level, row, column = places.T
 
     def at(down: int, right: int) -> Tensor:
@@ -331,8 +329,11 @@ def to_keypoints(places: Tensor, spacing: float) -> Tensor:
 
 def detect(octaves: list[Octave], **tests) -> Tensor:
     """Return the keypoints (n, 3): x, y and scale, in pixels of the photo."""
-    found = [to_keypoints(survivors(o.differences, **tests)[-1], o.spacing) for o in octaves]
-    return torch.cat([torch.zeros(0, 3), *found])
+    found = [torch.zeros(0, 3)]
+    for octave in octaves:
+        places = survivors(octave.differences, **tests)[-1]
+        found.append(to_keypoints(places, octave.spacing))
+    return torch.cat(found)
 
 
 # %% tags=["check"]
@@ -348,17 +349,20 @@ for x, y, width in ((60.0, 80, 3.0), (110.25, 70.75, 6.5), (100, 80, 14)):
     keypoints = detect(scale_space(blob))
     assert len(keypoints) == 1
     scale = (width**2 - CAMERA**2) ** 0.5 / 2 ** (1 / 6)  # b / √k
-    check.close(keypoints[0, :2], [x, y], rtol=0, atol=0.51 * max(0.5, scale / 2), what="its centre")
-    check.close(keypoints[0, 2].log2(), math.log2(scale), rtol=0, atol=0.51 / 3, what="its octave")
+    check.close(keypoints[0, :2], [x, y], rtol=0, atol=0.3 * scale, what="place")
+    check.close(3 * math.log2(keypoints[0, 2] / scale), 0, atol=0.51, what="levels off")
 
 # %% [markdown]
 # Now the photo. How many extrema does each test take, and where? (Figure 5 of the paper.)
 
 # %%
-pairs = [survivors(o.differences) for o in octaves]
-stages = [torch.cat([to_keypoints(found[test], o.spacing) for found, o in zip(pairs, octaves, strict=True)]) for test in range(3)]
+every, strong, kept = (
+    torch.cat([to_keypoints(survivors(o.differences)[test], o.spacing) for o in octaves])
+    for test in range(3)
+)
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.4))
-for ax, before, after, test in zip(axes, stages, stages[1:], ("contrast", "edges"), strict=False):
+steps = (every, strong, "contrast"), (strong, kept, "edges")
+for ax, (before, after, test) in zip(axes, steps, strict=True):
     ax.imshow(china, alpha=0.5, **SMOOTH)
     for found, color in ((before, "C1"), (after, "C0")):
         ax.scatter(found[:, 0], found[:, 1], s=4, color=color, linewidths=0)
@@ -369,7 +373,8 @@ plt.show()
 # %% [markdown]
 # Blue stays, orange goes: the sky at the first test, contours of roofs and rails at the second. (Lowe's photo, of 233×189
 # pixels: 832, then 729, then 536.) Are ours the keypoints of a full implementation, which moves them between the pixels? Each of
-# `course_lib.classical.Sift`'s should have one of ours within a pixel and a level of its octave.
+# `course_lib.classical.Sift`'s should have one of ours within a pixel and a level of its octave, at least from a scale of 2 on: the finest
+# details depend on how sharp the camera is taken to be.
 #
 # And which keypoints belong to which scale? Three levels of the 15, and with a live Jupyter a slider for all. Circles are as
 # wide as the window that will be described.
@@ -377,29 +382,24 @@ plt.show()
 # %% tags=["check"]
 keypoints = detect(octaves)
 (library,) = Sift(device="cpu").transform([china.numpy()])
-theirs = torch.tensor(np.unique(library.keypoints[:, :3], axis=0))  # once for all orientations
+theirs = torch.tensor(np.unique(library.keypoints[:, :3], axis=0))  # orientations aside
 near = torch.cdist(theirs[:, :2], keypoints[:, :2]) < theirs[:, 2:] / SIGMA
 near &= (theirs[:, 2:] / keypoints[:, 2]).log2().abs() < 1.01 / INTERVALS
-assert near.any(dim=1).float().mean() > 0.95  # of theirs are ours
-assert near.any(dim=0).float().mean() > 0.92  # of ours are theirs
+assert near[theirs[:, 2] > 2].any(dim=1).float().mean() > 0.9  # of theirs are ours
+assert near[:, keypoints[:, 2] > 2].any(dim=0).float().mean() > 0.9  # and vice versa
 
 # %% tags=["nbval-ignore-output"]
 def draw_scale(ax, level: int) -> None:
     """Draw the differences at one of 15 levels, and the keypoints found in it."""
-    octave, inside = octaves[(level - 1) // INTERVALS], (level - 1) % INTERVALS + 1
-    scale = octave.spacing * SIGMA * 2 ** (inside / INTERVALS)
-    extent = (-0.5, china.shape[1] - 0.5, china.shape[0] - 0.5, -0.5)
-    ax.imshow(octave.differences[inside], vmin=-0.06, vmax=0.06, extent=extent, **SMOOTH)
-    here = keypoints[(keypoints[:, 2] - scale).abs() < 1e-3]
-    for x, y, _ in here.tolist():
-        ax.add_patch(plt.Circle((x, y), 6 * scale, fill=False, color="C1", lw=0.6))
-    ax.set(xlim=extent[:2], ylim=extent[2:])
-    ax.set_title(f"σ = {scale:.1f}: {len(here)} keypoints", fontsize=9)
-    ax.set_axis_off()
+    scale = SIGMA / 2 * 2 ** (level / INTERVALS)
+    here = keypoints[(keypoints[:, 2] / scale - 1).abs() < 0.01]
+    shown = octaves[(level - 1) // INTERVALS].differences[(level - 1) % INTERVALS + 1]
+    ax.imshow(shown, vmin=-0.06, vmax=0.06, extent=(0, 640, 427, 0), **SMOOTH)
+    plot.keypoints(ax, here, lw=0.8)
+    ax.set(title=f"σ = {scale:.1f}: {len(here)} keypoints", xticks=(), yticks=())
 
 
-figure, axes = plt.subplots(1, 3, figsize=(6.4, 1.75))
-for ax, level in zip(axes, (6, 9, 12), strict=True):
+for ax, level in zip(plt.subplots(1, 3, figsize=(6.4, 1.8))[1], (6, 9, 12), strict=True):
     draw_scale(ax, level)
 plt.show()
 plot.slider(lambda level: draw_scale(plt.subplots()[1], level), "level", (1, 15))
@@ -417,10 +417,10 @@ plot.slider(lambda level: draw_scale(plt.subplots()[1], level), "level", (1, 15)
 
 # %% tags=["export"]
 def gradients_around(octaves: list[Octave], keypoints: Tensor, offsets: Tensor):
-    """Return magnitude and angle (n, S) of the gradients at offsets (S, 2) from keypoints.
+    """Return magnitude and angle (n, S) of gradients at offsets (S, 2) from keypoints.
 
-    keypoints: (n, 4), x, y, scale, orientation; offsets are in scales, in its frame, and
-    so is the angle (radians). Outside of the photo the gradient is 0.
+    keypoints: (n, 4), x, y, scale, orientation. Offsets are in scales, in its frame; so
+    is the angle, in radians. Outside of the photo the gradient is 0.
     """
     x, y, scale, turn = keypoints[:, :, None].unbind(1)  # each (n, 1)
     (u, v), cos, sin = offsets.T, turn.cos(), turn.sin()
@@ -468,34 +468,33 @@ for degrees in (0, 50, 130, 340):  # a ramp points up its slope
     u, v = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     ramp = scale_space((columns * u + rows * v) / 500 + 0.4)
     (found,) = oriented(ramp, torch.tensor([[90.3, 71.6, 4.0]]))
-    check.close(found[3].cos() * u + found[3].sin() * v, 1, what=f"cosine to {degrees}°")
+    cosine = found[3].cos() * u + found[3].sin() * v
+    check.close(cosine, 1, what=f"cosine to {degrees}°")
 exact = torch.tensor(library.keypoints)
 found = orientation_histogram(octaves, exact[:, :3])
-bins = (exact[:, 3] * (36 / (2 * math.pi))).round().long() % 36  # of the library's peaks
-near = torch.stack([found.roll(shift, 1).gather(1, bins[:, None])[:, 0] for shift in (-1, 0, 1)])
-assert (near.amax(dim=0) > 0.75 * found.amax(dim=1)).float().mean() > 0.95
+bins = (exact[:, 3:] * (36 / (2 * math.pi))).round().long()  # of the library's peaks
+near = found.gather(1, (bins + torch.tensor([-1, 0, 1])) % 36)
+assert (near.amax(dim=1) > 0.75 * found.amax(dim=1)).float().mean() > 0.95
 
 # %% tags=["nbval-ignore-output"]
 turned = oriented(octaves, keypoints)
 _, counts = turned[:, :3].unique(dim=0, return_counts=True)
-print(f"{len(counts)} keypoints, {100 * (counts > 1).float().mean():.0f} % of them with more than one orientation")
-one = turned[(turned[:, :2] - torch.tensor([304.0, 148])).norm(dim=1).argmin()]  # a corner of the roof
+print(f"more than one orientation: {100 * (counts > 1).float().mean():.0f} %")
+one = turned[(turned[:, :2] - spot).norm(dim=1).argmin()]  # at the corner of the roof
+votes = orientation_histogram(octaves, one[None, :3])[0]
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.3), width_ratios=(1.4, 1))
-left.imshow(china, alpha=0.6, interpolation="antialiased")
-for some, color, width in ((turned[turned[:, 2] > 2.5], "C1", 0.005), (one[None], "C0", 0.012)):
-    x, y, scale, angle = some.T
-    arrows = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": width, "color": color}
-    left.quiver(x, y, 6 * scale * angle.cos(), 6 * scale * angle.sin(), **arrows)
-left.set(xlim=(20, 380), ylim=(260, 20))
-left.set_axis_off()
-right.bar(range(0, 360, 10), orientation_histogram(octaves, one[None, :3])[0], width=8)
-right.axhline(0.8 * orientation_histogram(octaves, one[None, :3]).max(), color="0.5", ls=":")
-right.set(xlabel="gradient points to (degrees)", ylabel="votes", yticks=(), xticks=range(0, 361, 90))
+left.imshow(china, alpha=0.6, **SMOOTH)
+left.set(xlim=(20, 380), ylim=(260, 20), xticks=(), yticks=())
+plot.keypoints(left, turned[(turned[:, 2] - 4).abs() < 0.1], lw=0.8)  # of one level
+plot.keypoints(left, one[None], "C0", lw=2)
+right.bar(range(0, 360, 10), votes, width=8)
+right.axhline(0.8 * votes.max(), color="0.5", ls=":")
+right.set(xlabel="gradient points to (degrees)", ylabel="votes", yticks=())
 plt.show()
 
 # %% [markdown]
-# Arrows start at their keypoint and are as long as the window's half side. Right: the votes of the blue one, and 80 % of the
-# highest, dotted. (Lowe counts about 15 % of keypoints with more than one orientation.)
+# The circles are as wide as the window, the rays point where the gradients do (orange: one level of the 15). Right: the votes of
+# the blue one, and 80 % of the highest, dotted. (Lowe counts about 15 % of keypoints with more than one orientation.)
 #
 # ## The descriptor (section 6)
 #
@@ -516,7 +515,7 @@ SAMPLES = 4  # a cell, along one side
 
 
 def window() -> tuple[Tensor, Tensor]:
-    """Return where a descriptor looks, (S, 2) in cells, and how much it counts (S, 16)."""
+    """Return where a descriptor looks, (S, 2) in cells, and its weights (S, 16)."""
     count = (CELLS + 1) * SAMPLES  # half a cell more on each side
     ticks = (torch.arange(count) + 0.5) / SAMPLES - (CELLS + 1) / 2
     centres = torch.arange(CELLS) - (CELLS - 1) / 2
@@ -560,41 +559,27 @@ def match(first: Tensor, second: Tensor) -> Tensor:
 
 
 def errors(first: Tensor, second: Tensor, homography: Tensor) -> Tensor:
-    """Return how far (pixels) each point of `second` lies from where its partner goes."""
+    """Return how far (pixels) each second point lies from where its first goes."""
     return (project(homography, first[:, :2]) - second[:, :2]).norm(dim=1)
 
 
 # %% tags=["check"]
 ours, full = describe(octaves, exact), torch.tensor(library.descriptors)
-below = (ours < 0.19).float()
-cosine = F.cosine_similarity(below * ours, below * full)
-assert min((ours * full).sum(dim=1).median(), cosine.median() - 0.03) > 0.95
+below, large = (ours < 0.19).float(), exact[:, 2] > 2
+assert (ours * full).sum(dim=1)[large].median() > 0.93
+assert F.cosine_similarity(below * ours, below * full)[large].median() > 0.97
 small = china[150:343, 200:393]  # 2ⁿ·k + 1 a side: halving keeps the symmetry
 (straight, described), (quarter, again) = sift(small), sift(small.rot90(-1))
 assert len(straight) == len(quarter) > 50
 x, y, scale, angle = straight.T
-expected = torch.stack([192 - y, x, scale, (angle + math.pi / 2) % (2 * math.pi)], dim=1)
-apart = torch.cdist(expected, quarter)
-assert apart.amin(dim=1).max() < 0.01
-check.close((described * again[apart.argmin(dim=1)]).sum(dim=1), torch.ones(len(straight)), rtol=1e-3)
+angle = (angle + math.pi / 2) % (2 * math.pi)
+apart, partner = torch.cdist(torch.stack([192 - y, x, scale, angle], 1), quarter).min(1)
+assert apart.max() < 0.01
+assert (described * again[partner]).sum(dim=1).min() > 0.999
 row, column = torch.tensor([[0.0], [5], [9]]), torch.tensor([[5.5], [1], [4]])
 assert match(row, column).tolist() == [[0, 1], [1, 0]]  # 9 is nearest to none
-assert match(row, column[:0]).shape == (0, 2)
 
 # %%
-def draw_cells(ax, descriptor: Tensor) -> None:
-    """Draw 128 numbers as 8 rays in each of 4×4 cells, whose length is the entry."""
-    for (row, column), rays in zip(np.ndindex(4, 4), descriptor.view(16, 8).tolist(), strict=True):
-        for number, length in enumerate(rays):
-            turn, size = -2 * math.pi * number / 8, 1.3 * length
-            ax.plot([column, column + size * math.cos(turn)], [row, row + size * math.sin(turn)], "C0", lw=1)
-    for line in np.arange(-0.5, 4):
-        ax.plot([line, line], [-0.5, 3.5], "0.6", lw=0.6)
-        ax.plot([-0.5, 3.5], [line, line], "0.6", lw=0.6)
-    ax.set(xlim=(-0.55, 3.55), ylim=(3.55, -0.55), aspect="equal")
-    ax.set_axis_off()
-
-
 def upright(image: Tensor, keypoint: Tensor, side: int = 96) -> Tensor:
     """Return the square (side, side) of a keypoint (4,), turned upright."""
     ticks = torch.linspace(-6, 6, side)
@@ -606,24 +591,27 @@ def upright(image: Tensor, keypoint: Tensor, side: int = 96) -> Tensor:
 
 # %%
 second, homography = view(china, degrees=40, zoom=0.7, tilt=0.15)
-there, described = sift(second)
-twin = there[(described @ describe(octaves, one[None])[0]).argmax()]  # nearest of all
+there, of_there = sift(second)
+described = describe(octaves, turned)
+nearest = (of_there @ described[(turned == one).all(dim=1)].T).argmax()
 figure, axes = plt.subplots(2, 3, figsize=(5.4, 3.6))
-for row, image, keypoint in zip(axes, (china, second), (one, twin), strict=True):
+for row, image, keypoint in zip(axes, (china, second), (one, there[nearest]), strict=True):
     x, y, scale, turn = keypoint.tolist()
-    row[0].imshow(image, extent=(-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5), **SMOOTH)
-    corners = 6 * scale * torch.tensor([[-1.0, 1, 1, -1, -1], [-1, -1, 1, 1, -1]])
-    u, v = corners * math.cos(turn) + torch.stack([-corners[1], corners[0]]) * math.sin(turn)
-    row[0].plot(x + u, y + v, "C1")
-    row[0].plot([x, x + 6 * scale * math.cos(turn)], [y, y + 6 * scale * math.sin(turn)], "C1")
-    row[0].set(xlim=(x - 12 * scale, x + 12 * scale), ylim=(y + 12 * scale, y - 12 * scale))
+    u = 6 * scale * torch.tensor([0, 1.0, 1, -1, -1, 1, 1])  # to the edge, and around
+    v = 6 * scale * torch.tensor([0, 0.0, -1, -1, 1, 1, 0])
+    cos, sin = math.cos(turn), math.sin(turn)
+    row[0].imshow(image, **SMOOTH)
+    row[0].plot(x + u * cos - v * sin, y + u * sin + v * cos, "C1")
+    reach = 12 * scale
+    row[0].set(xlim=(x - reach, x + reach), ylim=(y + reach, y - reach))
+    row[0].set_axis_off()
     row[1].imshow(upright(image, keypoint), vmin=0, vmax=1, extent=(-6, 6, 6, -6))
     row[1].set(xticks=range(-6, 7, 3), yticks=range(-6, 7, 3))
     row[1].grid(True, color="C1")
-    draw_cells(row[2], describe(scale_space(image), keypoint[None])[0])
-    row[0].set_axis_off()
     row[1].tick_params(labelbottom=False, labelleft=False, length=0)
-for ax, title in zip(axes[0], ("window in the photo", "turned upright, cells", "descriptor"), strict=True):
+    plot.descriptor(row[2], describe(scale_space(image), keypoint[None])[0])
+titles = "window in the photo", "turned upright, cells", "descriptor"
+for ax, title in zip(axes[0], titles, strict=True):
     ax.set_title(title, fontsize=9)
 plt.show()
 
@@ -640,16 +628,15 @@ lights = {
     "a shadow, a I": 0.2 * china,
     "gamma, √I": china.sqrt(),
     "overexposed, min(2 I, 1)": (2 * china).clamp(max=1),
-    "light from the left": china * torch.linspace(1, 0.3, china.shape[1]),
-    "noise of 0.05": china + 0.05 * torch.randn(china.shape, generator=torch.Generator().manual_seed(0)),
+    "light from the left": china * torch.linspace(1, 0.3, 640),
+    "noise": china + 0.2 * torch.rand(427, 640, generator=torch.manual_seed(0)) - 0.1,
 }
-described = describe(octaves, turned)
 print(f"{'':28}median cosine  worst 5 %  keypoints of {len(keypoints)}")
 for name, lit in lights.items():
     changed = scale_space(lit)
     cosine = (described * describe(changed, turned)).sum(dim=1)
-    worst = cosine.quantile(0.05)
-    print(f"{name:28}{cosine.median():13.4f}{worst:11.4f}{len(detect(changed)):11}")
+    middle, worst = cosine.median(), cosine.quantile(0.05)
+    print(f"{name:28}{middle:13.4f}{worst:11.4f}{len(detect(changed)):11}")
 
 # %% [markdown]
 # What is affine cancels to the last digit; what bends the curve of brightness, or cuts it off, costs little. The *detector* is
@@ -660,19 +647,18 @@ for name, lit in lights.items():
 # How many of the mutually nearest pairs are right? The homography knows: within 3 pixels of where it sends the point.
 
 # %%
-second_described = describe(scale_space(second), there)
-pairs = match(described, second_described)
-error = errors(turned[pairs[:, 0]], there[pairs[:, 1]], homography)
-right = error < 3
+pairs = match(described, of_there)
+right = errors(turned[pairs[:, 0]], there[pairs[:, 1]], homography) < 3
 figure, ax = plt.subplots(figsize=(6.4, 2.6))
-canvas = torch.ones(max(china.shape[0], second.shape[0]), china.shape[1] + second.shape[1] + 20)
-canvas[: china.shape[0], : china.shape[1]] = china
-canvas[: second.shape[0], -second.shape[1] :] = second
-ax.imshow(canvas, vmin=0, vmax=1, alpha=0.7, **SMOOTH)
+(height, width), gap = china.shape, 20
+below = (0, 0, 0, height - second.shape[0])
+both = torch.cat([F.pad(china, (0, gap), value=1.0), F.pad(second, below, value=1.0)], 1)
+ax.imshow(both, vmin=0, vmax=1, alpha=0.7, **SMOOTH)
 for number in range(0, len(pairs), 4):
     (x, y), (u, v) = turned[pairs[number, 0], :2], there[pairs[number, 1], :2]
-    ax.plot([x, u + china.shape[1] + 20], [y, v], "C0" if right[number] else "C1", lw=0.5)
-ax.set_title(f"{len(pairs)} matches, {100 * right.float().mean():.0f} % right (every fourth drawn)", fontsize=9)
+    ax.plot([x, u + width + gap], [y, v], "C0" if right[number] else "C1", lw=0.5)
+share = f"{100 * right.float().mean():.0f} % right"
+ax.set_title(f"{len(pairs)} matches, {share} (every fourth drawn)", fontsize=9)
 ax.set_axis_off()
 plt.show()
 
@@ -689,7 +675,7 @@ plt.show()
 
 # %%
 def harris(image: Tensor, count: int) -> Tensor:
-    """Return the `count` strongest corners (n, 2): det M - 0.05 (Tr M)², M blurred by 2."""
+    """Return the `count` strongest corners (n, 2), by det M - 0.05 (Tr M)²."""
     dy, dx = torch.gradient(blur(image, 1))
     xx, yy, xy = blur(dx * dx, 2), blur(dy * dy, 2), blur(dx * dy, 2)
     strength = xx * yy - xy**2 - 0.05 * (xx + yy) ** 2
@@ -713,7 +699,8 @@ def seen(points: Tensor, homography: Tensor, image: Tensor) -> Tensor:
 def compared(images, features, homography) -> tuple[float, float]:
     """Return repeatability and matched (%) of (points, descriptors) of two images."""
     (first, of_first), (second, of_second) = features
-    a, b = seen(first, homography, images[1]), seen(second, homography.inverse(), images[0])
+    a = seen(first, homography, images[1])
+    b = seen(second, homography.inverse(), images[0])
     first, second, fewer = first[a], second[b], min(a.sum(), b.sum())
     apart = torch.cdist(project(homography, first), second.double())
     repeated = min((apart.amin(dim=axis) < 1.5).sum() for axis in (0, 1))
@@ -737,22 +724,24 @@ def features(image: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
 torch.manual_seed(0)
 angles, zooms = (0, 10, 20, 30, 45, 60, 90, 135, 180), (1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 reference, measured = features(china), {}
-for options in [{"degrees": angle} for angle in angles] + [{"zoom": zoom} for zoom in zooms]:
-    changed, moved = view(china, **options)
-    for name, found in features(changed).items():
-        key, value = next(iter(options.items()))
-        measured[name, key, value] = compared((china, changed), (reference[name], found), moved)
+for key, values in (("degrees", angles), ("zoom", zooms)):
+    for value in values:
+        changed, moved = view(china, **{key: value})
+        for name, found in features(changed).items():
+            both = compared((china, changed), (reference[name], found), moved)
+            measured.setdefault((name, key), []).append(both)
 figure, axes = plt.subplots(2, 2, figsize=(6.4, 3.8), sharey=True, sharex="col")
-for column, (key, values) in enumerate({"degrees": angles, "zoom": zooms}.items()):
-    for row in (0, 1):
-        for name in reference:
-            if (row, name) != (1, "chance"):
-                axes[row, column].plot(values, [measured[name, key, value][row] for value in values], ".-", label=name)
+for (name, key), both in measured.items():
+    column, values = (0, angles) if key == "degrees" else (1, zooms)
+    for row, shares in enumerate(zip(*both, strict=True)):
+        if (row, name) != (1, "chance"):
+            axes[row, column].plot(values, shares, ".-", label=name)
 axes[1, 0].set(xlabel="turned by (degrees)", xticks=range(0, 181, 45), ylim=(0, 103))
 axes[1, 1].set(xlabel="zoomed by", xlim=(1.03, 0.37))
 axes[0, 0].set_ylabel("repeatability (%)")
 axes[1, 0].set_ylabel("matched (%)")
-axes[1, 0].legend(*axes[0, 0].get_legend_handles_labels(), fontsize=7, loc="center")
+names = axes[0, 0].get_legend_handles_labels()
+axes[1, 0].legend(*names, fontsize=7, loc="center")
 plt.show()
 
 # %% [markdown]
@@ -771,27 +760,31 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.3))
-full = [tuple(map(torch.tensor, found)) for found in Sift(device="cpu").transform([china.numpy(), second.numpy()])]
-for name, found in {"on the grid": (sift(china), sift(second)), "refined (library)": full}.items():
-    (first, of_first), (there, of_there) = found
+views = [china.numpy(), second.numpy()]
+full = [map(torch.tensor, found) for found in Sift(device="cpu").transform(views)]
+ways = {"on the grid": (sift(china), sift(second)), "refined (library)": full}
+for name, ((first, of_first), (there, of_there)) in ways.items():
     pairs = match(of_first, of_there)
     error = errors(first[pairs[:, 0]], there[pairs[:, 1]], homography)
     good = error[error < 3]
-    left.plot(good.sort().values, torch.linspace(0, 100, len(good)), label=f"{name}: median {good.median():.2f}")
+    label = f"{name}: median {good.median():.2f}"
+    left.plot(good.sort().values, torch.linspace(0, 100, len(good)), label=label)
 distance, partner = torch.cdist(of_first, of_there).topk(2, largest=False)
-ratio, correct = distance[:, 0] / distance[:, 1], errors(first, there[partner[:, 0]], homography) < 3
+ratio = distance[:, 0] / distance[:, 1]
+correct = errors(first, there[partner[:, 0]], homography) < 3
 for which, name in ((correct, "right"), (~correct, "wrong")):
-    right.hist(ratio[which], torch.linspace(0, 1, 26), histtype="step", lw=1.8, label=name)
-    print(f"{name}: {which.sum()}, of these {100 * (ratio[which] < 0.8).float().mean():.0f} % below 0.8")
+    right.hist(ratio[which], np.linspace(0, 1, 26), histtype="step", lw=1.8, label=name)
+    share = (ratio[which] < 0.8).float().mean()
+    print(f"{name}: {which.sum()} nearest neighbours, {100 * share:.0f} % below 0.8")
 right.axvline(0.8, color="0.5", ls=":")
-left.set(xlabel="error of a right match (pixels)", ylabel="share with less (%)", ylim=(0, 103))
-right.set(xlabel="nearest / second nearest distance", ylabel="keypoints", xlim=(0, 1))
+left.set(xlabel="error of a right match (pixels)", ylabel="share with less (%)")
+right.set(xlabel="nearest / second nearest distance", ylabel="keypoints")
 left.legend(fontsize=7)
 right.legend(fontsize=7, loc="upper left")
 plt.show()
 
 # %% [markdown]
-# Refinement takes the median error from 0.37 to 0.14 pixels. And below a ratio of 0.8 lie nearly all right matches and hardly
+# Refinement takes the median error to less than half. And below a ratio of 0.8 lie nearly all right matches and hardly
 # a wrong one; Lowe loses less than 5 % of the right ones and 90 % of the wrong.
 #
 # ## Questions
@@ -823,7 +816,7 @@ plt.show()
 # **5.** (open) Faint keypoints go first in a shadow. Make the contrast test relative (to the local spread of
 # brightness, say). What do you win on `lights`, and what do you lose in the sky?
 # <details><summary>A start</summary>
-# `china / blur(china, 20)` before everything else makes the light from the left affine; look at where the new keypoints lie.
+# `china / blur(china, 20)` (scaled into [0, 1]) before everything else makes the light from the left affine; look at where the new keypoints lie.
 # </details>
 #
 # ## References
