@@ -169,12 +169,12 @@ def keypoints(ax: Axes, points: Tensor, color: str = "C1", **line) -> None:
 def descriptor(ax: Axes, entries: Tensor) -> None:
     """Draw SIFT's 128 numbers: in each of 4x4 cells, 8 rays as long as the entries.
 
-    An entry of 0.5 reaches from the centre of its cell to the edge.
+    An entry of 0.3 reaches from the centre of its cell to the edge.
     """
     for line in (-0.5, 0.5, 1.5, 2.5, 3.5):
         ax.plot([line, line], [-0.5, 3.5], "0.6", lw=0.6)
         ax.plot([-0.5, 3.5], [line, line], "0.6", lw=0.6)
-    length = torch.as_tensor(entries).detach().cpu().view(4, 4, 8)
+    length = torch.as_tensor(entries).detach().cpu().view(4, 4, 8) * (0.5 / 0.3)
     row, column, number = torch.meshgrid(*map(torch.arange, (4, 4, 8)), indexing="ij")
     angle = -number * (2 * math.pi / 8)  # counter-clockwise on the screen
     x = torch.stack([column + 0 * length, column + length * angle.cos()])

@@ -16,9 +16,10 @@
 # %% [markdown]
 # # Assignment 2 · SIFT (20 points)
 #
-# The notebook `02_sift` built the detector and the descriptor, and left three holes on purpose:
-# keypoints lie on the grid of their octave, descriptors are not cut, and a match is believed
-# whatever else looks like it. Here you fill them, and measure what the last one is worth.
+# The notebook `02_sift` built the detector and the descriptor, and left four holes on purpose:
+# keypoints lie on the grid of their octave, orientations in the middle of a bin, descriptors are
+# not cut, and a match is believed whatever else looks like it. Here you fill them, and measure
+# what the last one is worth.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -66,8 +67,8 @@ sift = notebook.load("02_sift")
 # $D_{xy} = (D_{++} - D_{+-} - D_{-+} + D_{--})/4$.
 #
 # **Contract.** `fit(cubes)` takes (n, 3, 3, 3), indexed by level, row and column, and returns
-# the offsets $\hat{\mathbf u}$ (n, 3), in the order x, y, s, and the values $D(\hat{\mathbf u})$ (n,).
-# For a cube whose $\mathbf H$ has no inverse both are nan, in that row alone. `cube_of` makes
+# the offsets $\hat{\mathbf u}$ (n, 3), in the order x, y, s, and the values $D(\hat{\mathbf u})$ (n,),
+# both of the dtype of the cubes. For a cube whose $\mathbf H$ has no inverse both are nan, in that row alone. `cube_of` makes
 # cubes of which the answer is known exactly.
 #
 # *Hint:* x is the *last* index of a cube. `torch.linalg.solve_ex` does not raise.
@@ -119,8 +120,9 @@ tops = [(0.3, -0.2, 0.1), (-0.4, 0.1, 0.25)]
 cubes = torch.stack([cube_of(top, hessian, 5.0) for top in tops])
 before, answer = cubes.clone(), fit(cubes)
 assert torch.equal(cubes, before), "your function changed its input in place"
-assert isinstance(answer, tuple), f"expected (offsets, values), not {type(answer)}"
+assert len(answer) == 2, f"expected offsets and values, not {len(answer)} things"
 offset, value = answer
+assert offset.dtype == cubes.dtype, f"{cubes.dtype} became {offset.dtype}"
 true = torch.tensor(tops, dtype=torch.float64)
 gradient = -true @ hessian.double()
 mixed = hessian.double().clone()

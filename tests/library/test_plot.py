@@ -55,7 +55,8 @@ def test_a_descriptor_has_a_ray_for_every_entry(ax):
         row, column, angle = np.unravel_index(number, (4, 4, 8))
         assert ray[0] == pytest.approx([column, row])
         turn = -2 * math.pi * angle / 8
-        along = [math.cos(turn) * number / 256, math.sin(turn) * number / 256]
+        length = number / 256 * 0.5 / 0.3
+        along = [math.cos(turn) * length, math.sin(turn) * length]
         assert ray[1] - ray[0] == pytest.approx(along, abs=1e-6)
 
 
