@@ -1,0 +1,616 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,nbgrader,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Assignment 3 · Codebooks (20 points)
+#
+# The notebook `03_codebooks` built the histogram, VLAD and the Fisher vector, and left three things
+# that papers added to them: soft assignment, the spatial pyramid, and the normalisations that tame
+# bursts. Here you write them, and measure what a burst is.
+#
+# | | exercise | points |
+# |---|---|---|
+# | 1 | Soft assignment | 4 |
+# | 2 | Where in the image? The spatial pyramid | 5 |
+# | 3 | Histogram intersection | 2 |
+# | 4 | Power and intra normalisation | 4 |
+# | 5 | Bursts, measured | 3 |
+# | 6 | When does it hurt? | 2 |
+#
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
+# drawings and counts nothing; the *visible* tests show what you would be graded on;
+# after you hand in, *hidden* tests ask the same function about other inputs. The first
+# line of a hidden test says which. Loops are fine everywhere: no test has more than a few
+# thousand numbers, and all of it computes in seconds.
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_lib import check, data, notebook
+from course_lib.classical import DenseSift
+
+codebooks = notebook.load("03_codebooks")
+
+# %% [markdown]
+# ### 1 · Soft assignment (4 points)
+#
+# A descriptor between two words counts for one of them alone, and a little noise decides which. *Codeword
+# uncertainty* (van Gemert et al., ECCV 2008, section 2.2) lets it count for all words, by weights of sum 1
+# that fall with the distance:
+#
+# $$h_k = \frac1n \sum_{i=1}^n \frac{\exp(-|x_i - c_k|^2 / 2\sigma^2)}{\sum_j \exp(-|x_i - c_j|^2 / 2\sigma^2)}$$
+#
+# **Contract.** `soft_histogram(descriptors, codebook, sigma)` takes (n, D) and (K, D) and returns (K,),
+# of the same dtype: of sum 1, or zeros where n is 0. At $\sigma = 0$ it is the limit: the hard histogram, with a
+# descriptor's one vote at the nearest word. However small $\sigma$ and however far the words, nothing is nan. A negative
+# $\sigma$ raises `ValueError`. `soft_spec` is the formula, number by number, for
+# $\sigma$ that are not too small.
+#
+# *Hint:* $\exp(-1000) = 0$, and 0/0 is nan; `torch.softmax` knows what to do. *To see it:* one descriptor,
+# three words, $\sigma$ from 0.01 to 100.
+
+# %% nbgrader={"grade": false, "grade_id": "soft_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def soft_spec(descriptors: Tensor, codebook: Tensor, sigma: float) -> Tensor:
+    """Codeword uncertainty, one descriptor and one word at a time."""
+    histogram = [0.0] * len(codebook)
+    for x in descriptors.tolist():
+        weights = []
+        for c in codebook.tolist():
+            squared = sum((a - b) ** 2 for a, b in zip(x, c, strict=True))
+            weights.append(math.exp(-squared / (2 * sigma**2)))
+        for k, weight in enumerate(weights):
+            histogram[k] += weight / sum(weights) / len(descriptors)
+    return torch.tensor(histogram, dtype=descriptors.dtype)
+
+# %% nbgrader={"grade": false, "grade_id": "soft", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def soft_histogram(descriptors: Tensor, codebook: Tensor, sigma: float) -> Tensor:
+    """Return the words' shares (K,) of descriptors (n, D), by codeword uncertainty.
+
+    sigma: at least 0, where the nearest word has all; else ValueError. No descriptors:
+    zeros. Source: van Gemert et al., ECCV 2008, section 2.2.
+    """
+    ### BEGIN SOLUTION
+    if sigma < 0:
+        raise ValueError(f"sigma is {sigma}: expected 0 or more")
+    if sigma == 0:
+        return codebooks.histogram(descriptors, codebook)
+    squared = codebooks.squared_distances(descriptors, codebook)
+    nearer = squared.amin(dim=1, keepdim=True) - squared  # 0 for the nearest
+    weights = (nearer / (2 * sigma**2)).softmax(dim=1)
+    return weights.sum(dim=0) / max(len(descriptors), 1)
+    ### END SOLUTION
+
+# %%
+# Yours: for example, one descriptor, three words, and sigma from 0.01 to 100.
+
+# %% nbgrader={"grade": true, "grade_id": "soft_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+rng = torch.Generator().manual_seed(1)
+for n, words, sigma in [(1, 3, 1.0), (7, 4, 0.7), (20, 5, 2.0)]:
+    x = torch.randn(n, 6, generator=rng).double()
+    c = torch.randn(words, 6, generator=rng).double()
+    answer, spec = soft_histogram(x, c, sigma), soft_spec(x, c, sigma)
+    assert answer is not None, "your function returns None: is there a `return`?"
+    squared = torch.cdist(x, c) ** 2
+    kernel = torch.exp(-squared / (2 * sigma**2))
+    likely = {
+        "the distance is not squared": torch.exp(-squared.sqrt() / (2 * sigma**2)),
+        "sigma is not squared": torch.exp(-squared / (2 * sigma)),
+        "the 2 of 2σ² is missing": torch.exp(-squared / sigma**2),
+        "far words get more than near ones: the exponent is negative": 1 / kernel,
+    }
+    for mistake, wrong in likely.items():
+        wrong = (wrong / wrong.sum(dim=1, keepdim=True)).mean(dim=0)
+        if not torch.allclose(wrong, spec, rtol=1e-3):
+            same = answer.shape == wrong.shape and torch.allclose(answer, wrong)
+            assert not same, mistake
+    total = answer.sum().item()
+    assert abs(total - 1) < 1e-6 or abs(total - n) > 1e-6, (
+        f"the sum is {total:.3g}: a mean over the descriptors, not a sum"
+    )
+    assert abs(total - 1) < 1e-6, (
+        f"the sum is {total:.3g}: each descriptor's weights are to have the sum 1"
+    )
+    each = kernel.mean(dim=0) / kernel.mean(dim=0).sum()
+    if n > 1:
+        assert not torch.allclose(answer, each), (
+            "only the whole is made of sum 1; each descriptor has the same say"
+        )
+    check.close(answer, spec, what=f"the shares of {n} descriptors, {sigma = }")
+
+# %% nbgrader={"grade": true, "grade_id": "soft_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: other sizes, float32, one word, wide sigma, inputs left alone; no descriptors.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(2)
+for n, words, width, sigma in [(9, 1, 4, 1.0), (30, 12, 2, 0.5), (4, 3, 9, 50.0)]:
+    x, c = (torch.randn(size, width, generator=rng) for size in (n, words))
+    before = x.clone(), c.clone()
+    answer, called = soft_histogram(x, c, sigma), f"{n} descriptors, {words} words"
+    same = torch.equal(x, before[0]) and torch.equal(c, before[1])
+    assert same, "your function changed its input in place"
+    assert answer.dtype == torch.float32, f"float32 became {answer.dtype}"
+    check.close(answer, soft_spec(x, c, sigma), rtol=1e-3, atol=1e-5, what=called)
+answer = soft_histogram(torch.zeros(0, 5), torch.randn(4, 5), 1.0)
+assert answer.tolist() == [0, 0, 0, 0], f"no descriptors: {answer.tolist()}"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "soft_limit_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: sigma 0 and nearly 0, words far away: the hard histogram, nothing nan.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(3)
+x = torch.randn(40, 3, generator=rng).double()
+for c in (x[:6] + 0.01, 100 * torch.randn(6, 3, generator=rng).double()):
+    hard = torch.zeros(6, dtype=torch.float64)
+    for row in x:
+        hard[(row - c).square().sum(dim=1).argmin()] += 1 / 40
+    for sigma in (1e-3, 1e-8, 0, 0.0):
+        answer = soft_histogram(x, c, sigma)
+        assert not answer.isnan().any(), f"{sigma = }: nan; exp underflows to 0 / 0"
+        check.close(answer, hard, atol=1e-4, what=f"{sigma = }, the limit")
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "soft_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+codebook = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
+answer = soft_histogram(torch.tensor([[1.0, 0.0], [3.0, 3.5]]), codebook, 0)
+expected = [0.5, 0.0, 0.5]
+assert not answer.isnan().any(), "sigma = 0 divides by 0: it is a case of its own"
+farthest = answer.tolist() == [0.0, 0.5, 0.5]
+assert not farthest, "sigma = 0: the vote goes to the nearest word, not the farthest"
+assert answer.tolist() == expected, f"sigma = 0: {answer.tolist()}, expected {expected}"
+try:
+    soft_histogram(torch.zeros(2, 2), codebook, -1.0)
+except ValueError:
+    pass
+else:
+    raise AssertionError("sigma = -1 raised no ValueError")
+
+# %% [markdown]
+# ### 2 · Where in the image? The spatial pyramid (5 points)
+#
+# A histogram does not know that the sky is above. Lazebnik, Schmid and Ponce (CVPR 2006) cut the image into g × g cells, for
+# g = 1, 2, 4, …, $2^L$, and append the histograms of all cells of all levels. Two keypoints that agree in a fine cell agree in the coarse ones, too; so
+# that they count more, level $l$ (g = $2^l$) has the weight
+#
+# $$\frac{1}{2^{L}} \;\text{ for } l = 0, \qquad \frac{1}{2^{L - l + 1}} \;\text{ for } l \ge 1.$$
+#
+# **Contract.** `cell_of(keypoints, height, width, g)` returns the number (n,) of the cell, int64, in which each keypoint lies: cells
+# are numbered row by row from the top left. Keypoints are (n, 2) or more columns, x and y first, in pixels; the centre of the first pixel is x = y = 0, so the image reaches from
+# -1/2 to width - 1/2 and to height - 1/2. A keypoint on the border of two cells belongs to the one on the right, or
+# below; one on the last border to the last cell. One outside of the image raises `ValueError`.
+#
+# `pyramid(keypoints, words, height, width, finest, K)` takes also each keypoint's word (n,) in [0, K) and L = `finest`, and returns the float64 row of
+# $K\,(1 + 4 + … + 4^L)$ entries: coarse levels first, in a level cell by cell, in a cell word by word. An entry is the number of keypoints
+# of that word in that cell, divided by *all* n keypoints of the image, times the level's weight. The row has the sum 1, or is all zeros for n = 0.
+#
+# *Hint:* x decides the column. `torch.bincount(…, minlength=…)` of `cell * K + word`. *To see it:* the cells of a grid of keypoints, as an image.
+
+# %% nbgrader={"grade": false, "grade_id": "cell", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def cell_of(keypoints: Tensor, height: int, width: int, g: int) -> Tensor:
+    """Return the cell (n,), row by row, of keypoints (n, 2 or more) in a g × g grid.
+
+    Raises ValueError for a keypoint outside of the image.
+    """
+    ### BEGIN SOLUTION
+    x = (keypoints[:, 0] + 0.5) / width
+    y = (keypoints[:, 1] + 0.5) / height
+    if ((x < 0) | (x > 1) | (y < 0) | (y > 1)).any():
+        raise ValueError(f"a keypoint lies outside of {height} × {width} pixels")
+    column = (x * g).long().clamp(max=g - 1)
+    row = (y * g).long().clamp(max=g - 1)
+    return row * g + column
+    ### END SOLUTION
+
+# %%
+# Yours: for example, the cells of all pixels of a 6 × 9 image, g = 2.
+
+# %% nbgrader={"grade": true, "grade_id": "cell_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+rows, columns = 8, 12  # of pixels: each cell of a 4 × 4 grid has 2 × 3
+pixels = torch.tensor([[x, y, 1.6] for y in range(rows) for x in range(columns)])
+answer = cell_of(pixels.double(), rows, columns, 4)
+assert answer.dtype == torch.int64, f"cells are int64, not {answer.dtype}"
+assert answer.shape == (96,), f"a cell for each of 96 keypoints, not {answer.shape}"
+picture = answer.view(rows, columns)
+expected = torch.arange(16).view(4, 4).repeat_interleave(2, 0).repeat_interleave(3, 1)
+turned = torch.arange(16).view(4, 4).T.repeat_interleave(2, 0).repeat_interleave(3, 1)
+assert not torch.equal(picture, turned), "x and y are swapped: x decides the column"
+wide = (pixels[:, 1] / columns * 4).long() * 4 + (pixels[:, 0] / rows * 4).long()
+assert not torch.equal(answer, wide), "y is divided by the width, and x by the height"
+assert answer.max() < 16, f"cell {answer.max()}, but 4 × 4 cells are numbered 0 to 15"
+assert torch.equal(picture, expected), f"the cells of 8 × 12 pixels are\n{picture}"
+last = torch.tensor([[11.5, 7.5], [-0.5, -0.5], [2.5, 1.5]]).double()
+answer = cell_of(last, rows, columns, 4).tolist()
+assert answer[0] == 15, f"the last border belongs to the last cell, 15, not {answer[0]}"
+assert answer[1] == 0, f"x = y = -1/2 is the first corner: cell 0, not {answer[1]}"
+assert answer[2] == 5, f"a border belongs to the next cell, here 5, not {answer[2]}"
+outside = [[12.0, 1.0], [1.0, 8.0], [-1.0, 1.0], [1.0, -0.6]]
+for x, y in outside:
+    try:
+        cell_of(torch.tensor([[3.0, 3.0], [x, y]]), rows, columns, 4)
+    except ValueError:
+        continue
+    raise AssertionError(f"x = {x}, y = {y} of 8 × 12 pixels raised no ValueError")
+
+# %% nbgrader={"grade": true, "grade_id": "cell_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random keypoints, odd sides, three cells a side, one cell, no keypoints.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(4)
+for height, width, g in [(7, 5, 2), (31, 100, 3), (10, 4, 8), (5, 9, 1)]:
+    points = torch.rand(60, 4, generator=rng).double()
+    points[:, 0] = points[:, 0] * width - 0.5
+    points[:, 1] = points[:, 1] * height - 0.5
+    answer = cell_of(points, height, width, g)
+    for (x, y, *_), cell in zip(points.tolist(), answer.tolist(), strict=True):
+        column, row = math.floor((x + 0.5) / width * g), math.floor((y + 0.5) / height * g)
+        called = f"x = {x:.2f}, y = {y:.2f} of {height} × {width} pixels, {g = }"
+        assert cell == row * g + column, f"{called}: cell {cell}, not {row * g + column}"
+assert cell_of(torch.zeros(0, 2), 5, 5, 2).shape == (0,), "no keypoints have no cells"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": false, "grade_id": "pyramid", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def pyramid(
+    keypoints: Tensor, words: Tensor, height: int, width: int, finest: int, K: int
+) -> Tensor:
+    """Return the weighted histograms of all cells of levels 0 to `finest`, one row.
+
+    (n, 2 or more) and (n,) to K (1 + 4 + … + 4^finest), float64, of sum 1; zeros for
+    no keypoints. Source: Lazebnik, Schmid, Ponce, CVPR 2006, equation 3.
+    """
+    ### BEGIN SOLUTION
+    parts = []
+    for level in range(finest + 1):
+        g = 2**level
+        place = cell_of(keypoints, height, width, g) * K + words
+        counts = torch.bincount(place, minlength=g * g * K).double()
+        weight = 2.0 ** -(finest - level + 1) if level else 2.0**-finest
+        parts.append(weight * counts / max(len(words), 1))
+    return torch.cat(parts)
+    ### END SOLUTION
+
+# %%
+# Yours: for example, the row of two keypoints, finest = 1, K = 2, as five histograms.
+
+# %% nbgrader={"grade": true, "grade_id": "pyramid_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+keypoints = torch.tensor([[1.0, 1.0], [8.0, 1.0], [9.0, 6.0], [9.0, 5.0]])
+words = torch.tensor([0, 1, 1, 1])
+answer = pyramid(keypoints, words, 8, 12, 1, 2)
+coarse, fine = [1, 3], [1, 0, 0, 1, 0, 0, 0, 2]
+assert len(answer) == 10, f"1 + 4 cells of 2 words have 10 entries, not {len(answer)}"
+answer = answer.double()
+assert not answer.isnan().any(), "nan: an empty cell has zeros"
+expected = torch.tensor([*coarse, *fine]).double() / 4 / 2
+grouped = torch.tensor([*coarse, 1, 0, 0, 0, 0, 1, 0, 2]).double() / 8
+turned = torch.tensor([*coarse, 1, 0, 0, 0, 0, 1, 0, 2]).double() / 8
+each = torch.tensor([1, 3, 4, 0, 0, 4, 0, 0, 0, 4]).double() / 8
+likely = {
+    "levels have no weights: with finest = 1 both count 1/2": 2 * expected,
+    "counts are not divided by the number of all keypoints": 4 * expected,
+    "each cell is divided by its own keypoints; the contract says by all n": each,
+    "fine levels come first: coarse ones should": torch.cat([expected[2:], expected[:2]]),
+    "in a level: cell by cell, and in a cell word by word": grouped,
+}
+for mistake, wrong in likely.items():
+    assert not torch.allclose(answer, wrong), mistake
+check.close(answer, expected, what="pyramid of four keypoints, finest = 1")
+weights = pyramid(torch.zeros(1, 2), torch.tensor([0]), 4, 4, 2, 1)[[0, 1, 5]].tolist()
+reversed_ = weights == [0.5, 0.25, 0.25]
+assert not reversed_, "the levels' weights are reversed: the finest counts most, 1/2"
+assert weights == [0.25, 0.25, 0.5], f"weights of three levels: {weights}"
+
+# %% nbgrader={"grade": true, "grade_id": "pyramid_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random keypoints and words, up to four levels; nesting; sum 1; no keypoints.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(5)
+for height, width, finest, K in [(20, 33, 0, 5), (9, 7, 1, 3), (64, 48, 3, 4)]:
+    n = 50
+    points = torch.rand(n, 3, generator=rng) * torch.tensor([width - 1, height - 1, 1])
+    words = torch.randint(K, (n,), generator=rng)
+    answer = pyramid(points, words, height, width, finest, K)
+    called = f"pyramid of {height} × {width} pixels, {finest = }, {K = }"
+    size = K * (4 ** (finest + 1) - 1) // 3
+    assert answer.shape == (size,), f"{called}: {tuple(answer.shape)}, not ({size},)"
+    spec, begin = torch.zeros(size, dtype=torch.float64), 0
+    for level in range(finest + 1):
+        g = 2**level
+        weight = 1 / 2**finest if level == 0 else 1 / 2 ** (finest - level + 1)
+        for (x, y, _), word in zip(points.tolist(), words.tolist(), strict=True):
+            column, row = int((x + 0.5) / width * g), int((y + 0.5) / height * g)
+            spec[begin + (row * g + column) * K + word] += weight / n
+        begin += g * g * K
+    check.close(answer, spec, what=called)
+    check.close(answer.sum(), 1.0, what=f"the sum of the {called}")
+answer = pyramid(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64), 8, 8, 1, 3)
+assert answer.tolist() == [0.0] * 15, "no keypoints: 15 zeros"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 3 · Histogram intersection (2 points)
+#
+# How alike are two rows? The paper's kernel is the mass that they share, $\sum_k \min(a_k, b_k)$: for rows of a pyramid with
+# the weights above it is the *pyramid match kernel*, and an SVM takes it as it is (`SVC(kernel="precomputed")`).
+#
+# **Contract.** `intersection(left, right)` takes (n, D) and (m, D) and returns (n, m), of the same dtype. Different D, or other than two
+# dimensions, raise `ValueError`.
+#
+# *Hint:* a dimension of length 1 is repeated. *To see it:* a row of sum 1 with itself.
+
+# %% nbgrader={"grade": false, "grade_id": "intersection", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def intersection(left: Tensor, right: Tensor) -> Tensor:
+    """Return Σ min(a, b) of every row a of (n, D) and b of (m, D): (n, m).
+
+    Raises ValueError unless both have two dimensions and one D.
+    """
+    ### BEGIN SOLUTION
+    if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
+        raise ValueError(f"no intersection of {left.shape} and {right.shape}")
+    return torch.minimum(left[:, None], right).sum(dim=2)
+    ### END SOLUTION
+
+# %%
+# Yours: for example, the kernel of three histograms with themselves.
+
+# %% nbgrader={"grade": true, "grade_id": "intersection_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+left = torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.2, 0.8]])
+right = torch.tensor([[0.5, 0.5, 0.0], [0.1, 0.1, 0.8], [0.0, 0.0, 1.0]])
+answer = intersection(left, right)
+assert answer.shape == (2, 3), f"(n, m) is (2, 3) here, not {tuple(answer.shape)}"
+pairs = {
+    "that is a maximum: shared is the smaller one": torch.maximum(left[:, None], right),
+    "that is a product, as in a linear kernel": left[:, None] * right,
+    "that is a distance": (left[:, None] - right).abs(),
+}
+for mistake, wrong in pairs.items():
+    assert not torch.allclose(answer, wrong.sum(dim=2)), mistake
+expected = [[1.0, 0.2, 0.0], [0.2, 0.9, 0.8]]
+check.close(answer, expected, what="the intersection of two and three histograms")
+
+# %% nbgrader={"grade": true, "grade_id": "intersection_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random rows, float64; the pyramid match, level by level; what is refused.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(6)
+left, right = (torch.rand(n, 17, generator=rng).double() for n in (5, 8))
+answer = intersection(left, right)
+assert answer.dtype == torch.float64, f"float64 became {answer.dtype}"
+spec = [[sum(map(min, a, b)) for b in right.tolist()] for a in left.tolist()]
+check.close(answer, spec, what="the intersection of 5 and 8 rows")
+rows = torch.eye(4).double().repeat_interleave(2, 0)
+check.close(intersection(rows, rows), rows @ rows.T, what="rows of a single word")
+for shapes in [((3, 4), (3, 5)), ((4,), (2, 4)), ((2, 3, 4), (2, 4))]:
+    try:
+        intersection(*(torch.zeros(shape) for shape in shapes))
+    except ValueError:
+        continue
+    raise AssertionError(f"{shapes[0]} and {shapes[1]} raised no ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 4 · Power and intra normalisation (4 points)
+#
+# A brick wall has the same corner a thousand times, and its word drowns all others: a *burst*. Two remedies for the residuals of a VLAD,
+# (K, D), in this order. **Power**: each entry $v$ becomes $\mathrm{sign}(v)\,|v|^\alpha$ (Perronnin et al., ECCV 2010). **Intra**: the part of each *word* is divided by its
+# length (Arandjelović and Zisserman, CVPR 2013). In the end the whole row gets length 1.
+#
+# **Contract.** `normalise(residuals, power, intra)` takes (K, D), $0 \le \alpha \le 1$ and a bool, and returns the row (K · D,), first word first, of length 1.
+# Zeros stay zeros at every step, also at α = 0, where all others become 1 or -1; a word with no descriptors stays zero, and so does a row of zeros. A power outside of [0, 1] raises `ValueError`.
+#
+# *Hint:* `(-2) ** 0.5` is nan; $0^0$ is 1. *To see it:* `[[100., 0.], [1., -1.]]`, step by step.
+
+# %% nbgrader={"grade": false, "grade_id": "normalise", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def normalise(residuals: Tensor, power: float = 0.5, intra: bool = True) -> Tensor:
+    """Return sign(v) |v|^power, each word's part of length 1 (if `intra`), then the row.
+
+    (K, D) to (K D,); zeros stay zeros. Raises ValueError unless 0 <= power <= 1.
+    """
+    ### BEGIN SOLUTION
+    if not 0 <= power <= 1:
+        raise ValueError(f"power is {power}: expected 0 to 1")
+    values = residuals.sign() * residuals.abs() ** power
+    if intra:
+        length = values.norm(dim=1, keepdim=True)
+        values = values / torch.where(length > 0, length, 1)
+    row = values.flatten()
+    return row / row.norm() if row.any() else row
+    ### END SOLUTION
+
+# %%
+# Yours: for example, [[100., 0.], [1., -1.]], step by step.
+
+# %% nbgrader={"grade": true, "grade_id": "normalise_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+rng = torch.Generator().manual_seed(7)
+v = 5 * torch.randn(3, 4, generator=rng).double() * torch.tensor([[9.0], [1], [0.1]])
+root = v.sign() * v.abs().sqrt()
+
+
+def unit(values: Tensor, dim: int) -> Tensor:
+    return values / values.norm(dim=dim, keepdim=True)
+
+
+answer, before = normalise(v, 0.5, True), v.clone()
+assert torch.equal(v, before), "your function changed its input in place"
+assert not answer.isnan().any(), "nan: the root is of |v|, and the sign comes back"
+assert answer.shape == (12,), f"a row of 12, not {tuple(answer.shape)}"
+spec = unit(unit(root, 1).flatten(), 0)
+likely = {
+    "the power is missing: sign(v) |v|^power": unit(unit(v, 1).flatten(), 0),
+    "the sign is lost: |v|^power has none": unit(unit(root.abs(), 1).flatten(), 0),
+    "intra is missing: each word's part gets length 1": unit(root.flatten(), 0),
+    "intra along the wrong axis: over the entries of each word": unit(
+        unit(root, 0).flatten(), 0
+    ),
+    "the last step is missing: the whole row gets length 1": unit(root, 1).flatten(),
+    "order: power first, then the words' lengths": unit(
+        (unit(v, 1).sign() * unit(v, 1).abs().sqrt()).flatten(), 0
+    ),
+    "word after word: the row is residuals.flatten()": unit(unit(root, 1).T.flatten(), 0),
+}
+for mistake, wrong in likely.items():
+    assert not torch.allclose(answer, wrong), mistake
+check.close(answer, spec, what="normalise(v, 0.5, True)")
+answer = normalise(v, 0.5, False)
+check.close(answer, unit(root.flatten(), 0), what="normalise(v, 0.5, False)")
+
+# %% nbgrader={"grade": true, "grade_id": "normalise_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: other powers, 0 and 1 too; words and entries of zeros; nothing at all.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(8)
+for power in (1, 0.5, 0.3, 0.0):
+    for intra in (True, False):
+        v = torch.randn(5, 3, generator=rng).double() * 7
+        v[1], v[3, 0] = 0, 0
+        parts = []
+        for part in v.tolist():
+            part = [math.copysign(abs(e) ** power, e) if e else 0.0 for e in part]
+            length = math.sqrt(sum(e * e for e in part)) if intra else 1.0
+            parts += [e / (length or 1.0) for e in part]
+        length = math.sqrt(sum(e * e for e in parts))
+        answer, called = normalise(v, power, intra), f"{power = }, {intra = }"
+        assert not answer.isnan().any(), f"{called}: nan where a word has no descriptors"
+        check.close(answer, [e / length for e in parts], what=called)
+zeros = normalise(torch.zeros(2, 3), 0.5, True)
+assert zeros.tolist() == [0.0] * 6, f"a row of zeros stays zero: {zeros.tolist()}"
+answer = normalise(torch.tensor([[3.0, 4.0]]), 1.0, True)
+assert answer.dtype == torch.float32, f"float32 became {answer.dtype}"
+check.close(answer, [0.6, 0.8], what="one word, power 1")
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "normalise_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for power in (-0.5, 1.5):
+    try:
+        normalise(torch.ones(2, 2), power)
+    except ValueError:
+        continue
+    raise AssertionError(f"{power = } raised no ValueError")
+zero = normalise(torch.tensor([[2.0, 0.0], [0.0, 0.0]]), 0.0, False).tolist()
+assert zero == [1.0, 0.0, 0.0, 0.0], f"power 0, zeros stay zeros: {zero}"
+
+# %% [markdown]
+# ### 5 · Bursts, measured (3 points)
+#
+# How uneven are the VLADs of real images? Take the *share of energy* in the largest entries: $\sum_{\text{largest } m} v_i^2 / \sum_i v_i^2$. If the entries were alike, the
+# largest tenth of them would hold a tenth.
+#
+# **Contract.** `energy(rows, share)` takes (N, D) and a share in (0, 1], and returns the mean over the rows of the share of energy, a float in [0, 1], in each row's m largest entries by
+# absolute value; m is share · D, *rounded up*. A row of zeros has no share and is left out of the mean.
+#
+# `burst_curve(sets, codebook, powers, share)` takes a list of N descriptor sets and returns a list: for each power the `energy` of the images' VLADs after `normalise` with that power, *without* intra
+# normalisation. The residuals are the notebook's: `codebooks.residuals(descriptors, codebook)`.
+#
+# *Hint:* `Tensor.topk`. Before you run it, write down what you expect at power 0. *To see it:* draw the curve of `digit_sets` for powers from 0 to 1.
+
+# %% nbgrader={"grade": false, "grade_id": "energy", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def energy(rows: Tensor, share: float = 0.1) -> float:
+    """Return the mean share of the squared length in the largest entries of (N, D).
+
+    share: of the D entries, rounded up. Rows of zeros are left out.
+    """
+    ### BEGIN SOLUTION
+    squares = rows.square()
+    total, count = squares.sum(dim=1), math.ceil(share * rows.shape[1])
+    largest = squares.topk(count, dim=1).values.sum(dim=1)
+    return (largest[total > 0] / total[total > 0]).mean().item()
+    ### END SOLUTION
+
+# %% nbgrader={"grade": false, "grade_id": "curve", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def burst_curve(sets: list, codebook: Tensor, powers: list, share: float = 0.1) -> list:
+    """Return the energy of the sets' VLADs for each power, without intra normalisation."""
+    ### BEGIN SOLUTION
+    residuals = [codebooks.residuals(rows, codebook) for rows in sets]
+    curve = []
+    for power in powers:
+        rows = torch.stack([normalise(part, power, intra=False) for part in residuals])
+        curve.append(energy(rows, share))
+    return curve
+    ### END SOLUTION
+
+# %%
+images = data.load("digits", "train", size=32).images[:60, 0]
+found = DenseSift(step=4, cells=(5,), border=4, device="cpu").transform(list(images))
+digit_sets = [torch.tensor(rows) for _, rows in found]
+together = torch.cat(digit_sets)
+digit_words = codebooks.kmeans(together, codebooks.first_words(together, 8), 10)
+# Yours: the curve of digit_sets for powers from 0 to 1. What did you expect at 0?
+
+# %% nbgrader={"grade": true, "grade_id": "energy_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+rows = torch.tensor([[3.0, 0, 0, -4, 0], [1, 1, -1, 1, 1], [0, 0, 0, 0, 0]])
+answer = energy(rows, 0.2)
+assert isinstance(answer, float), f"a float, not {type(answer).__name__}"
+likely = {
+    "nan: a row of zeros has no share, leave it out": math.nan,
+    "a row of zeros counts as 0: leave it out of the mean": (0.64 + 0.2) / 3,
+    "entries are squared: energy, not size": (4 / 7 + 0.2) / 2,
+    "largest by absolute value: -4 is larger than 3": (0.36 + 0.2) / 2,
+    "one mean over the rows' shares, not a share of all rows' energy": 17 / 30,
+}
+for mistake, wrong in likely.items():
+    both = math.isnan(answer) and math.isnan(wrong)
+    same = both or abs(answer - wrong) < 1e-6
+    assert not same, mistake
+check.close(answer, (16 / 25 + 1 / 5) / 2, what="energy(rows, 0.2)")
+answer = energy(rows, 0.3)  # 1.5 entries: 2
+check.close(answer, (1 + 2 / 5) / 2, what="energy(rows, 0.3), two of five entries")
+
+# %% nbgrader={"grade": true, "grade_id": "energy_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random rows, shares up to 1; entries that are alike.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(9)
+rows = torch.randn(20, 30, generator=rng).double() ** 3
+for share in (0.01, 0.1, 0.5, 0.95, 1):
+    spec = []
+    for row in rows.tolist():
+        squares = sorted((e * e for e in row), reverse=True)
+        spec.append(sum(squares[: math.ceil(share * 30)]) / sum(squares))
+    check.close(energy(rows, share), sum(spec) / 20, what=f"energy of 20 rows, {share = }")
+check.close(energy(torch.ones(3, 40), 0.25), 0.25, what="entries that are alike")
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "curve_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: the curve of 60 digits, against residuals summed in loops; its direction.
+### BEGIN HIDDEN TESTS
+powers, sums = [1.0, 0.5, 0.2, 0.0], []
+for descriptors in digit_sets:
+    part = np.zeros(tuple(digit_words.shape))
+    for x in descriptors.numpy():
+        apart = x - digit_words.numpy()
+        nearest = (apart**2).sum(axis=1).argmin()
+        part[nearest] += apart[nearest]
+    sums.append(part.ravel())
+curve = burst_curve(digit_sets, digit_words, powers, 0.1)
+assert len(curve) == 4, f"{len(curve)} numbers for 4 powers"
+for power, mine in zip(powers[:3], curve[:3], strict=True):
+    true = []
+    for row in sums:
+        squares = np.sort(np.abs(row) ** (2 * power))[::-1]
+        true.append(squares[: math.ceil(0.1 * len(row))].sum() / squares.sum())
+    check.close(mine, np.mean(true), rtol=0.01, what=f"the energy at {power = }")
+falling = curve[0] > curve[1] > curve[2] > curve[3]
+assert falling, f"the smaller the power, the more even the entries: {curve}"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 6 · When does it hurt? (2 points)
+#
+# In two to four sentences: intra normalisation gives the part of every word that occurs in the image the same length. Name a kind of image or a task for which that
+# helps and one for which it loses something that matters; and say what a codebook with very many words does to it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "hurt_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# It helps where one texture covers the image and says little of its kind: the bricks of a wall, the leaves around a temple. Their word then
+# counts as much as that of the one window. It loses *how much* of a word there is, and where a word has one or two descriptors, by noise or by a
+# wrong assignment, blows these up to the same length as a part to which hundreds agree: in a scene where amount is what tells (how much sky, how much
+# foliage), and the more so the more words there are, since then most parts rest on a handful of descriptors.
+#
+# *Marking.* 1 point: a repeated texture (burst) that would dominate is levelled, with an example. 1 point: amount (or reliability) is lost, so that rare, noisy parts
+# are raised, *and* that many words, few descriptors each, make it worse. Only "it normalises" or "it prevents overfitting" gives nothing.
