@@ -16,10 +16,10 @@ def target(device: str | torch.device | None) -> torch.device:
 
 
 def batched(images: Sequence[Tensor], size: int) -> list[list[int]]:
-    """Return the numbers of images that have one shape, at most `size` together."""
+    """Return the numbers of images of one shape and kind, at most `size` together."""
     shapes: dict[tuple, list[int]] = {}
     for number, image in enumerate(images):
-        shapes.setdefault(tuple(image.shape), []).append(number)
+        shapes.setdefault((*image.shape, image.dtype), []).append(number)
     return [
         numbers[i : i + size]
         for numbers in shapes.values()

@@ -168,6 +168,6 @@ def window(dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def clipped(entries: Tensor) -> Tensor:
-    """Scale rows to length 1, cut entries above 0.2, scale again; zeros stay."""
-    entries = F.normalize(entries, dim=1)
-    return F.normalize(entries.clamp_max(LARGEST), dim=1)
+    """Scale rows (…, D) to length 1, cut entries above 0.2, scale again; zeros stay."""
+    entries = F.normalize(entries, dim=-1)
+    return F.normalize(entries.clamp_max(LARGEST), dim=-1)

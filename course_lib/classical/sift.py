@@ -3,11 +3,7 @@ Scale-Invariant Keypoints*, IJCV 2004."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
 from torch import Tensor
 
 from course_lib.classical.batches import batched, side_by_side, target
@@ -15,20 +11,10 @@ from course_lib.classical.describe import descriptors, orientations
 from course_lib.classical.inputs import checked, grey
 from course_lib.classical.keypoints import detect
 from course_lib.classical.scale_space import INTERVALS, Octave, octaves
+from course_lib.classical.transformer import Features, ImageTransformer
 
 
-class Features(NamedTuple):
-    """What an image has: float32 arrays, a row a keypoint."""
-
-    keypoints: np.ndarray  # (n, 4): x, y, scale in pixels, orientation in radians
-    descriptors: np.ndarray  # (n, 128), each of length 1
-
-    @classmethod
-    def none(cls) -> Features:
-        return cls(np.zeros((0, 4), np.float32), np.zeros((0, 128), np.float32))
-
-
-class Sift(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class Sift(ImageTransformer):
     """Turn images into keypoints and descriptors that survive rotation and scale.
 
     contrast: least contrast of a keypoint, times the intervals of an octave, for images
@@ -51,11 +37,6 @@ class Sift(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.max_keypoints = max_keypoints
         self.batch_size = batch_size
         self.device = device
-
-    def fit(self, images, y=None):
-        """Learn nothing: SIFT has no parameters to fit. Images are only checked."""
-        checked(images)
-        return self
 
     def transform(self, images) -> list[Features]:
         """Return (keypoints, descriptors) of each image.
@@ -102,14 +83,3 @@ class Sift(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         order = response[own].argsort(descending=True, stable=True)
         own = own[order[: self.max_keypoints]]
         return Features(keypoints[own].cpu().numpy(), described[own].cpu().numpy())
-
-    def set_output(self, *, transform=None):
-        """Do nothing: a list of arrays of unlike length fits in no table."""
-        return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        return tags
