@@ -120,6 +120,10 @@ def small_network(module: ModuleType) -> str:
     """Return the first …_small constructor: the one for 32x32 images."""
     names = [net.func.__name__ for net in networks(module).values()]
     small = [name for name in names if name.endswith("_small")]
+    if not names:
+        raise CourseError(
+            f"{module.__file__} builds no network: there is none to train"
+        )
     if not small:
         raise CourseError(f"{module.__file__} exports no …_small network; name one")
     return small[0]
@@ -143,6 +147,8 @@ def costs(name: str, size: int | None = None) -> dict[str, flops.Cost]:
     unit, _, wanted = name.partition(".")
     module = notebook.load(unit)
     found = chosen(unit, module, wanted) if wanted else networks(module)
+    if not found:
+        raise CourseError(f"{unit} builds no network: there is nothing to count")
     if len(found) > 1:
         found.pop(wanted, None)  # the default is one of the variants
     rows = {}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import joblib
 import numpy as np
 import torch
+from sklearn.base import clone
 from torch import Tensor
 
 from course_lib.classical.batches import side_by_side, target
@@ -33,7 +34,8 @@ class DenseTransformer(ImageTransformer):
         Raises ImageError that names an image which is none of these.
         """
         self._check()
-        return Descriptions(self, checked(images))
+        # a clone: parameters that change later change nothing here
+        return Descriptions(clone(self), checked(images))
 
     def _describe(self) -> Describe:
         """Return what turns images (N, C, H, W) into (n, 4) keypoints, (N, n, D)."""

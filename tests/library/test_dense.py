@@ -174,6 +174,14 @@ def test_the_sequence_is_lazy_and_can_be_gone_through_again():
     assert list(Patches().transform([])) == []
 
 
+def test_a_parameter_that_changes_later_changes_nothing():
+    extractor = DenseSift(step=8)
+    before = extractor.transform([GREY])
+    expected = before[0].descriptors
+    extractor.set_params(step=4)
+    np.testing.assert_array_equal(before[0].descriptors, expected)
+
+
 def test_memory_keeps_what_was_described(tmp_path, monkeypatch):
     options = {"step": 9, "cells": (4,), "memory": str(tmp_path)}
     first = list(DenseSift(**options).transform([PHOTO, GREY]))

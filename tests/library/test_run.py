@@ -68,3 +68,10 @@ def test_a_variant_trains_and_its_record_verifies(tmp_path):
         {"depth": 20, "num_classes": 10},
     )
     assert results.verify(path).ok
+
+
+def test_a_unit_without_a_network_says_so():
+    with pytest.raises(CourseError, match="02_sift builds no network"):
+        run.costs("02_sift")
+    with pytest.raises(CourseError, match=r"02_sift\.py builds no network"):
+        run.train_unit("02_sift")
