@@ -29,11 +29,9 @@ import csv
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch.nn.functional as F
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from sklearn.datasets import load_sample_images
 from sklearn.svm import LinearSVC
-from torch import nn
 
 from course_lib import data, plot, results
 from course_lib.classical import DenseSift, Sift
@@ -107,7 +105,7 @@ low, high = points.min(axis=0) - 0.2, points.max(axis=0) + 0.2
 grid = np.stack(np.meshgrid(*np.linspace(low, high, 300).T), axis=2)
 regions = ((grid[:, :, None] - words) ** 2).sum(axis=3).argmin(axis=2)
 figure, axes = plt.subplots(1, 3, figsize=(6.4, 2.1), width_ratios=(1.4, 0.9, 1.4))
-lines = {"levels": np.arange(4) + 0.5, "colors": "0.7", "linewidths": 0.8}
+lines = {"levels": np.arange(4) + 0.5, "colors": "0.7"}
 for ax in axes[[0, 2]]:
     ax.contour(*grid.transpose(2, 0, 1), regions, **lines)
     ax.plot(*points.T, ".", color="0.6", ms=3)
@@ -119,10 +117,9 @@ for word, place in enumerate(words):
     axes[1].bar(word + 1, 100 * (nearest == word).mean(), color=f"C{word}")
     apart = (points[nearest == word] - place).sum(axis=0)
     axes[2].annotate("", place + apart / 6, place, arrowprops=arrow(word))
-axes[0].set_title("words, regions", fontsize=9)
 axes[1].set(xlabel="word", ylabel="descriptors (%)", xticks=range(1, 6))
-axes[1].set_title("histogram", fontsize=9)
-axes[2].set_title("VLAD: sums of residuals / 6", fontsize=9)
+for ax, title in zip(axes, ("words, regions", "histogram", "VLAD / 6"), strict=True):
+    ax.set_title(title, fontsize=9)
 plt.show()
 
 # %% [markdown]
@@ -135,11 +132,8 @@ plt.show()
 # the first words far from one another: each with a probability in proportion to the squared distance to the nearest one so far.
 
 # %% tags=["export"]
-import math
-from typing import NamedTuple
-
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def squared_distances(descriptors: Tensor, codebook: Tensor) -> Tensor:
@@ -236,7 +230,8 @@ for number in shown:
     own = (word == number).nonzero()[:, 0]
     near = own[squared[own, number].argsort()[::10][:4]]
     tiles = torch.stack([average[number] / average[number].norm(), *looks[near]])
-    columns.append(F.pad(0.5 + 4 * tiles.view(-1, 20, 20), (2, 2, 2, 2), value=1.0))
+    framed = nn.functional.pad(tiles.view(-1, 20, 20), (2, 2, 2, 2), value=0.2)
+    columns.append(0.5 + 4 * framed)
 figure, ax = plt.subplots(figsize=(6.4, 2.4))
 ax.imshow(torch.cat([column.flatten(0, 1) for column in columns], 1), vmin=0, vmax=1)
 ax.set_yticks((12, 72), ("mean", "patches"), fontsize=8)
@@ -315,6 +310,10 @@ for ours, library in ((histogram, BagOfWords(8, **options)), (vlad, plain)):
 # EM repeats what k-means does, softly: compute all γ, then let weights, means and variances be those of the descriptors, weighted by γ. The likelihood never falls.
 
 # %% tags=["export"]
+import math
+from typing import NamedTuple
+
+
 class Mixture(NamedTuple):
     weights: Tensor  # (K,), of sum 1
     means: Tensor  # (K, D)
@@ -358,24 +357,20 @@ def learn_mixture(descriptors: Tensor, words: int, seed: int = 0) -> Mixture:
 
 
 # %% tags=["check"]
-import itertools
-
 from sklearn.mixture import GaussianMixture
 
 one = em(cloud, Mixture(torch.ones(1), cloud[:1], torch.ones(1, 3)), 1)
-check.close(one.means[0], cloud.mean(dim=0), atol=1e-5, what="one component: the mean")
-spread = cloud.var(dim=0, correction=0)
-check.close(one.variances[0], spread, atol=1e-5, what="one component: variances")
+spread, mean = torch.var_mean(cloud, dim=0, correction=0)
+check.close(torch.cat(one[1:]), torch.stack([mean, spread]), atol=1e-5, what="K = 1")
 mixture, exact = learn_mixture(cloud, 4), cloud.double()
 peer = GaussianMixture(4, covariance_type="diag")
 exactly = (part.double().numpy() for part in mixture)
 peer.weights_, peer.means_, peer.covariances_ = exactly
 peer.precisions_cholesky_ = peer.covariances_**-0.5
-posterior = log_joint(cloud, mixture).softmax(dim=1)
-check.close(posterior, peer.predict_proba(exact), atol=1e-4, what="posteriors")
+check.close(log_joint(cloud, mixture).softmax(1), peer.predict_proba(exact), atol=1e-4)
 check.close(log_likelihood(cloud, mixture), peer.score(exact), what="log-likelihood")
 history = [log_likelihood(cloud, em(cloud, mixture, n)) for n in range(5)]
-assert all(b > a - 1e-6 for a, b in itertools.pairwise(history))
+assert torch.stack(history).diff().min() > -1e-6
 
 # %% [markdown]
 # ## Fisher vector
@@ -490,6 +485,9 @@ plt.show()
 # Below: digits, 30 training images of each class, three seeds that draw the images and the words; 368 held-out images; mean and, as a band, standard deviation.
 
 # %%
+FAMILY = {"histogram": "C0", "VLAD": "C1", "Fisher vector": "C2", "CNN": "C3"}
+
+
 def encoded(name: str, count: int, seed: int, train: list) -> list[np.ndarray]:
     """Return the rows of training and held-out digits; words are those of `train`."""
     options = {"samples": 20_000, "max_iter": 30, "random_state": seed, "device": "cpu"}
@@ -520,20 +518,16 @@ def measured(name: str, count: int, per_class: int) -> list[float]:
 
 
 # %%
-FAMILY = {"histogram": "C0", "VLAD": "C1", "Fisher vector": "C2", "CNN": "C3"}
-
-
-def band(ax, x, scores: list[list[float]], name: str, **line) -> None:
+def band(ax, x, scores: list[list[float]], name: str) -> None:
     """Draw the mean of each place's scores, and one standard deviation about it."""
     mean, spread = np.mean(scores, axis=1), np.std(scores, axis=1, ddof=1)
-    ax.plot(x, mean, ".-", color=FAMILY[name], label=name, **line)
-    look = {"color": FAMILY[name], "alpha": 0.15, "lw": 0}
-    ax.fill_between(x, mean - spread, mean + spread, **look)
+    ax.plot(x, mean, ".-", color=FAMILY[name], label=name)
+    ax.fill_between(x, mean - spread, mean + spread, color=FAMILY[name], alpha=0.15)
 
 
-def log_ticks(ax, places: tuple) -> None:
+def log_ticks(ax, places: tuple, xlabel: str) -> None:
     """Make x logarithmic, with numbers at some places alone."""
-    ax.set_xscale("log")
+    ax.set(xscale="log", xlabel=xlabel)
     ax.set_xticks(places, places)
     ax.minorticks_off()
 
@@ -541,18 +535,15 @@ def log_ticks(ax, places: tuple) -> None:
 # %% tags=["nbval-ignore-output"]
 few = 1, 2, 4, 8, 16, 32
 sizes = {"histogram": (*few[2:], 64, 128, 256), "VLAD": few, "Fisher vector": few}
-by_words = {
-    name: [measured(name, count, 30) for count in sizes[name]] for name in sizes
-}
+by_words = {k: [measured(k, words, 30) for words in sizes[k]] for k in sizes}
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.5), sharey=True)
 for name, scores in by_words.items():
     entries = {"histogram": 1, "VLAD": 128, "Fisher vector": 1 + 2 * 32}[name]
     band(left, sizes[name], scores, name)
     band(right, np.multiply(sizes[name], entries), scores, name)
-left.set(xlabel="words", ylabel="held-out top-1 (%)", ylim=(60, 100.5))
-right.set(xlabel="entries of a row")
-log_ticks(left, (1, 4, 16, 64, 256))
-log_ticks(right, (10, 100, 1000))
+left.set(ylabel="held-out top-1 (%)", ylim=(60, 100.5))
+log_ticks(left, (1, 4, 16, 64, 256), "words")
+log_ticks(right, (10, 100, 1000), "entries of a row")
 right.legend(fontsize=8)
 plt.show()
 
@@ -593,9 +584,7 @@ def trained(per_class: int, seed: int) -> float:
 # %% tags=["nbval-ignore-output"]
 amounts = 2, 5, 10, 20, 50, 140
 sizes = {"histogram": 128, "VLAD": 16, "Fisher vector": 16}
-by_images = {
-    name: [measured(name, count, n) for n in amounts] for name, count in sizes.items()
-}
+by_images = {k: [measured(k, sizes[k], n) for n in amounts] for k in sizes}
 by_images["CNN"] = [[trained(n, seed) for seed in range(3)] for n in amounts]
 figure, ax = plt.subplots(figsize=(5.6, 2.8))
 print("images a class ", *(f"{n:>11}" for n in amounts))
@@ -603,8 +592,8 @@ for name, scores in by_images.items():
     band(ax, amounts, scores, name)
     cells = (f"{np.mean(s):5.1f} ± {np.std(s, ddof=1):3.1f}" for s in scores)
     print(f"{name:15}", *cells)
-ax.set(xlabel="training images a class", ylabel="held-out top-1 (%)")
-log_ticks(ax, amounts)
+ax.set_ylabel("held-out top-1 (%)")
+log_ticks(ax, amounts, "training images a class")
 ax.legend(fontsize=8)
 plt.show()
 
@@ -623,6 +612,7 @@ plt.show()
 # %%
 with open(results.RESULTS / "03_codebooks-scene15.csv", encoding="utf-8") as file:
     runs = list(csv.DictReader(file))
+full = [row for row in runs if row["train_per_class"] == "50"]
 NAMES = {"hard": "histogram", "vlad": "VLAD", "fisher": "Fisher vector"}
 
 
@@ -633,7 +623,7 @@ def scene(encoder, words, levels="1", images=50, what="top1") -> list[float]:
     found = [float(row[what]) for row in runs if [row[key] for key in keys] == wanted]
     return [100 * value for value in found] if what == "top1" else found
 
-
+# %%
 def shown_as(scores: list[float]) -> str:
     """Return mean ± standard deviation over seeds, or the only one."""
     if len(scores) == 1:
@@ -641,14 +631,11 @@ def shown_as(scores: list[float]) -> str:
     return f"{np.mean(scores):.1f} ± {np.std(scores, ddof=1):.1f}"
 
 
-# %%
-full = [row for row in runs if row["train_per_class"] == "50"]
 settings = {(row["encoder"], int(row["words"]), row["levels"]) for row in full}
 print(f"{'encoder':14}{'words':>6}  {'cells':7}test top-1 (%){'CPU s':>6}{'MB':>6}")
 for setting in sorted(settings, key=lambda key: np.mean(scene(*key))):
     if setting[1] >= 64:
-        seconds = scene(*setting, what="cpu_seconds")
-        peak = scene(*setting, what="peak_mb")
+        seconds, peak = (scene(*setting, what=w) for w in ("cpu_seconds", "peak_mb"))
         line = "{:14}{:6}  {:7}".format(*setting) + f"{shown_as(scene(*setting)):14}"
         print(f"{line}{np.mean(seconds):6.0f}{max(peak):6.0f}")
 
@@ -662,10 +649,9 @@ for encoder, name in NAMES.items():
     band(right, amounts, [scene(encoder, words, "1", n) for n in amounts], name)
 pyramid = [np.mean(scene("intersection", 200, "1 2 4", n)) for n in amounts]
 right.plot(amounts, pyramid, "k.--", lw=1, label="pyramid of histograms")
-left.set(xlabel="words", ylabel="test top-1 (%)")
-right.set(xlabel="training images a class")
-log_ticks(left, (8, 32, 128, 800))
-log_ticks(right, amounts)
+left.set_ylabel("test top-1 (%)")
+log_ticks(left, (8, 32, 128, 800), "words")
+log_ticks(right, amounts, "training images a class")
 right.legend(fontsize=7)
 plt.show()
 
@@ -678,14 +664,14 @@ def compare(name: str, first: tuple, second: tuple) -> None:
 
 compare("Fisher vector over VLAD, 128 words", ("fisher", 128), ("vlad", 128))
 compare("VLAD, 128 words, over a histogram of 100", ("vlad", 128), ("hard", 100))
-compare("VLAD, 128 words, over the largest histogram, 800", ("vlad", 128), ("hard", 800))
+compare("VLAD, 128 words, over a histogram of 800", ("vlad", 128), ("hard", 800))
 compare("soft over hard assignment, 200 words", ("soft", 200), ("hard", 200))
 pyramid, flat = ("intersection", 200, "1 2 4"), ("intersection", 200)
 compare("histogram, 200 words: pyramid of cells over none", pyramid, flat)
 for encoder, name in (("vlad", "VLAD"), ("fisher", "Fisher vector")):
     whole = encoder, 64
     compare(f"{name}, 64 words: 2×2 cells over none", (*whole, "1 2"), whole)
-    compare(f"{name}, 64 words: normalised over plain", whole, (f"{encoder}, plain", 64))
+    compare(f"{name}, 64 words: normalised over not", whole, (f"{encoder}, plain", 64))
 best = max(settings, key=lambda setting: np.mean(scene(*setting, what="cv_top1")))
 print("the paper's pyramid, 100 training images a class: 81.4 %")
 print(f"the same here, 50 a class, 200 words: {shown_as(scene(*pyramid))} %")
@@ -706,24 +692,20 @@ print(f"best by cross-validation, 50 a class, {name}: {shown_as(scene(*best))} %
 # Which scenes are taken for which, by the setting of the best cross-validation?
 
 # %%
-name = "03_codebooks-scene15-confusion.csv"
-with open(results.RESULTS / name, encoding="utf-8") as file:
-    table = list(csv.DictReader(file))
+text = (results.RESULTS / "03_codebooks-scene15-confusion.csv").read_text("utf-8")
+table = list(csv.DictReader(text.splitlines()))
 classes = [row["class"] for row in table]
 matrix = torch.tensor([[int(row[name]) for name in classes] for row in table])
 figure, ax = plt.subplots(figsize=(6.4, 4.9))
 plot.confusion(ax, matrix, classes)
 plt.show()
-first = table[0]
-print("{encoder}, {words} words, cells {levels}, {seeds} seeds:".format(**first))
-print(f"{100 * matrix.diagonal().sum() / matrix.sum():.1f} % right; most confused:")
-wrong = 100 * matrix / matrix.sum(dim=1, keepdim=True)
-wrong.fill_diagonal_(0)
-for place in wrong.flatten().topk(5).indices.tolist():
-    row, column = divmod(place, len(classes))
-    there, back = wrong[row, column], wrong[column, row]
-    names = f"{classes[row]} taken for {classes[column]}"
-    print(f"  {names}: {there:.0f} % (the other way {back:.0f} %)")
+print("{encoder}, {words} words, cells {levels}, {seeds} seeds:".format(**table[0]))
+share = 100 * matrix / matrix.sum(dim=1, keepdim=True)
+print(f"{share.diagonal().mean():.1f} % right; most confused:")
+worst = share.fill_diagonal_(0).flatten().topk(5).indices
+for row, column in zip(*torch.unravel_index(worst, share.shape), strict=True):
+    mistake = f"{classes[row]} taken for {classes[column]}: {share[row, column]:.0f} %"
+    print(f"  {mistake} (the other way {share[column, row]:.0f} %)")
 
 # %% [markdown]
 # Rooms are taken for each other: beds and sofas, the same windows. Open country ends in mountains and at the coast. The paper finds the same (its Figure 5). And an industrial plant
