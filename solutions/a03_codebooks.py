@@ -378,6 +378,7 @@ for mistake, wrong in pairs.items():
     assert not torch.allclose(answer, wrong.sum(dim=2)), mistake
 expected = [[1.0, 0.2, 0.0], [0.2, 0.9, 0.8]]
 check.close(answer, expected, what="the intersection of two and three histograms")
+assert answer.dtype == left.dtype, f"float32 became {answer.dtype}"
 
 # %% nbgrader={"grade": true, "grade_id": "intersection_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random rows, float64; the pyramid match, level by level; what is refused.
@@ -461,8 +462,9 @@ likely = {
 for mistake, wrong in likely.items():
     assert not torch.allclose(answer, wrong), mistake
 check.close(answer, spec, what="normalise(v, 0.5, True)")
-answer = normalise(v, 0.5, False)
-check.close(answer, unit(root.flatten(), 0), what="normalise(v, 0.5, False)")
+for power, spec in ((0.5, root), (1.0, v)):
+    answer, what = normalise(v, power, False), f"normalise(v, {power}, False)"
+    check.close(answer, unit(spec.flatten(), 0), what=what)
 
 # %% nbgrader={"grade": true, "grade_id": "normalise_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other powers, 0 and 1 too; words and entries of zeros; nothing at all.
@@ -485,7 +487,8 @@ zeros = normalise(torch.zeros(2, 3), 0.5, True)
 assert zeros.tolist() == [0.0] * 6, f"a row of zeros stays zero: {zeros.tolist()}"
 answer = normalise(torch.tensor([[3.0, 4.0]]), 1.0, True)
 assert answer.dtype == torch.float32, f"float32 became {answer.dtype}"
-check.close(answer, [0.6, 0.8], what="one word, power 1")
+same = torch.allclose(answer, torch.tensor([0.6, 0.8]))
+assert same, f"one word, (3, 4), power 1: {answer.tolist()}, expected 0.6 and 0.8"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "normalise_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -560,9 +563,9 @@ for mistake, wrong in likely.items():
     both = math.isnan(answer) and math.isnan(wrong)
     same = both or abs(answer - wrong) < 1e-6
     assert not same, mistake
-check.close(answer, (16 / 25 + 4 / 8) / 2, what="energy(rows, 0.2)")
-answer = energy(rows, 0.3)  # 1.5 entries: 2
-check.close(answer, (1 + 5 / 8) / 2, what="energy(rows, 0.3), two of five entries")
+for share, true in ((0.2, (16 / 25 + 4 / 8) / 2), (0.3, (1 + 5 / 8) / 2)):
+    what = f"energy(rows, {share}); of five entries 0.3 are 1.5, rounded up 2"
+    check.close(energy(rows, share), true, what=what)
 
 # %% nbgrader={"grade": true, "grade_id": "energy_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random rows, shares up to 1; entries that are alike.
@@ -575,7 +578,8 @@ for share in (0.01, 0.1, 0.5, 0.95, 1):
         squares = sorted((e * e for e in row), reverse=True)
         spec.append(sum(squares[: math.ceil(share * 30)]) / sum(squares))
     check.close(energy(rows, share), sum(spec) / 20, what=f"energy of 20 rows, {share = }")
-check.close(energy(torch.ones(3, 40), 0.25), 0.25, what="entries that are alike")
+answer = energy(torch.ones(3, 40), 0.25)
+assert abs(answer - 0.25) < 1e-6, f"a quarter of entries that are alike: {answer}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "curve_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
