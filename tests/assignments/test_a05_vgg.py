@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from course_lib.grading import execute
 
@@ -17,24 +16,6 @@ GROW = {"grow_visible", "grow_hidden"}
 REFUSES = {"grow_refuses_hidden"}
 CONVOLUTIONAL = {"convolutional_visible", "convolutional_hidden"}
 DENSE = {"dense_visible", "dense_hidden"}
-
-
-@pytest.fixture(scope="session")
-def solved(tmp_path_factory) -> execute.Run:
-    """The solution's run, whose results stand where a mistake cannot reach."""
-    torch.set_num_threads(1)
-    return execute.score(NAME, tmp_path_factory.mktemp(NAME))
-
-
-@pytest.fixture
-def lost(tmp_path, solved):
-    """Return what a change costs: the test cells without points, and the errors."""
-
-    def lost(changes: dict[str, str]) -> tuple[set, dict]:
-        run = execute.score(NAME, tmp_path, changes, after=solved)
-        return run.lost, run.errors
-
-    return lost
 
 
 def test_solution_gets_every_point(solved):
