@@ -15,6 +15,7 @@ from sklearn.datasets import load_sample_images
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
+from sklearn.utils import estimator_checks
 
 from course_lib.classical import (
     BagOfWords,
@@ -22,6 +23,7 @@ from course_lib.classical import (
     FisherVector,
     ImageError,
     Patches,
+    Sift,
     dense,
 )
 from course_lib.classical.batches import side_by_side
@@ -255,6 +257,24 @@ def test_they_are_transformers(extractor):
     np.testing.assert_array_equal(found.descriptors, expected.descriptors)
 
 
+@pytest.mark.parametrize("extractor", [Sift(), *EXTRACTORS[:2], Patches()])
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_estimator_cloneable,
+        estimator_checks.check_estimator_repr,
+        estimator_checks.check_get_params_invariance,
+        estimator_checks.check_no_attributes_set_in_init,
+        estimator_checks.check_parameters_default_constructible,
+        estimator_checks.check_set_params,
+    ],
+)
+def test_scikit_learn_s_own_checks_that_suit_lists_of_images(check, extractor):
+    """The other checks of check_estimator pass a table of numbers."""
+    check(type(extractor).__name__, clone(extractor))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("extractor", [DenseSift(step=8), Patches(step=4)])
 @pytest.mark.parametrize("encoder", [FisherVector(4, pca=8), BagOfWords(20)])
 def test_a_pipeline_fits_scores_and_cross_validates(extractor, encoder):
