@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,10 +33,13 @@ def side_by_side(work: Callable, batches: Iterable, device: torch.device) -> Ite
 
     On a CPU each of PyTorch's threads takes a batch of its own, and the caller's steps
     between two batches take one: threads that share the steps of one image wait for
-    each other at the end of every step. An exception of `work` is raised here.
+    each other at the end of every step. They do share a batch that is the only one. An
+    exception of `work` is raised here.
     """
-    threads = torch.get_num_threads()
-    if device.type != "cpu" or threads < 2:
+    threads, batches = torch.get_num_threads(), iter(batches)
+    first = list(itertools.islice(batches, 2))
+    batches = itertools.chain(first, batches)
+    if device.type != "cpu" or threads < 2 or len(first) < 2:
         yield from map(work, batches)
         return
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=[1])

@@ -59,8 +59,8 @@ def blur(images: Tensor, sigmas: tuple[float, ...], double: bool = False) -> Ten
         is (N, L, 2H - 1, 2W - 1), old pixel (i, j) is new pixel (2i, 2j), and sigmas
         count new pixels.
     Beyond the border the border's pixels repeat. As products with a banded matrix, 32
-    new pixels at a time: on a CPU 20 times faster than a convolution of one channel,
-    and doubling costs nothing.
+    new pixels at a time, which a CPU does faster than a convolution of one channel;
+    doubling is a part of the same matrix.
     """
     matrices = [band(sigma, double, images.dtype, images.device) for sigma in sigmas]
     step = BLOCK // 2 if double else BLOCK

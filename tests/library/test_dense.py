@@ -152,6 +152,7 @@ def test_a_constant_or_tiny_image_gives_finite_descriptors(extractor):
         assert len(found.keypoints) == len(found.descriptors)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_the_sequence_is_lazy_and_can_be_gone_through_again():
     done = []
 
@@ -213,6 +214,10 @@ def test_batches_come_in_order_a_few_ahead_and_threads_are_given_back():
         assert len(started) < 10
         assert [row[0] for row in found] == list(range(1, 50))
         assert torch.get_num_threads() == 2
+
+        alone = list(side_by_side(work, iter([7]), torch.device("cpu")))
+        assert alone == [(7, 2, threading.main_thread().name)]  # all threads share it
+        assert list(side_by_side(work, [], torch.device("cpu"))) == []
 
         def fails(number):
             raise ValueError(f"batch {number}")
