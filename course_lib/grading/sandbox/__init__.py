@@ -1,0 +1,154 @@
+"""A box for a submission: a forked process that can reach only what it is given.
+
+Four levels, best first:
+
+- "namespaces": file system, processes, users and network of its own; Landlock and a
+  filter of system calls on top;
+- "landlock": where the kernel forbids namespaces, as in most containers;
+- "container": a whole worker in docker or podman (`container.command`), for systems
+  that are not Linux;
+- "none": limits and a folder of its own, on the instructor's word only.
+
+Limits of memory, CPU time and files hold for each process of a box, so that many may
+together use more; the number of processes and the scratch folder are the box's.
+
+At the level "landlock" the disk is limited only file by file, whether a path exists can
+be found out by asking for it, there is no /dev/shm (so no DataLoader with workers), no
+socket, and no leaving the process group (setsid); a file's mode, owner and time do not
+change, though the call says so. If the worker itself is killed there, processes that a
+submission started live on until their own limits end them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ...errors import CourseError
+from . import container, inside, limits, namespaces
+from .box import Box, Usage
+from .paths import layout
+
+__all__ = ["LEVELS", "Box", "Policy", "Usage", "best", "start", "trouble"]
+
+LEVELS = ("namespaces", "landlock", "container", "none")
+BOXES = {"namespaces": namespaces.fork, "landlock": os.fork, "none": os.fork}
+REFUSED = {
+    "container": "No submission is run here: a whole worker must run in a container.",
+}
+FAILED = "The sandbox ({}) could not be made: {}."
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a box may see and use.
+
+    Where the worker is root, `read` must be readable by everyone: the box is not root.
+    """
+
+    read: tuple[str, ...]  # files and folders, read-only, at their own paths
+    memory: int = 2 << 30  # bytes beyond what the process has when it enters
+    scratch: int = 256 << 20  # bytes of all that is written, work folder and /tmp
+    cpu: float = 600  # seconds
+    processes: int = 64  # and threads, beyond those when it enters
+    files: int = 256  # open descriptors
+    file_size: int = 128 << 20  # bytes
+
+
+def start(
+    policy: Policy,
+    run: Callable[[], None],
+    keep: Iterable[int] = (),
+    level: str | None = None,
+) -> Box:
+    """Fork a process, lock it in and let it call `run`; return it as a Box.
+
+    The caller must be of one thread. The child starts in an empty work folder, with a
+    scrubbed environment and, of the caller's descriptors, those in `keep`; it ends with
+    status 0, or 1 if `run` raised. CourseError says why no box could be made; then `run`
+    was not called.
+    """
+    level = level or best()
+    if level not in BOXES:
+        raise CourseError(REFUSED.get(level, f"There is no sandbox level {level!r}."))
+    ours, theirs = socket.socketpair()
+    plan = make_plan(policy, {*keep, theirs.fileno()}, level)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        pid = BOXES[level]()
+    except OSError as error:
+        raise CourseError(FAILED.format(level, error)) from error
+    if pid == 0:
+        ours.detach()
+        inside.run_and_exit(plan, theirs, run)
+    theirs.close()
+    box = Box(pid, group=level != "namespaces", folder=plan.folder)
+    with ours:
+        answer = send_off(ours, pid, level)
+    if answer != "ok":
+        box.kill()
+        raise CourseError(FAILED.format(level, answer))
+    return box
+
+
+def make_plan(policy: Policy, keep: set[int], level: str) -> inside.Plan:
+    """Work out in the parent, for many boxes once, what the child needs."""
+    if level == "namespaces":
+        paths = layout(policy.read)
+        return inside.Plan(level, policy, paths, keep, None, threads(level))
+    paths = layout(policy.read) if level == "landlock" else None
+    folder = Path(tempfile.mkdtemp(prefix="course-box-"))
+    for name in ("work", "tmp"):
+        (folder / name).mkdir(mode=0o700)
+    return inside.Plan(level, policy, paths, keep, folder, threads(level))
+
+
+def threads(level: str) -> int:
+    """Return how many threads of the box's user there will be when it starts.
+
+    A user that only the box has, has one; Linux >= 5.14 counts by user namespace.
+    """
+    if level != "none" and os.geteuid() == 0:
+        return 1
+    release = os.uname().release.split("-")[0].split(".")[:2]
+    if level == "namespaces" and tuple(map(int, release)) >= (5, 14):
+        return 1
+    return limits.threads_of_user()
+
+
+def send_off(control: socket.socket, pid: int, level: str) -> str:
+    """Let the child go on; return "ok" or why it could not lock itself in."""
+    try:
+        if level == "namespaces":
+            namespaces.map_users(pid)
+        control.sendall(b"go")
+        answer = b"".join(iter(lambda: control.recv(4096), b""))
+    except OSError as error:
+        return str(error)
+    return answer.decode(errors="replace") or "its process ended before it was ready"
+
+
+@cache
+def trouble(level: str) -> str:
+    """Try a level for real, once; return why it does not work, or "" if it does."""
+    if level == "container":
+        return "" if container.runtime() else "neither docker nor podman is on PATH"
+    try:
+        with start(Policy(read=()), lambda: None, level=level) as box:
+            status = box.wait()
+    except (CourseError, OSError) as error:
+        return str(error)
+    return "" if status == 0 else f"a box that does nothing ended with status {status}"
+
+
+@cache
+def best() -> str:
+    """Return the best level that works here; "none" if none does."""
+    return next(level for level in LEVELS if level == "none" or not trouble(level))

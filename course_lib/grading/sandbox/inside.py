@@ -1,0 +1,119 @@
+"""The child's side: lock oneself in, step by step, before a student's code runs.
+
+The steps are ordered by what each still needs: /proc of the old file system first,
+capabilities until the new one stands, and last the filter that forbids all of this.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import kernel, landlock, limits, namespaces, seccomp
+from .paths import WORK, Layout
+
+NAMESPACES_WRITE = (WORK, "/tmp", "/dev/shm")
+PROCESS = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo")  # others' stay closed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the parent has worked out for its child."""
+
+    level: str
+    policy: object
+    layout: Layout
+    keep: Collection[int]
+    folder: Path | None  # on disk, where the box has no file system of its own
+    threads: int  # that count against the limit of processes when it starts
+
+
+def lock_in(plan: Plan) -> None:
+    """Turn this process into a box; OSError says what the kernel refused."""
+    os.setsid()
+    limits.forget_signals()
+    used = limits.measure()
+    limits.be_first_to_go()
+    limits.close_descriptors(plan.keep)
+    work, temporary = folders(plan)
+    limits.scrub_environment(work, temporary)
+    os.umask(0o077)
+    if plan.level == "namespaces":
+        namespaces.enter(plan.layout, plan.policy.scratch)
+    os.chdir(work)
+    limits.limit(plan.policy, used, plan.threads)
+    if plan.level == "none":
+        limits.die_with_parent()
+    else:
+        give_up_rights(plan)
+
+
+def folders(plan: Plan) -> tuple[str, str]:
+    """Return the work folder and the one for temporary files, which is HOME too."""
+    if plan.folder is None:
+        return WORK, "/tmp"
+    return str(plan.folder / "work"), str(plan.folder / "tmp")
+
+
+def give_up_rights(plan: Plan) -> None:
+    """Lose what root has, what a set-uid program gives, and most of the kernel."""
+    alone = plan.level == "landlock"
+    if alone:
+        become_stranger(plan.folder)
+    else:
+        kernel.drop_capabilities()
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    limits.die_with_parent()
+    read = (*plan.layout.paths, *filter(os.path.exists, PROCESS)) if alone else ("/",)
+    landlock.restrict(read, (str(plan.folder),) if alone else NAMESPACES_WRITE)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    own = os.getpid() if alone and landlock.abi() < landlock.SCOPED else None
+    seccomp.restrict(landlock=alone, own_signals=own)
+
+
+def become_stranger(folder: Path) -> None:
+    """As root, become a user that nobody else is; all else as in `drop_capabilities`.
+
+    Reading what root may read is kept: Landlock says which files that is.
+    """
+    if os.geteuid() != 0:
+        kernel.drop_capabilities()
+        return
+    user = namespaces.stranger(os.getpid())
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, user, user)
+    kernel.prctl(kernel.PR_SET_KEEPCAPS, 1)
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    kernel.drop_capabilities(kept=1 << kernel.CAP_DAC_READ_SEARCH)
+
+
+def run_and_exit(plan: Plan, control, run) -> None:
+    """Lock in, tell the parent, run and end the process; never return.
+
+    control: a socket to the parent; its "go" comes first, "ok" or a reason goes back.
+    """
+    code = 1
+    try:
+        if control.recv(2) == b"go" and report(plan, control):
+            run()
+            code = 0
+    except BaseException:
+        code = 1
+    finally:
+        os._exit(code)
+
+
+def report(plan: Plan, control) -> bool:
+    """Lock in and send the parent how it went."""
+    try:
+        lock_in(plan)
+    except BaseException as error:
+        control.sendall(f"{type(error).__name__}: {error}".encode())
+        return False
+    control.sendall(b"ok")  # fails when the parent is dead
+    control.close()
+    return True
