@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich import filesize
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from course_lib.errors import CourseError
@@ -166,6 +167,66 @@ Assignment = Annotated[str, typer.Argument(help="e.g. a04_alexnet")]
 Course = Annotated[
     Path, typer.Option("--course", help="a folder with an nbgrader_config.py")
 ]
+
+
+@app.command(rich_help_panel=STUDENTS)
+def submit(
+    assignment: Assignment,
+    name: Annotated[
+        str, typer.Option(help="yours, as your instructor knows it; default: login")
+    ] = "",
+    folder: Annotated[
+        Path | None, typer.Option(help="with the notebook; default: it is looked for")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for the zip")] = Path(),
+):
+    """Make the zip that you hand in, after a look at what is still missing.
+
+    It holds the notebook and what lies beside it: code, records, weights, pictures, but
+    no data sets and no checkpoints. A warning keeps nobody from handing in.
+
+    Example: course submit a04_alexnet --name "Ada Byron"
+    """
+    from course_lib.submit import submit
+
+    made = submit(assignment, name, folder, out)
+    for text in made.warnings:
+        console.print(f"[yellow]note[/] {escape(text)}", highlight=False)
+    for inside, size in made.files.items():
+        console.print(f"  {escape(inside)}  {filesize.decimal(size)}", highlight=False)
+    if made.left_out:
+        names = escape(", ".join(made.left_out))
+        console.print(f"  left out: {names}", highlight=False)
+    console.print(f"hand in: {escape(str(made.path))}", highlight=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel=INSTRUCTORS)
+def collect(
+    sources: Annotated[list[Path], typer.Argument(help="folders or zips")],
+    assignment: Annotated[
+        str | None, typer.Option(help="default: what folders and notebooks say")
+    ] = None,
+    course: Course = ROOT,
+):
+    """Put what students handed in into submitted/NAME/ASSIGNMENT, ready to be graded.
+
+    A download of all submissions from Moodle or Canvas, a folder or a zip for each
+    student, and the zips of `course submit` are understood. An older submission never
+    replaces a newer one. Who is refused is named, with the reason.
+
+    Example: course collect moodle.zip --assignment a04_alexnet
+
+    Example: course collect inbox/*.zip
+    """
+    from course_lib.grading import collect
+
+    rows = collect.collect(sources, assignment, course)
+    table = Table("student", "assignment", "", "remarks")
+    for row in rows:
+        table.add_row(*map(escape, row[:4]))
+    console.print(table)
+    refused = sum(row.status == "refused" for row in rows)
+    console.print(f"{len(rows) - refused} of {len(rows)} in place, {refused} refused")
 
 
 @app.command(rich_help_panel=INSTRUCTORS)

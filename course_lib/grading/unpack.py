@@ -93,7 +93,12 @@ def _folder(root: Path, most: int) -> Listing:
     found, waiting, seen = Listing([], {}, []), [(root, "")], 0
     while waiting:
         folder, prefix = waiting.pop()
-        for item in sorted(os.scandir(folder), key=lambda item: item.name):
+        try:
+            items = sorted(os.scandir(folder), key=lambda item: item.name)
+        except PermissionError:
+            found.skipped[prefix.rstrip("/") or "the folder"] = "cannot be read"
+            continue
+        for item in items:
             name = prefix + os.fsencode(item.name).decode("utf-8", "replace")
             if is_junk(name):
                 continue
