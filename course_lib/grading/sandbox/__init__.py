@@ -31,7 +31,7 @@ from functools import cache
 from pathlib import Path
 
 from ...errors import CourseError
-from . import container, inside, limits, namespaces
+from . import container, inside, limits, namespaces, users
 from .box import Box, Usage
 from .paths import layout
 
@@ -71,8 +71,8 @@ def start(
 
     The caller must be of one thread. The child starts in an empty work folder, with a
     scrubbed environment and, of the caller's descriptors, those in `keep`; it ends with
-    status 0, or 1 if `run` raised. CourseError says why no box could be made; then `run`
-    was not called.
+    status 0, or 1 if `run` raised. CourseError says why no box could be made; `run` was
+    then not called.
     """
     level = level or best()
     if level not in BOXES:
@@ -113,9 +113,9 @@ def make_plan(policy: Policy, keep: set[int], level: str) -> inside.Plan:
 def threads(level: str) -> int:
     """Return how many threads of the box's user there will be when it starts.
 
-    A user that only the box has, has one; Linux >= 5.14 counts by user namespace.
+    Root's boxes have users of their own; Linux >= 5.14 counts by user namespace.
     """
-    if level != "none" and os.geteuid() == 0:
+    if level != "none" and users.strangers():
         return 1
     release = os.uname().release.split("-")[0].split(".")[:2]
     if level == "namespaces" and tuple(map(int, release)) >= (5, 14):

@@ -7,11 +7,12 @@ capabilities until the new one stands, and last the filter that forbids all of t
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import kernel, landlock, limits, namespaces, seccomp
+from . import kernel, landlock, limits, namespaces, seccomp, users
 from .paths import WORK, Layout
 
 NAMESPACES_WRITE = (WORK, "/tmp", "/dev/shm")
@@ -44,10 +45,11 @@ def lock_in(plan: Plan) -> None:
         namespaces.enter(plan.layout, plan.policy.scratch)
     os.chdir(work)
     limits.limit(plan.policy, used, plan.threads)
-    if plan.level == "none":
-        limits.die_with_parent()
-    else:
+    if plan.level != "none":
         give_up_rights(plan)
+    elif sys.platform == "linux":
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        limits.die_with_parent()
 
 
 def folders(plan: Plan) -> tuple[str, str]:
@@ -61,7 +63,7 @@ def give_up_rights(plan: Plan) -> None:
     """Lose what root has, what a set-uid program gives, and most of the kernel."""
     alone = plan.level == "landlock"
     if alone:
-        become_stranger(plan.folder)
+        users.become_stranger(plan.folder)
     else:
         kernel.drop_capabilities()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
@@ -71,24 +73,6 @@ def give_up_rights(plan: Plan) -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     own = os.getpid() if alone and landlock.abi() < landlock.SCOPED else None
     seccomp.restrict(landlock=alone, own_signals=own)
-
-
-def become_stranger(folder: Path) -> None:
-    """As root, become a user that nobody else is; all else as in `drop_capabilities`.
-
-    Reading what root may read is kept: Landlock says which files that is.
-    """
-    if os.geteuid() != 0:
-        kernel.drop_capabilities()
-        return
-    user = namespaces.stranger(os.getpid())
-    for path in (folder, *folder.iterdir()):
-        os.chown(path, user, user)
-    kernel.prctl(kernel.PR_SET_KEEPCAPS, 1)
-    os.setgroups([])
-    os.setresgid(user, user, user)
-    os.setresuid(user, user, user)
-    kernel.drop_capabilities(kept=1 << kernel.CAP_DAC_READ_SEARCH)
 
 
 def run_and_exit(plan: Plan, control, run) -> None:

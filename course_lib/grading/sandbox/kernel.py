@@ -84,7 +84,6 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS = 1, 4, 8
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS = 24, 38, 40
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAPABILITIES_VERSION = 0x20080522  # two words of 32 capabilities each
-CAP_DAC_READ_SEARCH = 2
 
 # The interpreter's lock is kept over a call: none waits, and a clone must not let go.
 libc = ctypes.PyDLL(None, use_errno=True) if sys.platform == "linux" else None

@@ -13,13 +13,14 @@ import os
 import signal
 import stat
 
-from . import kernel
+from . import kernel, users
 from .landlock import DEVICES
 from .paths import WORK, Layout
 
 USER = 1000  # the only user and group that a box knows
-# CLONE_NEWUSER, NEWPID, NEWNET, NEWIPC, NEWUTS, NEWNS
-NAMESPACES = 0x10000000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000 | 0x00020000
+NEW_MOUNTS, NEW_UTS, NEW_IPC = 0x00020000, 0x04000000, 0x08000000  # CLONE_NEW*
+NEW_USER, NEW_PID, NEW_NET = 0x10000000, 0x20000000, 0x40000000
+NAMESPACES = NEW_USER | NEW_PID | NEW_NET | NEW_IPC | NEW_UTS | NEW_MOUNTS
 SET_TID, CLEAR_TID = 0x01000000, 0x00200000  # CLONE_CHILD_*
 
 AT_FDCWD, AT_EMPTY_PATH, AT_RECURSIVE = -100, 0x1000, 0x8000
@@ -64,19 +65,13 @@ def fork() -> int:
 
 
 def map_users(pid: int) -> None:
-    """Let the child be a user; as root it becomes one that nobody else is."""
-    if os.geteuid() == 0:
-        users = groups = f"{USER} {stranger(pid)} 1"
-    else:
+    """Let the child be a user: a stranger if it can, else ours by another number."""
+    user = group = users.stranger(pid)
+    if user is None:
         write(f"/proc/{pid}/setgroups", "deny")
-        users, groups = f"{USER} {os.geteuid()} 1", f"{USER} {os.getegid()} 1"
-    write(f"/proc/{pid}/uid_map", users)
-    write(f"/proc/{pid}/gid_map", groups)
-
-
-def stranger(pid: int) -> int:
-    """Return a user id for one box. Source: systemd's UIDS-GIDS, "Unused"."""
-    return 1879048192 + pid
+        user, group = os.geteuid(), os.getegid()
+    write(f"/proc/{pid}/uid_map", f"{USER} {user} 1")
+    write(f"/proc/{pid}/gid_map", f"{USER} {group} 1")
 
 
 def write(path: str, text: str) -> None:
@@ -146,8 +141,8 @@ def add_scratch(size: int) -> None:
 
 
 def add_links(links: tuple[tuple[str, str], ...]) -> None:
-    process = "/proc/self/fd"
-    for path, target in (*links, ("/dev/fd", process)):
+    """Make the links; those that lie in what is read are there already."""
+    for path, target in (*links, ("/dev/fd", "/proc/self/fd")):
         if not os.path.lexists(path):
             make_place(os.path.dirname(path))
             os.symlink(target, path)
