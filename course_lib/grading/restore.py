@@ -273,7 +273,7 @@ def tampering(cells, release: list[Part], match: Match) -> list[str]:
         if name not in known:
             continue
         if place not in chosen:
-            found["there twice"].append(name)
+            found["grade ids there twice"].append(name)
         elif known[name].locked and words(cell) != words(known[name].cell):
             kind = "grade ids swapped" if words(cell) in texts else "locked but edited"
             found[kind].append(name)
