@@ -7,6 +7,7 @@ import math
 import os
 import resource
 import signal
+import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -106,6 +107,7 @@ def scrub_environment(folder: str, temporary: str) -> None:
     os.environ.clear()
     wipe_first_environment()
     os.environ.update(kept)
+    tempfile.tempdir = None  # the worker's choice is not ours
 
 
 def wipe_first_environment() -> None:

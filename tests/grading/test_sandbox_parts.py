@@ -1,0 +1,224 @@
+"""The sandbox's parts: what the filter answers, what is laid out, what is advised."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from course_lib.doctor import Finding
+from course_lib.errors import CourseError
+from course_lib.grading import sandbox
+from course_lib.grading.sandbox import container, kernel, machine, paths, seccomp
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
+ALLOWED, KILLED = "allowed", "killed"
+HEADERS = {
+    "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
+    "aarch64": Path("/usr/include/asm-generic/unistd.h"),
+}
+
+
+def answer(machine: str, call: str | int, *arguments: int, **options) -> str:
+    """Run the filter as the kernel would; return "allowed", "killed" or the error."""
+    number = kernel.NUMBERS[machine][call] if isinstance(call, str) else call
+    data = {0: number, 4: seccomp.ARCHITECTURES[options.pop("kind", machine)]}
+    data |= {16 + 8 * i: value & 0xFFFFFFFF for i, value in enumerate(arguments)}
+    lines, place, held = seccomp.program(machine, **options), 0, 0
+    while True:
+        code, value, then, other = lines[place]
+        place += 1
+        if code == seccomp.RETURN:
+            break
+        if code == seccomp.LOAD:
+            held = data.get(value, 0)
+        elif code == seccomp.AND:
+            held &= value
+        else:
+            holds = {
+                seccomp.EQUAL: held == value,
+                seccomp.ANY_BIT: held & value,
+                seccomp.AT_LEAST: held >= value,
+            }[code]
+            place += then if holds else other
+    if value in (seccomp.ALLOW, seccomp.KILL):
+        return ALLOWED if value == seccomp.ALLOW else KILLED
+    assert value & 0xFFFF0000 == seccomp.REFUSE
+    return errno.errorcode.get(value & 0xFFFF, "pretended")
+
+
+@pytest.mark.parametrize("machine", kernel.MACHINES)
+class TestFilter:
+    def test_ordinary_calls_pass(self, machine):
+        named = set(kernel.NUMBERS[machine].values())
+        for number in set(range(600)) - named:
+            assert answer(machine, number, landlock=True, own_signals=7) == ALLOWED
+
+    def test_what_is_denied_is_denied(self, machine):
+        for name in set(seccomp.DENIED.split()) & set(kernel.NUMBERS[machine]):
+            assert answer(machine, name) == "EPERM"
+
+    def test_a_process_may_be_made_but_no_namespace(self, machine):
+        assert answer(machine, "clone", 0x01200000 | signal.SIGCHLD) == ALLOWED
+        for flag in (0x80, *(1 << bit for bit in (17, 25, 26, 27, 28, 29, 30))):
+            assert answer(machine, "clone", flag | signal.SIGCHLD) == "EPERM"
+        assert answer(machine, "clone3") == "ENOSYS"
+
+    def test_sockets_are_local(self, machine):
+        stream, datagram = socket.SOCK_STREAM, socket.SOCK_DGRAM
+        for name in ("socket", "socketpair"):
+            assert answer(machine, name, socket.AF_UNIX, stream) == ALLOWED
+            assert answer(machine, name, socket.AF_INET, stream) == "EPERM"
+            assert answer(machine, name, 16, datagram) == "EPERM"  # netlink
+
+    def test_other_conventions_kill(self, machine):
+        other = next(name for name in kernel.MACHINES if name != machine)
+        assert answer(machine, 1, kind=other) == KILLED
+        assert answer(machine, 1 | seccomp.X32) == KILLED
+
+    def test_without_namespaces_more_is_refused(self, machine):
+        unix, stream, datagram = socket.AF_UNIX, socket.SOCK_STREAM, socket.SOCK_DGRAM
+        flags = socket.SOCK_CLOEXEC
+        for name in ("socket", "connect", "setsid", "setpgid"):
+            assert answer(machine, name, unix, stream, landlock=True) == "EPERM"
+        pairs = {unix: "EPERM", socket.AF_INET: "EPERM"}
+        for family, said in pairs.items():
+            kind = datagram | flags
+            assert answer(machine, "socketpair", family, kind, landlock=True) == said
+        kind = stream | flags
+        assert answer(machine, "socketpair", unix, kind, landlock=True) == ALLOWED
+        assert answer(machine, "fchmodat", landlock=True) == "pretended"
+        for process, said in {0: ALLOWED, 7: "EPERM"}.items():
+            assert answer(machine, "prlimit64", process, landlock=True) == said
+
+    def test_signals_stay_inside_where_landlock_does_not_see_to_it(self, machine):
+        for name in ("kill", "tgkill"):
+            assert answer(machine, name, 8) == ALLOWED
+            for process, said in {
+                7: ALLOWED,
+                0: ALLOWED,
+                8: "EPERM",
+                -1: "EPERM",
+            }.items():
+                assert answer(machine, name, process, own_signals=7) == said
+        assert answer(machine, "fcntl", 3, seccomp.F_SETOWN, own_signals=7) == "EPERM"
+        assert answer(machine, "fcntl", 3, 1, own_signals=7) == ALLOWED
+
+    def test_numbers_are_the_kernels(self, machine):
+        if not HEADERS[machine].exists():
+            pytest.skip(f"{HEADERS[machine]} is not installed")
+        pattern = r"#define __NR(?:3264)?_(\w+)\s+(\d+)"
+        found = re.findall(pattern, HEADERS[machine].read_text())
+        theirs = {name: int(number) for name, number in found}
+        for name, number in kernel.NUMBERS[machine].items():
+            if name in theirs:
+                assert theirs[name] == number, name
+        assert len(theirs.keys() & kernel.NUMBERS[machine].keys()) > 80
+
+
+@linux
+class TestLayout:
+    def test_nested_and_repeated_paths_are_one(self, tmp_path):
+        (tmp_path / "a").mkdir()
+        read = tuple(f"{tmp_path}{end}" for end in ("/a", "", "/", "/../", "/a/../a"))
+        read = read[:3] + read[4:]
+        found = [path for path in paths.layout(read).paths if path.startswith("/tmp")]
+        assert found == [str(tmp_path)]
+
+    def test_a_neighbour_with_a_longer_name_is_another(self):
+        assert paths.outermost({"/a/b", "/a/b-c", "/a/b/c", "/a/bc"}) == (
+            "/a/b",
+            "/a/b-c",
+            "/a/bc",
+        )
+
+    @pytest.mark.parametrize("path", ["/", "/tmp", "/proc", "/tmp/.."])
+    def test_what_a_box_has_for_itself_is_not_read(self, path):
+        with pytest.raises(CourseError, match=f"^{path} cannot be read"):
+            paths.layout((path,))
+
+    def test_the_course_is_no_part_of_python(self):
+        """Its folder may be on sys.path, or even be the environment's."""
+        here = Path(__file__).resolve()
+        for path in paths.layout(()).paths:
+            assert not paths.contains(path, str(here))
+            assert path != sys.prefix
+
+
+class TestContainer:
+    def test_the_command_line_closes_all_doors(self, tmp_path):
+        policy = sandbox.Policy(read=(str(tmp_path), str(tmp_path)), memory=1 << 30)
+        line = container.command(
+            policy, ["python", "-m", "worker"], "course:1", program="docker", workers=2
+        )
+        text = " ".join(line)
+        assert line[:2] == ["docker", "run"]
+        assert line[-4:] == ["course:1", "python", "-m", "worker"]
+        for option in (
+            "--network none",
+            "--read-only",
+            "--cap-drop ALL",
+            "--security-opt no-new-privileges",
+            "--pids-limit 131",
+            f"--memory {3 << 30} --memory-swap {3 << 30}",
+            f"--tmpfs /tmp:rw,nosuid,nodev,size={512 << 20}",
+            "--user 65534:65534",
+        ):
+            assert option in text
+        bind = f"type=bind,source={tmp_path},target={tmp_path},readonly"
+        assert line.count(bind) == 1
+
+    def test_a_path_that_would_add_options_is_refused(self):
+        policy = sandbox.Policy(read=("/data,readonly=false",))
+        with pytest.raises(CourseError, match="cannot be mounted"):
+            container.command(policy, ["python"], program="podman")
+
+    def test_without_a_program_it_says_so(self, monkeypatch):
+        monkeypatch.setenv("PATH", "")
+        with pytest.raises(CourseError, match="Neither docker nor podman"):
+            container.command(sandbox.Policy(read=()), ["python"])
+
+    def test_podman_is_preferred(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("PATH", str(tmp_path))
+        for name in ("docker", "podman"):
+            (tmp_path / name).write_text("#!/bin/sh\n")
+            (tmp_path / name).chmod(0o755)
+        assert container.runtime() == str(tmp_path / "podman")
+
+
+class TestMachine:
+    @linux
+    def test_findings_agree_with_the_best_level(self):
+        found = {finding.what: finding for finding in machine.findings()}
+        assert all(isinstance(finding, Finding) for finding in found.values())
+        assert found["sandbox"].state == machine.LEVEL[sandbox.best()][0]
+        parts = [found[f"sandbox: {name}"] for name in machine.PARTS[:4]]
+        works = all(part.state == "ok" for part in parts)
+        assert works == (sandbox.best() == "namespaces")
+        for finding in found.values():
+            assert finding.state == "ok" or finding.advice or "not" in finding.found
+
+    @linux
+    def test_trying_leaves_this_process_as_it_was(self):
+        spaces = ("user", "mnt", "pid_for_children", "net")
+        before = [os.readlink(f"/proc/self/ns/{name}") for name in spaces]
+        machine.findings()
+        assert [os.readlink(f"/proc/self/ns/{name}") for name in spaces] == before
+
+    @linux
+    def test_a_forbidding_switch_is_named(self, tmp_path, monkeypatch):
+        (tmp_path / "switch").write_text("0\n")
+        switches = ((str(tmp_path / "switch"), "0", "turn the switch"),)
+        monkeypatch.setattr(machine, "SWITCHES", switches)
+        assert machine.advice("user namespace") == "turn the switch"
+        (tmp_path / "switch").write_text("1\n")
+        assert machine.advice("user namespace") != "turn the switch"
+
+    def test_what_is_unprotected_is_one_sentence(self):
+        assert re.fullmatch(r"--no-sandbox: [^.]*\.", machine.UNPROTECTED)
