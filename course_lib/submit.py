@@ -133,10 +133,10 @@ def examine(notebook: NotebookNode) -> list[str]:
     found: dict[str, list[str]] = defaultdict(list)
     seen = set()
     for cell in notebook.cells:
-        if "skip-execution" in cell.metadata.get("tags", []):
-            found["tagged skip-execution, which does not count"].append("a cell")
         facts = cell.metadata.get("nbgrader", {})
         name, points = facts.get("grade_id"), facts.setdefault("points", 0)
+        if "skip-execution" in cell.metadata.get("tags", []):
+            found["tagged skip-execution, which does not count"].append(str(name))
         if not isinstance(name, str) or not isinstance(points, int | float):
             continue
         if name in seen:

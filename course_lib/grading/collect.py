@@ -89,9 +89,12 @@ def collect(
             name = shown(source.name)
             results.append(Collected(name, assignment or "", "refused", str(error)))
             continue
+        numbers = defaultdict(list)
+        for group in groups:
+            numbers[group[:2]].append(group.number)
         for group in groups:
             if group.assignment in ("", assignment) or not assignment:
-                alike = [one.number for one in groups if one[:2] == group[:2]]
+                alike = numbers[group[:2]]
                 results.append(_collect(group, assignment, known, course, alike))
     return results
 
@@ -115,11 +118,11 @@ def grouped(source: Path, known: set[str]) -> list[Group]:
     groups: dict[tuple, Group] = {}
 
     def group(name: str) -> tuple[Group, str]:
-        student, number, path = _whose(name[len(wrapper) :], source.stem)
+        student, number, path = _whose(name[len(wrapper) :])
         first, slash, inner = path.partition("/")
         assigned, path = (first, inner) if slash and first in known else ("", path)
         if not number and student in known and not assigned:
-            student, assigned = source.stem, student
+            student, assigned = "", student
         key = student, assigned, number
         return groups.setdefault(key, Group(*key, [], {})), path
 
@@ -129,11 +132,17 @@ def grouped(source: Path, known: set[str]) -> list[Group]:
     for name, why in found.skipped.items():
         mine, path = group(name if "/" in name else f"{name}/{name}")
         mine.skipped[path] = why
-    return [one for one in groups.values() if _matters(one) or len(groups) == 1]
+    whole = [one for one in groups.values() if one.student or _matters(one)]
+    whole = whole or list(groups.values())
+    stem = source.name if source.is_dir() else source.stem
+    return [one._replace(student=one.student or stem) for one in whole]
 
 
-def _whose(name: str, stem: str) -> tuple[str, str, str]:
-    """Return the student, their number in an LMS or "", and the path of their file."""
+def _whose(name: str) -> tuple[str, str, str]:
+    """Return the student, their number in an LMS, and the path of their file.
+
+    The student is "" where the source as a whole must say whose it is.
+    """
     first, slash, inner = name.partition("/")
     if found := MOODLE.fullmatch(first):
         student, number, rest = found.groups()
@@ -144,7 +153,7 @@ def _whose(name: str, stem: str) -> tuple[str, str, str]:
         return found.groups()
     if name.lower().endswith(".zip"):
         return name[:-4], "", name
-    return stem, "", name
+    return "", "", name
 
 
 def _wrapper(names: list[str], known: set[str]) -> str:
@@ -163,12 +172,10 @@ def _wrapper(names: list[str], known: set[str]) -> str:
     return f"{tops.pop()}/" if people or several or deeper & known else ""
 
 
-def _matters(group: Group) -> bool:
-    """Is it more than a loose file beside the students' folders?"""
-    names = [*group.skipped, *(entry.name for entry in group.entries)]
-    if group.number or any("/" in name for name in names):
-        return True
-    return any(is_notebook(name) or name.lower().endswith(".zip") for name in names)
+def _matters(loose: Group) -> bool:
+    """Is there a submission among the files that are in no student's folder?"""
+    names = [*loose.skipped, *(entry.name for entry in loose.entries)]
+    return bool(loose.assignment) or any(map(is_notebook, names))
 
 
 def _collect(group, assignment, known, course: Path, numbers: list[str]) -> Collected:

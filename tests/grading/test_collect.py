@@ -1,0 +1,307 @@
+"""From what an LMS or a student sends to submitted/NAME/ASSIGNMENT/."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+import zipfile
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from nbformat import writes
+from nbformat.v4 import new_notebook
+
+from course_lib import __main__
+from course_lib.errors import CourseError
+from course_lib.grading.collect import collect
+from course_lib.submit import submit
+
+NOTEBOOK = writes(new_notebook()).encode()
+CONFIG = """c = get_config()
+c.CourseDirectory.release_directory = "assignments"
+"""
+
+
+@pytest.fixture
+def course(tmp_path) -> Path:
+    """A course with two assignments released, and nobody's submission."""
+    folder = tmp_path / "course"
+    for name in ("a01", "a02"):
+        (folder / "assignments" / name).mkdir(parents=True)
+        (folder / "assignments" / name / f"{name}.ipynb").write_bytes(NOTEBOOK)
+    (folder / "nbgrader_config.py").write_text(CONFIG)
+    return folder
+
+
+def zipped(files: dict[str, bytes], day: int = 15) -> bytes:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (2026, 1, day, 12, 0, 0)), data)
+    return whole.getvalue()
+
+
+def spread(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def in_place(course: Path) -> set[str]:
+    root = course / "submitted"
+    paths = (path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix() for path in paths}
+
+
+def submitted(*names: str) -> set[str]:
+    """The files of these students' folders: what they sent, and timestamp.txt."""
+    folders = {name.rpartition("/")[0] for name in names}
+    return {*names, *(f"{folder}/timestamp.txt" for folder in folders)}
+
+
+LAYOUTS = {
+    "nbgrader's own": (
+        {"Ada/a01/a01.ipynb": NOTEBOOK, "Bo/a01/a01.ipynb": NOTEBOOK},
+        {"Ada/a01/a01.ipynb", "Bo/a01/a01.ipynb"},
+    ),
+    "with its folder": (
+        {
+            "submitted/Ada/a01/a01.ipynb": NOTEBOOK,
+            "submitted/Ada/a02/a02.ipynb": NOTEBOOK,
+        },
+        {"Ada/a01/a01.ipynb", "Ada/a02/a02.ipynb"},
+    ),
+    "by assignment": (
+        {"a01/Ada/a01.ipynb": NOTEBOOK, "a01/Bo/a01.ipynb": NOTEBOOK},
+        {"Ada/a01/a01.ipynb", "Bo/a01/a01.ipynb"},
+    ),
+    "plain folders": (
+        {
+            "Ada/a01.ipynb": NOTEBOOK,
+            "Ada/record.json": b"{}",
+            "Bo/x/a01.ipynb": NOTEBOOK,
+        },
+        {"Ada/a01/a01.ipynb", "Ada/a01/record.json", "Bo/a01/a01.ipynb"},
+    ),
+    "in a wrapper": (
+        {"class/Ada/a01.ipynb": NOTEBOOK, "class/Bo/a01.ipynb": NOTEBOOK},
+        {"Ada/a01/a01.ipynb", "Bo/a01/a01.ipynb"},
+    ),
+    "zips": (
+        {
+            "Ada.zip": zipped({"a01/a01.ipynb": NOTEBOOK}),
+            "Bo.zip": zipped({"a01.ipynb": NOTEBOOK}),
+        },
+        {"Ada/a01/a01.ipynb", "Bo/a01/a01.ipynb"},
+    ),
+    "Moodle's folders": (
+        {
+            "Zoë O'Brien_123_assignsubmission_file_/a01 (1).ipynb": NOTEBOOK,
+            "Zoë O'Brien_123_assignsubmission_file_/record.json": b"{}",
+            "Zoë O'Brien_123_assignsubmission_onlinetext_/onlinetext.html": b"Hello",
+            "Bo_B_124_assignsubmission_file_/hand.zip": zipped(
+                {"Cy/a01/a01.ipynb": NOTEBOOK}
+            ),
+        },
+        {
+            "Zoë O'Brien/a01/a01 (1).ipynb",
+            "Zoë O'Brien/a01/record.json",
+            "Zoë O'Brien/a01/onlinetext.html",
+            "Bo_B/a01/a01.ipynb",
+        },
+    ),
+    "Moodle's files": (
+        {
+            "Ada Byron_123_assignsubmission_file_a01.ipynb": NOTEBOOK,
+            "Bo_124_assignsubmission_file_a01.ipynb": NOTEBOOK,
+        },
+        {"Ada Byron/a01/a01.ipynb", "Bo/a01/a01.ipynb"},
+    ),
+    "Canvas": (
+        {
+            "byronada_12_345_a01-1.ipynb": NOTEBOOK,
+            "byronada_12_346_record.json": b"{}",
+            "obo_LATE_13_347_a01.ipynb": NOTEBOOK,
+            "cy_14_348_a01.zip": zipped({"a01/a01.ipynb": NOTEBOOK}),
+        },
+        {
+            "byronada/a01/a01-1.ipynb",
+            "byronada/a01/record.json",
+            "obo/a01/a01.ipynb",
+            "cy/a01/a01.ipynb",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(layout, as_zip, course, tmp_path):
+    files, expected = LAYOUTS[layout]
+    source = spread(tmp_path / "in", files)
+    if as_zip:
+        source = tmp_path / "in.zip"
+        source.write_bytes(zipped(files))
+    rows = collect([source], None, course)
+    assert {row.status for row in rows} == {"collected"}, rows
+    assert in_place(course) == submitted(*expected)
+
+
+def test_a_students_own_zip_or_folder_is_named_after_them(course, tmp_path):
+    (tmp_path / "Ada.zip").write_bytes(zipped({"a01/a01.ipynb": NOTEBOOK}))
+    spread(tmp_path / "B. Bo", {"a01.ipynb": NOTEBOOK})
+    collect([tmp_path / "Ada.zip", tmp_path / "B. Bo"], None, course)
+    assert in_place(course) == submitted("Ada/a01/a01.ipynb", "B. Bo/a01/a01.ipynb")
+
+
+def test_what_course_submit_makes_is_collected(course, tmp_path):
+    mine = spread(tmp_path / "mine", {"a01.ipynb": NOTEBOOK, "record.json": b"{}"})
+    os.utime(mine / "a01.ipynb", (1768478400, 1768478400))
+    os.utime(mine / "record.json", (1768478400, 1768478400))
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    made = submit("a01", "Zoë [/] O'Brien", mine, inbox)
+    for source in (made.path, inbox):
+        collect([source], None, course)
+        folder = course / "submitted" / "Zoë [_] O'Brien" / "a01"
+        assert (folder / "record.json").read_bytes() == b"{}"
+        assert (folder / "timestamp.txt").read_text() == "2026-01-15 12:00:00 UTC"
+        assert (folder / "a01.ipynb").stat().st_mtime == 1768478400
+        shutil.rmtree(course / "submitted")
+
+
+def test_a_newer_submission_replaces_an_older_one_never_the_reverse(course, tmp_path):
+    def hand_in(day: int, text: bytes):
+        path = tmp_path / "Ada.zip"
+        path.write_bytes(zipped({"a01.ipynb": NOTEBOOK, "notes.txt": text}, day))
+        (row,) = collect([path], None, course)
+        return row
+
+    notes = course / "submitted" / "Ada" / "a01" / "notes.txt"
+    assert hand_in(15, b"first").status == "collected"
+    assert hand_in(15, b"first").status == "unchanged"
+    assert hand_in(16, b"second").status == "collected"
+    assert notes.read_bytes() == b"second"
+    late = hand_in(15, b"first")
+    assert (late.status, late.reason) == ("older", "a newer one is in place, and stays")
+    assert notes.read_bytes() == b"second"
+    assert [path.name for path in notes.parents[1].iterdir()] == ["a01"]
+
+
+def test_a_timestamp_that_came_along_stays(course, tmp_path):
+    stamp = b"2026-01-10 08:00:00 UTC"
+    files = {"Ada/a01/a01.ipynb": NOTEBOOK, "Ada/a01/timestamp.txt": stamp}
+    collect([spread(tmp_path / "in", files)], None, course)
+    assert (course / "submitted/Ada/a01/timestamp.txt").read_bytes() == stamp
+    later = zipped({"Ada/a01/a01.ipynb": NOTEBOOK + b" "}, 12)
+    (tmp_path / "later.zip").write_bytes(later)
+    (row,) = collect([tmp_path / "later.zip"], None, course)
+    assert row.status == "collected"
+    text = (course / "submitted/Ada/a01/timestamp.txt").read_text()
+    assert datetime.fromisoformat(text[:19]) == datetime(2026, 1, 12, 12)
+
+
+def test_a_failure_while_writing_leaves_the_old_one(course, tmp_path, monkeypatch):
+    path = tmp_path / "Ada.zip"
+    path.write_bytes(zipped({"a01.ipynb": NOTEBOOK}))
+    collect([path], None, course)
+    path.write_bytes(zipped({"a01.ipynb": NOTEBOOK, "b": b""}, 16))
+    swap = os.replace
+
+    def fails(source, target):
+        if str(source).endswith(".part"):
+            raise OSError("disk full")
+        swap(source, target)
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(OSError, match="disk full"):
+        collect([path], None, course)
+    assert in_place(course) == submitted("Ada/a01/a01.ipynb")
+
+
+def test_refused_ones_are_named_and_the_others_go_on(course, tmp_path):
+    files = {
+        "Ada/a01/a01.ipynb": NOTEBOOK,
+        "Bad.zip": b"no zip",
+        "Bomb.zip": zipped({f"{n}.bin": b"\0" * 2**20 for n in range(201)}),
+        "Cy/report.pdf": b"",
+        "Di/answers.ipynb": NOTEBOOK,
+        "Up.zip": zipped({"../a01.ipynb": NOTEBOOK}),
+    }
+    source = spread(tmp_path / "in", files)
+    (source / "Eve").symlink_to(course)
+    (source / "Fay").mkdir()
+    (source / "Fay" / "a01.ipynb").symlink_to(course / "assignments/a01/a01.ipynb")
+    rows = {row.student: row for row in collect([source], None, course)}
+    reasons = {
+        "Bad": "the zip cannot be read",
+        "Bomb": "201 MB, more than 200",
+        "Cy": "there is no notebook, only report.pdf",
+        "Di": "answers.ipynb does not say of which assignment it is",
+        "Up": "a place outside itself",
+        "Eve": "Eve is a link",
+        "Fay": "a01.ipynb is a link",
+    }
+    assert set(rows) == {"Ada", *reasons}
+    for student, reason in reasons.items():
+        assert rows[student].status == "refused"
+        assert reason in rows[student].reason
+    assert in_place(course) == submitted("Ada/a01/a01.ipynb")
+
+
+def test_an_assignment_said_is_the_assignment(course, tmp_path):
+    files = {"Di/answers.ipynb": NOTEBOOK, "Ada/a02/a02.ipynb": NOTEBOOK}
+    (row,) = collect([spread(tmp_path / "in", files)], "a01", course)
+    assert (row.student, row.status) == ("Di", "collected")
+    assert in_place(course) == submitted("Di/a01/answers.ipynb")
+
+
+def test_two_people_of_one_name_are_told_apart_by_the_instructor(course, tmp_path):
+    files = {
+        "Anna Berg_1_assignsubmission_file_/a01.ipynb": NOTEBOOK,
+        "Anna Berg_2_assignsubmission_file_/a01.ipynb": NOTEBOOK,
+    }
+    rows = collect([spread(tmp_path / "in", files)], None, course)
+    assert [row.status for row in rows] == ["refused", "refused"]
+    assert "2 people are called Anna Berg (numbers 1, 2)" in rows[0].reason
+    assert in_place(course) == set()
+
+
+def test_a_notebook_that_will_be_refused_is_collected_and_said(course, tmp_path):
+    source = spread(
+        tmp_path / "in", {"Ada/a01/a01.ipynb": b"", "Bo/a01/a01.ipynb": NOTEBOOK}
+    )
+    ada, bo = collect([source], None, course)
+    assert (ada.status, bo.status, bo.reason) == ("collected", "collected", "")
+    assert "a01.ipynb is empty" in ada.reason
+
+
+def test_loose_files_beside_the_students_are_nobodys(course, tmp_path):
+    files = {"Ada/a01/a01.ipynb": NOTEBOOK, "grades.csv": b"", "__MACOSX/x": b""}
+    (row,) = collect([spread(tmp_path / "in", files)], None, course)
+    assert row.student == "Ada"
+
+
+def test_what_does_not_exist_is_said(course, tmp_path):
+    with pytest.raises(CourseError, match="nowhere does not exist"):
+        collect([tmp_path / "nowhere"], None, course)
+    with pytest.raises(CourseError, match="called a99: a01, a02"):
+        collect([tmp_path], "a99", course)
+
+
+def test_the_command_prints_a_table(course, tmp_path, monkeypatch, capsys):
+    files = {"Ada [/]/a01/a01.ipynb": NOTEBOOK, "Bad.zip": b"no zip"}
+    source = spread(tmp_path / "in", files)
+    words = ["collect", str(source), "--course", str(course)]
+    monkeypatch.setattr(sys, "argv", ["course", *words])
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as stop:
+        __main__.main()
+    assert not stop.value.code
+    said = capsys.readouterr().out
+    for text in ("Ada [", "collected", "refused", "cannot be read", "1 of 2 in place"):
+        assert text in said
