@@ -18,7 +18,7 @@ from ..errors import CourseError
 from .cells import released_cells
 from .course import directory, settings
 
-CELL_SECONDS = 180  # a cell may take, unless the course's c.Execute.timeout says
+CELL_SECONDS = 30  # a cell may take, as in nbgrader, unless c.Execute.timeout says
 
 
 @dataclass(frozen=True)

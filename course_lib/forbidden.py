@@ -1,0 +1,92 @@
+"""Functions that an answer must do without, noticed when they are called.
+
+Not the text of an answer is searched: a function counts when it runs, whatever name it
+goes by. PyTorch's are seen by its own function mode, all others by Python's profiler.
+`check.without` is what a test says; a grader reads `ACTIVE` and enforces the rule where
+the answer runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Iterable
+
+from torch.overrides import TorchFunctionMode
+
+ACTIVE: list[str] = []  # the names that the present test forbids
+
+
+class Broken(BaseException):
+    """A call that the exercise forbids. No `except Exception` of an answer hides it."""
+
+
+def find(name: str):
+    """Return the function or class of a dotted name, e.g. torch.nn.functional.elu."""
+    parts = name.split(".")
+    for split in range(len(parts) - 1, 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:split]))
+        except ImportError:
+            continue
+        for part in parts[split:]:
+            found = getattr(found, part)
+        return found
+    raise LookupError(f"no function is called {name}")
+
+
+class _Watch(TorchFunctionMode):
+    def __init__(self, names: dict, broken: list[str]):
+        super().__init__()
+        self.names, self.broken = names, broken
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        _stop(self.names.get(function), self.broken)
+        return function(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def enforced(rules: Iterable[str]):
+    """Raise Broken in this block when a function of these names runs.
+
+    Yields the list in which the names of those that ran gather.
+    """
+    broken: list[str] = []
+    names = {}
+    for rule in rules:
+        with contextlib.suppress(LookupError, AttributeError):
+            names[find(rule)] = rule
+    if not names:
+        yield broken
+        return
+    codes = {code: rule for f, rule in names.items() for code in _codes(f)}
+
+    def profile(frame, event, arg):
+        if event == "call":
+            _stop(codes.get(frame.f_code), broken)
+        elif event == "c_call" and not isinstance(arg, type):
+            with contextlib.suppress(TypeError):
+                _stop(names.get(arg), broken)
+
+    sys.setprofile(profile)
+    try:
+        with _Watch(names, broken):
+            yield broken
+    finally:
+        sys.setprofile(None)
+
+
+def _codes(function) -> list:
+    """Return the code that a Python function, or a class when it is used, runs."""
+    if isinstance(function, type):
+        own = [vars(function).get(name) for name in ("__init__", "forward")]
+    else:
+        own = [function]
+    return [f.__code__ for f in own if hasattr(f, "__code__")]
+
+
+def _stop(rule: str | None, broken: list[str]) -> None:
+    if rule:
+        broken.append(rule)
+        raise Broken(f"{rule} was called; this exercise is to be solved without it")

@@ -1,0 +1,314 @@
+"""T: the process that runs the tests. No line of a student's is executed here.
+
+It walks through the student's notebook in order. Cells that are no tests are sent to S;
+a test runs here, with the student's names bound to what S has for them.
+"""
+
+from __future__ import annotations
+
+import ast
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from nbformat import NotebookNode
+
+from ... import forbidden
+from ..cells import grade_id
+from .folder import Folder
+from .plan import Plan, Step
+from .remote import GRACE, Link, Stopped
+from .shell import Shell, TimeIsUp, captured, time_limit
+from .student import installed
+from .wire import Channel, Gone
+
+RESTARTS = 12  # times that a student's process may end before its cells are left alone
+
+
+class Judge:
+    """Grades one notebook: `run` fills in the outputs of its cells."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        shell: Shell,
+        connect: Callable[[], socket.socket],
+        *,
+        cell_seconds: float,
+        files: frozenset[str] = frozenset(),
+        fair: dict[str, dict] | None = None,
+        rules: dict[str, list[str]] | None = None,
+        warm: set[int] = frozenset(),
+    ):
+        self.plan, self.shell, self.connect = plan, shell, connect
+        self.cell_seconds, self.fair, self.stated = cell_seconds, fair, rules or {}
+        self.folder = Folder(Path.cwd(), files)
+        self.done: set[int] = set(warm)  # given steps that T has run
+        self.seconds: dict[str, float] = {}
+        self.notes: list[str] = []
+        self.used: dict[str, list[str]] = {}
+        self.ran: list[str] = []  # sources that S has run, for a new one
+        self.restarts = 0
+        self.link: Link | None = None
+        self.attach()
+
+    def attach(self) -> None:
+        """Connect to a fresh S."""
+        self.link = Link(Channel(self.connect()), self.folder)
+        self.link.space = self.shell.user_ns
+        for number in self.done:
+            self.know_given(self.plan.steps[number])
+
+    def run(self, notebook: NotebookNode) -> NotebookNode:
+        """Execute a notebook's code cells, each where it belongs."""
+        for number, cell in enumerate(notebook.cells):
+            if cell.cell_type != "code":
+                continue
+            name = grade_id(cell)
+            at = self.plan.places.get(name)
+            test = at is not None and self.plan.steps[at].kind == "test"
+            start = time.perf_counter()
+            outputs = self.test(at, cell) if test else self.student_cell(cell.source)
+            cell.outputs = [NotebookNode(output) for output in outputs]
+            cell.execution_count = number + 1
+            self.seconds[name or f"cell {number}"] = time.perf_counter() - start
+        return notebook
+
+    def modules(self) -> list[list[str]]:
+        """Return what is imported now in T and in S: the next ones begin with it."""
+        self.link.deadline = time.monotonic() + self.cell_seconds
+        answer, _ = self.link.request("modules")
+        return [installed(), answer.get("modules", [])]
+
+    # --- cells of the student's -------------------------------------------------------
+
+    def student_cell(self, source: str) -> list[dict]:
+        """Run a cell in S; return its outputs. A cell that ends S is not run again."""
+        self.link.deadline = time.monotonic() + self.cell_seconds
+        try:
+            answer, _ = self.link.run(source)
+            outputs = checked(answer.get("outputs", []))
+            if "error" in answer:
+                outputs.append(_error("Stopped", str(answer["error"]["text"])))
+        except Stopped as stop:
+            self.restart()
+            return [_error("Stopped", str(stop))]
+        self.ran.append(source)
+        return outputs
+
+    def restart(self) -> None:
+        """Give the student a new process, in which the cells so far are run again."""
+        self.restarts += 1
+        if self.restarts > RESTARTS:
+            raise Gone("the student's process ended too often")
+        self.attach()
+        for source in list(self.ran):
+            self.link.deadline = time.monotonic() + self.cell_seconds
+            try:
+                self.link.run(source)
+            except Stopped:
+                self.ran.remove(source)
+                return self.restart()
+        return None
+
+    # --- tests ------------------------------------------------------------------------
+
+    def test(self, at: int, cell: NotebookNode) -> list[dict]:
+        """Run a test cell here; return its outputs."""
+        step, link = self.plan.steps[at], self.link
+        link.deadline = time.monotonic() + self.cell_seconds
+        fair = None if self.fair is None else self.fair.get(step.name, {})
+        link.allowed = None if fair is None else set(fair.get("used", ()))
+        link.used, link.broken, link.said = set(), [], []
+        try:
+            self.prepare(at)
+            outputs = self.execute(step)
+        except Stopped as stop:
+            outputs = [_error("Stopped", str(stop))]
+        self.used[step.name] = sorted(link.used)
+        cell.metadata["course"] = {"remote": self.is_remote(outputs)}
+        if link.broken:
+            self.notes += [
+                f"rule: {step.name}: {b} was called" for b in link.broken[:1]
+            ]
+        if self.ended(outputs):
+            self.restart()
+        else:
+            self.hand_over(at)
+        return outputs
+
+    def prepare(self, at: int) -> None:
+        """Run the given cells that the test needs, and bind the student's names."""
+        for number in sorted(self.plan.wanted - self.done):
+            if number < at:
+                self.done.add(number)
+                self.bind(number)
+                self.execute(self.plan.steps[number])
+                self.know_given(self.plan.steps[number])
+        self.bind(at)
+        self.link.rules = self.rules_of(at)
+
+    def bind(self, at: int) -> None:
+        """Bind what a step needs: imports of solution cells, the student's names."""
+        for statement in self.plan.imports(at).values():
+            exec(statement, self.link.space)
+        wanted = self.plan.student_names(at)
+        found = self.link.names(sorted(wanted)) if wanted else {}
+        for name in wanted:
+            self.link.space.pop(name, None)
+        self.link.space.update(found)
+        self.link.bound = dict(found)
+
+    def execute(self, step: Step) -> list[dict]:
+        """Run a step in T within its time; return its outputs, stderr as stdout."""
+        seconds = max(self.link.deadline - time.monotonic(), 0) + 2 * GRACE
+        forbidden.ACTIVE.clear()
+        with captured(self.shell) as outputs:
+            try:
+                with time_limit(seconds):
+                    result = self.shell.run_cell(step.source, store_history=False)
+                    self.failure = result.error_before_exec or result.error_in_exec
+            except TimeIsUp as late:
+                self.failure = late
+        torch.set_grad_enabled(True)
+        for output in outputs:
+            if output["output_type"] == "stream":
+                output["name"] = "stdout"
+        failed = any(output["output_type"] == "error" for output in outputs)
+        if self.failure is not None and not failed:
+            outputs.append(_error("Stopped", str(self.failure)))
+        if step.kind == "test" and self.link.broken and not failed:
+            words = f"{self.link.broken[0]} was called: solve this without it"
+            outputs.append(_error("Stopped", words))
+        return list(outputs)
+
+    def ended(self, outputs: list[dict]) -> bool:
+        """Must there be a new S, since this one is late or gone?"""
+        stopped = [o for o in outputs if o.get("ename") == "Stopped"]
+        return bool(stopped) and not self.alive()
+
+    def alive(self) -> bool:
+        self.link.deadline = time.monotonic() + GRACE
+        try:
+            self.link.request("names", names=[])
+            self.link.drop()
+        except (Stopped, Gone):
+            return False
+        return True
+
+    def is_remote(self, outputs: list[dict]) -> bool:
+        """Came the error's text out of the student's code?"""
+        texts = [o["evalue"] for o in outputs if o["output_type"] == "error"]
+        said = [text for text in self.link.said if text]
+        return any(text in shown for shown in texts for text in said)
+
+    def know_given(self, step: Step) -> None:
+        """Functions and classes of a given cell are on both sides: send their names."""
+        for name in step.binds:
+            value = self.shell.user_ns.get(name)
+            if callable(value) and getattr(value, "__module__", None) == "__main__":
+                self.link.given[id(value)] = name
+
+    def hand_over(self, at: int) -> None:
+        """Let S have what a test's visible part bound, for the cells that follow."""
+        step = self.plan.steps[at]
+        later = {
+            n for s in self.plan.steps[at + 1 :] if s.kind != "test" for n in s.uses
+        }
+        names = (step.shown - step.concealed) & later
+        values = {n: self.link.space[n] for n in names if n in self.link.space}
+        if values:
+            self.link.deadline = time.monotonic() + self.cell_seconds
+            try:
+                self.link.bind(values)
+            except (Stopped, TypeError):
+                return
+
+    def rules_of(self, at: int) -> dict[str, list[str]]:
+        """Return what the answers that a test calls must not call, by their names."""
+        step, names = self.plan.steps[at], self.plan.student_names(at)
+        found = oracles(step, names, self.link.space)
+        for name, rules in found.items():
+            words = self.plan.words  # what the model solution uses, everybody may
+            found[name] = [r for r in rules if r.rpartition(".")[2] not in words]
+        for name in names:
+            found[name] = [*found.get(name, []), *self.stated.get(name, [])]
+        return found
+
+
+def oracles(step: Step, names: set[str], space: dict) -> dict[str, list[str]]:
+    """Return the functions of torch.nn.functional that an answer is compared with.
+
+    `same(lrn(x), F.local_response_norm(x, 5))` asks for a function that computes what
+    PyTorch's does; to call PyTorch's is to hand in the question.
+    """
+    found: dict[str, list[str]] = {}
+    try:
+        tree = ast.parse(step.source)
+    except SyntaxError:
+        return found
+    for node in ast.walk(tree):
+        parts = _compared(node)
+        answers = {name for part in parts for name in _called(part) & names}
+        for part in parts:
+            if isinstance(part, ast.Call) and answers:
+                oracle = _functional(part.func, space)
+                for name in answers if oracle else ():
+                    found.setdefault(name, []).append(oracle)
+    return found
+
+
+def _compared(node: ast.AST) -> list[ast.expr]:
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    return list(node.args) if isinstance(node, ast.Call) else []
+
+
+def _called(node: ast.AST) -> set[str]:
+    calls = (n for n in ast.walk(node) if isinstance(n, ast.Call))
+    return {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+
+
+def _functional(node: ast.expr, space: dict) -> str | None:
+    """Return the dotted name of a function of torch.nn.functional, else None."""
+    words = []
+    while isinstance(node, ast.Attribute):
+        words.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id not in space:
+        return None
+    value = space[node.id]
+    for word in reversed(words):
+        value = getattr(value, word, None)
+    name = getattr(value, "__name__", "")
+    inside = getattr(torch.nn.functional, str(name), None) is value
+    return f"torch.nn.functional.{name}" if inside and callable(value) else None
+
+
+def checked(outputs) -> list[dict]:
+    """Return those outputs that S says it has, as far as they are what outputs are."""
+    good = []
+    for output in outputs if isinstance(outputs, list) else []:
+        kind = output.get("output_type") if isinstance(output, dict) else None
+        if kind == "stream" and isinstance(output.get("text"), str):
+            name = "stderr" if output.get("name") == "stderr" else "stdout"
+            good.append({"output_type": kind, "name": name, "text": output["text"]})
+        elif kind in ("display_data", "execute_result"):
+            data = output.get("data")
+            data = data if isinstance(data, dict) else {}
+            texts = {k: v for k, v in data.items() if isinstance(v, str)}
+            made = {"output_type": kind, "data": texts, "metadata": {}}
+            good.append(made | ({"execution_count": None} if kind[0] == "e" else {}))
+        elif kind == "error":
+            trace = output.get("traceback")
+            lines = [str(line) for line in trace] if isinstance(trace, list) else []
+            words = str(output.get("ename")), str(output.get("evalue"))
+            good.append(_error(*words) | {"traceback": lines})
+    return good
+
+
+def _error(name: str, text: str) -> dict:
+    line = f"{name}: {text}"
+    return {"output_type": "error", "ename": name, "evalue": text, "traceback": [line]}

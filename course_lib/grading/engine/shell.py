@@ -1,0 +1,182 @@
+"""An IPython shell that keeps what a cell shows, in order and within bounds."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sys
+from contextlib import contextmanager
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+STREAM, OUTPUTS, COUNT = (
+    200_000,
+    8_000_000,
+    1_000,
+)  # characters of text, of all, outputs
+
+
+class TimeIsUp(BaseException):
+    """A cell or call has taken longer than it may. No `except Exception` catches it."""
+
+
+class Outputs(list):
+    """nbformat outputs of one cell; text that is too long loses its middle."""
+
+    def __init__(self):
+        super().__init__()
+        self.size = 0
+        self.full = False
+
+    def text(self, name: str, text: str) -> None:
+        if not (
+            self and self[-1]["output_type"] == "stream" and self[-1]["name"] == name
+        ):
+            self.add({"output_type": "stream", "name": name, "text": ""})
+        last = self[-1] if self else None
+        if last is None or last["output_type"] != "stream":
+            return
+        room = STREAM - len(last["text"])
+        if room <= 0:
+            return
+        last["text"] += text[:room]
+        if len(text) > room:
+            last["text"] += "\n… cut: more text than is kept\n"
+
+    def add(self, output: dict) -> None:
+        if self.full:
+            return
+        try:
+            self.size += len(json.dumps(output))
+        except (TypeError, ValueError, RecursionError):
+            return
+        if self.size > OUTPUTS or len(self) >= COUNT:
+            self.full = True
+            note = "… cut: more output than is kept\n"
+            output = {"output_type": "stream", "name": "stdout", "text": note}
+        self.append(output)
+
+
+class Stream(io.TextIOBase):
+    """sys.stdout or sys.stderr of a cell."""
+
+    def __init__(self, shell: Shell, name: str):
+        self.shell, self.label = shell, name
+
+    encoding = "utf-8"
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self.shell.outputs.text(self.label, str(text))
+        return len(text)
+
+    def isatty(self) -> bool:
+        return False
+
+
+class Publisher(DisplayPublisher):
+    """`display(…)` of pictures and tables."""
+
+    def publish(self, data, metadata=None, *, transient=None, update=False, **more):
+        data = {str(kind): value for kind, value in data.items()}
+        outputs, name = self.shell.outputs, (transient or {}).get("display_id")
+        if update:
+            for output in outputs:
+                if name is not None and output.get("display_id") == name:
+                    output["data"] = data
+            return
+        output = {"output_type": "display_data", "data": data}
+        output["metadata"] = metadata or {}
+        if name is not None:
+            output["display_id"] = name
+        outputs.add(output)
+
+    def clear_output(self, wait=False):
+        self.shell.outputs.clear()
+
+
+class Hook(DisplayHook):
+    """The value of a cell's last expression."""
+
+    def write_output_prompt(self):
+        pass
+
+    def write_format_data(self, format_dict, md_dict=None):
+        output = {"output_type": "execute_result", "data": format_dict}
+        output["execution_count"] = self.prompt_count
+        self.shell.outputs.add(output | {"metadata": md_dict or {}})
+
+
+class Shell(InteractiveShell):
+    """IPython without a terminal, a history file or a kernel."""
+
+    def __init__(self, **options):
+        self.outputs = Outputs()
+        super().__init__(display_pub_class=Publisher, displayhook_class=Hook, **options)
+
+    def _showtraceback(self, etype, evalue, stb):
+        error = {"output_type": "error", "ename": etype.__name__}
+        self.outputs.add(error | {"evalue": _text(evalue), "traceback": list(stb)})
+
+    def enable_gui(self, gui=None):
+        pass
+
+    def ask_exit(self):
+        pass
+
+
+def make() -> Shell:
+    """Return the process's shell; the module __main__ becomes its namespace."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    config.InteractiveShell.separate_in = ""
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    shell = Shell.instance(config=config)
+    shell.user_ns["exit"] = shell.user_ns["quit"] = _no_exit
+    return shell
+
+
+def _no_exit(*_) -> None:
+    raise RuntimeError("a notebook that is graded cannot exit")
+
+
+def _text(value) -> str:
+    try:
+        return str(value)[:20_000]
+    except BaseException:
+        return ""
+
+
+@contextmanager
+def captured(shell: Shell):
+    """Send what is written to stdout and stderr to the shell's outputs."""
+    before = sys.stdout, sys.stderr
+    shell.outputs = Outputs()
+    sys.stdout, sys.stderr = Stream(shell, "stdout"), Stream(shell, "stderr")
+    try:
+        yield shell.outputs
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+@contextmanager
+def time_limit(seconds: float):
+    """Raise TimeIsUp in this block after so many seconds, and again if it is caught."""
+
+    def ring(number, frame):
+        raise TimeIsUp(f"it took longer than {seconds:.0f} s")
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01), 0.5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,0 +1,98 @@
+"""Frames over a socket: a JSON message and the raw bytes of arrays that belong to it.
+
+Both ends check sizes before they make room. Nothing here unpickles.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import time
+from collections.abc import Sequence
+
+HEADER = struct.Struct("<IIQ")  # bytes of JSON, number of blobs, bytes of all blobs
+MESSAGE = 64 << 20  # most bytes of JSON
+BLOBS, BLOB_BYTES = 100_000, 1 << 30
+
+
+class Gone(ConnectionError):
+    """The other end has closed, or died."""
+
+
+class Late(TimeoutError):
+    """The other end has not answered in time."""
+
+
+class Malformed(ValueError):
+    """The other end sent what no fair program sends."""
+
+
+class Channel:
+    """One end of a connected stream socket."""
+
+    def __init__(self, end: socket.socket):
+        self.end = end
+
+    def send(self, message: dict, blobs: Sequence = ()) -> None:
+        """Send a message with its blobs (anything that has a buffer)."""
+        views = [memoryview(blob).cast("B") for blob in blobs]
+        text = json.dumps(message, separators=(",", ":")).encode()
+        total = sum(len(view) for view in views)
+        if len(text) > MESSAGE or len(views) > BLOBS or total > BLOB_BYTES:
+            size = len(text) + total
+            raise Malformed(f"a message of {size:,} bytes is larger than may be sent")
+        sizes = struct.pack(f"<{len(views)}Q", *(len(view) for view in views))
+        try:
+            self.end.settimeout(None)
+            self.end.sendall(HEADER.pack(len(text), len(views), total) + sizes + text)
+            for view in views:
+                self.end.sendall(view)
+        except OSError as error:
+            raise Gone(str(error)) from error
+
+    def receive(self, deadline: float | None = None) -> tuple[dict, list[memoryview]]:
+        """Return the next message. `deadline` is a time.monotonic(), None is for ever.
+
+        Raises Gone, Late or Malformed.
+        """
+        head = self._read(HEADER.size, deadline)
+        text, count, total = HEADER.unpack(head)
+        if text > MESSAGE or count > BLOBS or total > BLOB_BYTES:
+            raise Malformed(f"a message of {text + total:,} bytes in {count:,} parts")
+        sizes = struct.unpack(f"<{count}Q", self._read(8 * count, deadline))
+        if sum(sizes) != total:
+            raise Malformed("the parts of a message do not add up")
+        try:
+            message = json.loads(self._read(text, deadline))
+        except (ValueError, RecursionError) as error:
+            raise Malformed(f"not JSON: {error}") from None
+        if not isinstance(message, dict):
+            raise Malformed("a message that is no object")
+        whole, start, blobs = memoryview(self._read(total, deadline)), 0, []
+        for size in sizes:
+            blobs.append(whole[start : start + size])
+            start += size
+        return message, blobs
+
+    def close(self) -> None:
+        self.end.close()
+
+    def _read(self, size: int, deadline: float | None) -> bytearray:
+        data = bytearray(size)
+        view = memoryview(data)
+        while view:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise Late
+            self.end.settimeout(left)
+            try:
+                got = self.end.recv_into(view)
+            except TimeoutError:
+                raise Late from None
+            except OSError as error:
+                raise Gone(str(error)) from error
+            if not got:
+                raise Gone("closed")
+            view = view[got:]
+        return data
