@@ -14,7 +14,7 @@ _HOME = {
     "new_course": "sources",
     "release": "sources",
     "grade": "autograde",
-    "feedback": "summary",
+    "feedback": "handback",
     "export": "summary",
     "report": "summary",
     "sample_class": "sample",

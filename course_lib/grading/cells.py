@@ -10,10 +10,9 @@ from __future__ import annotations
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook
-from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor
+from nbgrader.preprocessors import NbGraderPreprocessor
 
 SCHEMA = 3  # of nbgrader's cell metadata
-SHOWN = {"text/plain", "text/latex", "image/png", "image/jpeg"}
 
 
 class Restore(NbGraderPreprocessor):
@@ -43,30 +42,6 @@ class WarningsAreNoErrors(NbGraderPreprocessor):
         for output in cell.get("outputs", []):
             if output.output_type == "stream":
                 output.name = "stdout"
-        return cell, resources
-
-
-class HideTests(ClearHiddenTests):
-    """Hand back what a hidden test said, not the test: it may be asked again."""
-
-    def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int):
-        if self._remove_hidden_test_region(cell):
-            for output in cell.get("outputs", []):
-                if output.output_type == "error":
-                    output.traceback = [f"{output.ename}: {output.evalue}"]
-        return cell, resources
-
-
-class Harmless(NbGraderPreprocessor):
-    """Keep markup of a student's from running in whoever's browser opens the page."""
-
-    def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int):
-        for output in cell.get("outputs", []):
-            for kind in set(output.get("data", {})) - SHOWN:
-                del output.data[kind]
-        locked = cell.metadata.get("nbgrader", {}).get("locked")
-        if cell.cell_type != "code" and not locked:
-            cell.source = cell.source.replace("<", "&lt;")
         return cell, resources
 
 

@@ -1,0 +1,157 @@
+"""Markup that a student wrote or printed, made harmless for whoever opens the page.
+
+Whether a page runs it is not left to the page: what may be seen is listed here, and all
+else is dropped or shown as the text that it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+import nh3
+from nbconvert.filters.markdown_mistune import MarkdownWithMath, markdown2html_mistune
+from nbformat import NotebookNode
+
+PICTURES = ("image/png", "image/jpeg", "image/gif")
+LONG = 100_000  # characters of Markdown; parsing more would keep the grader
+TAGS = nh3.ALLOWED_TAGS - {"area", "map"}
+ATTRIBUTES = {
+    "a": {"href", "title", "class"},
+    "div": {"class"},
+    "img": {"src", "alt", "title", "width", "height"},
+    "ol": {"start"},
+    "span": {"class"},
+    "table": {"border", "class"},
+    "td": {"colspan", "rowspan", "align"},
+    "th": {"colspan", "rowspan", "align"},
+}
+LINK = re.compile(r"(https?://|mailto:|#)", re.I)
+PICTURE = re.compile(  # in the page itself, or a file beside it
+    r"data:image/(png|jpeg|gif);base64,[A-Za-z0-9+/=\s]*"
+    r"|(?!.*\.\.)\w([\w ./-]|%20)*\.(png|jpe?g|gif)",
+    re.I | re.S,
+)
+CLASS = re.compile(
+    r"highlight|dataframe|anchor-link|[a-z]{1,2}\d?"
+)  # as Pygments names
+PLAIN_TAG = re.compile(
+    r"</?(b|i|u|s|em|strong|sub|sup|small|code|kbd|br|hr)\s*/?>", re.I
+)
+MACROS = re.compile(  # of MathJax, that reach out of a formula
+    r"\\(?=(href|url|class|cssId|style|require|unicode|html\w*|data|includegraphics)\b)"
+)
+
+
+def html(text: str) -> str:
+    """Return markup without scripts, styles, forms, frames and what others serve."""
+    clean = nh3.clean(
+        text,
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        attribute_filter=_attribute,
+        url_schemes={"http", "https", "mailto", "data"},
+    )
+    return formulas(clean)
+
+
+def _attribute(tag: str, name: str, value: str) -> str | None:
+    rules = {("a", "href"): LINK.match, ("img", "src"): PICTURE.fullmatch}
+    rule = CLASS.fullmatch if name == "class" else rules.get((tag, name))
+    return value if rule is None or rule(value.strip()) else None
+
+
+def formulas(text: str) -> str:
+    r"""Turn \href and its like, which MathJax obeys, into letters of the formula."""
+    return MACROS.sub(r"\\ ", text)
+
+
+def markdown(source: str, attachments: dict | None = None) -> str:
+    """Return Markdown as it is where its markup is harmless, else as a block of text.
+
+    For pages that are not ours, which render it and clean nothing.
+    """
+    if len(source) <= LONG and not MACROS.search(source):
+        try:
+            tokens = MarkdownWithMath(renderer=None)(source)
+        except (RecursionError, ValueError, KeyError, IndexError):
+            return as_text(source)
+        if all(_harmless(token, attachments or {}) for token in tokens):
+            return source
+    return as_text(source)
+
+
+def as_text(source: str) -> str:
+    """Return a Markdown block that shows the source, letter by letter."""
+    runs = re.findall("`+", source)
+    fence = "`" * max(3, 1 + max(map(len, runs), default=0))
+    return f"{fence}text\n{source}\n{fence}"
+
+
+def _harmless(token: dict, attachments: dict) -> bool:
+    kind, facts = token["type"], token.get("attrs", {})
+    if kind in ("inline_html", "block_html"):
+        return "<" not in PLAIN_TAG.sub("", token["raw"])
+    if kind == "block_code":  # nbconvert writes such a diagram unescaped
+        return not (facts or {}).get("info", "").startswith("mermaid")
+    if kind == "link" and not LINK.match(facts["url"]):
+        return False
+    if kind == "image" and not _is_picture(facts["url"], attachments):
+        return False
+    return all(_harmless(child, attachments) for child in token.get("children", ()))
+
+
+def _is_picture(url: str, attachments: dict) -> bool:
+    start, _, name = url.partition("attachment:")
+    return bool(PICTURE.fullmatch(url)) if start or not name else name in attachments
+
+
+def attached(attachments: object) -> dict:
+    """Return the attached pictures, and nothing else that was attached."""
+    found = {}
+    for name, data in attachments.items() if isinstance(attachments, dict) else ():
+        kept = {kind: data[kind] for kind in PICTURES if _is_base64(data.get(kind))}
+        if kept:
+            found[name] = kept
+    return found
+
+
+def _is_base64(data: object) -> bool:
+    return isinstance(data, str) and not re.search(r"[^A-Za-z0-9+/=\s]", data)
+
+
+def outputs(found: list[NotebookNode]) -> list[NotebookNode]:
+    """Return a cell's outputs without what a browser could run; text stays exact."""
+    return [_output(output) for output in found]
+
+
+def _output(output: NotebookNode) -> NotebookNode:
+    if output.output_type not in ("display_data", "execute_result"):
+        return NotebookNode({k: v for k, v in output.items() if k != "metadata"})
+    data, shown = output.data, NotebookNode()
+    if isinstance(data.get("text/plain"), str):
+        shown["text/plain"] = data["text/plain"]
+    shown |= {kind: data[kind] for kind in PICTURES if _is_base64(data.get(kind))}
+    if isinstance(data.get("text/latex"), str):
+        shown["text/latex"] = formulas(data["text/latex"])
+    if isinstance(data.get("text/html"), str):
+        shown["text/html"] = html(data["text/html"])
+    elif isinstance(data.get("text/markdown"), str):
+        shown["text/html"] = rendered(data["text/markdown"])
+    if not shown:
+        shown["text/plain"] = f"(not shown here: {', '.join(sorted(data))})"
+    sizes = {k: _sizes(v) for k, v in output.metadata.items() if k in shown}
+    return NotebookNode(output, data=shown, metadata=NotebookNode(sizes))
+
+
+def rendered(source: str) -> str:
+    """Return the clean HTML of Markdown; what cannot be parsed is shown as text."""
+    try:
+        return html(markdown2html_mistune(source[:LONG]))
+    except (RecursionError, ValueError, KeyError, IndexError):
+        return html(markdown2html_mistune(as_text(source[:LONG])))
+
+
+def _sizes(facts: object) -> NotebookNode:
+    facts = facts if isinstance(facts, dict) else {}
+    kept = {k: facts.get(k) for k in ("width", "height")}
+    return NotebookNode({k: v for k, v in kept.items() if type(v) in (int, float)})
