@@ -28,7 +28,7 @@ import pytest
 
 from course_lib.errors import CourseError
 from course_lib.grading import sandbox
-from course_lib.grading.sandbox import kernel, limits
+from course_lib.grading.sandbox import kernel, limits, users
 
 MB = 1 << 20
 TOKEN = "c0ffee-" + "1234567890"  # in the warm process's environment, for nobody
@@ -346,12 +346,13 @@ def test_the_worker_cannot_be_reached(warm, level):
 
 
 def daemonise(end: bool) -> None:
-    for detach in (os.setsid, lambda: None):
-        if os.fork():
-            if end:
-                return
-            time.sleep(60)
-        attempt(detach)
+    """Leave a grandchild that is in no session and heeds no signal."""
+    if os.fork():
+        time.sleep(0.2 if end else 60)
+        return
+    attempt(os.setsid)
+    if os.fork():
+        os._exit(0)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     time.sleep(60)
@@ -404,8 +405,15 @@ def count_threads() -> int:
     return 200
 
 
+def is_everywhere_root() -> bool:
+    """Root that can become nobody else: no limit of processes holds for it."""
+    return os.geteuid() == 0 and users.strangers() is None
+
+
 @pytest.mark.parametrize("bomb", [count_forks, count_threads])
 def test_a_fork_bomb_is_bounded(warm, level, bomb):
+    if is_everywhere_root():
+        pytest.skip("the kernel does not limit the number of root's processes")
     outcome = warm(bomb, level=level, processes=20)
     assert outcome.value == 20
     assert not outcome.alive
@@ -547,6 +555,8 @@ def test_the_kernel_refuses(warm, level):
     errors = warm(try_calls, level=level).value
     if level == "landlock":
         assert errors.pop("chown") == "None"  # it says so and does nothing
+    if is_everywhere_root():
+        assert errors.pop("setuid") in ("None", "EINVAL")  # of no use: no capability
     others = {"setuid": "EINVAL", "mknod": "EACCES"}  # no such user; Landlock
     assert {
         name: error

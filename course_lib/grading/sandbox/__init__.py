@@ -111,7 +111,7 @@ def make_plan(policy: Policy, keep: set[int], level: str) -> inside.Plan:
 
 
 def threads(level: str) -> int:
-    """Return how many threads of the box's user there will be when it starts.
+    """Return how many threads the box's user will have when the box starts.
 
     Root's boxes have users of their own; Linux >= 5.14 counts by user namespace.
     """
@@ -120,7 +120,7 @@ def threads(level: str) -> int:
     release = os.uname().release.split("-")[0].split(".")[:2]
     if level == "namespaces" and tuple(map(int, release)) >= (5, 14):
         return 1
-    return limits.threads_of_user()
+    return limits.threads_of_user() + 1
 
 
 def send_off(control: socket.socket, pid: int, level: str) -> str:

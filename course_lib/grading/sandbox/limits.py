@@ -30,13 +30,11 @@ def measure() -> tuple[int, int]:
 def threads_of_user() -> int:
     """Count the threads of this process's user on the whole machine."""
     count = 0
-    for status in Path("/proc").glob("[0-9]*/status"):
+    for path in Path("/proc").glob("[0-9]*/status"):
         with contextlib.suppress(OSError):  # it ended meanwhile
-            if status.stat().st_uid == os.geteuid():
-                fields = dict(
-                    line.split(":", 1) for line in status.read_text().splitlines()
-                )
-                count += int(fields["Threads"])
+            rows = dict(row.split(":", 1) for row in path.read_text().splitlines())
+            if int(rows["Uid"].split()[0]) == os.getuid():
+                count += int(rows["Threads"])
     return count
 
 
