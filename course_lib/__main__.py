@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -37,9 +39,15 @@ def doctor():
     """Look whether this machine is ready; every line says what to do if it is not."""
     from course_lib.doctor import examine
 
+    show_findings(examine())
+    console.print("[green]Ready.[/] Next: `make lab`, or `course train 04_alexnet`")
+
+
+def show_findings(findings: list) -> None:
+    """Print findings with their advice; CourseError if one must be put right."""
     marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "wrong": "[red]wrong[/]"}
     wrong = 0
-    for finding in examine():
+    for finding in findings:
         wrong += finding.state == "wrong"
         console.print(f"{marks[finding.state]:<18} [bold]{finding.what}[/]", end=": ")
         console.print(finding.found, markup=False, highlight=False, soft_wrap=True)
@@ -47,7 +55,6 @@ def doctor():
             console.print(f"         → {finding.advice}", markup=False, highlight=False)
     if wrong:
         raise CourseError(f"{wrong} of these must be put right first")
-    console.print("[green]Ready.[/] Next: `make lab`, or `course train 04_alexnet`")
 
 
 @app.command(rich_help_panel=STUDENTS)
@@ -245,28 +252,69 @@ def release(
 
 @app.command(rich_help_panel=INSTRUCTORS)
 def grade(
-    assignment: Assignment,
+    assignment: Annotated[
+        str | None, typer.Argument(help="e.g. a04_alexnet", show_default=False)
+    ] = None,
     course: Course = ROOT,
     student: Annotated[list[str] | None, typer.Option(help="only these")] = None,
     force: Annotated[bool, typer.Option(help="Also what is graded already.")] = False,
-    workers: Annotated[int, typer.Option(help="submissions at a time")] = 2,
+    workers: Annotated[
+        int, typer.Option(help="submissions at a time; default: one a core")
+    ] = 0,
+    scheduler: Annotated[
+        str | None, typer.Option(help="of a Dask cluster, e.g. tcp://10.0.0.1:8786")
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Say what this machine can lock in; no more."),
+    ] = False,
+    no_sandbox: Annotated[
+        bool, typer.Option("--no-sandbox", help="Grade code you trust, not locked in.")
+    ] = False,
 ):
-    """Autograde submitted/NAME/ASSIGNMENT; what is graded already is not graded again.
+    """Autograde submitted/NAME/ASSIGNMENT, in parallel and locked in.
 
-    One submission that fails is named with the reason, and stops no other. They run
-    with your rights: grade strangers' code in a container.
+    A student's code runs in one process, the tests in another that never runs it. What
+    is graded already is not graded again; stopped at any moment, the same command goes
+    on. One submission that cannot be graded is named with the reason and stops no other.
+
+    Example: course grade a04_alexnet
+
+    Example: course grade ps1 --course ~/my-nbgrader-course --workers 8
     """
     from course_lib import grading
 
-    found = grading.grade(assignment, course, student, force=force, workers=workers)
-    table = Table("student", "", "points so far", "remarks")
-    for row in found:
-        remarks = "; ".join(filter(None, (row.reason, *row.notes)))
-        points = f"{row.score:g} of {row.max_score:g}"
-        table.add_row(row.student, row.status, points, remarks)
-    console.print(table)
+    if check:
+        show_findings(grading.findings())
+        return
+    if assignment is None:
+        raise CourseError("name the assignment: course grade a04_alexnet")
+    if no_sandbox:
+        console.print(f"[yellow]note[/] {grading.UNPROTECTED}", highlight=False)
+    level = "none" if no_sandbox else None
+    at_a_time = workers or os.cpu_count() or 1
+    options = {"force": force, "workers": at_a_time, "scheduler": scheduler}
+    try:
+        found = grading.grade(assignment, course, student, level=level, **options)
+    except KeyboardInterrupt as stop:
+        message = "stopped; what is graded is kept: the same command goes on"
+        raise CourseError(message) from stop
+    show_grades(found)
     page = grading.report(assignment, course)
     console.print(f"summary: {page}", highlight=False, soft_wrap=True)
+
+
+def show_grades(found: list, most: int = 60) -> None:
+    """Print a row a student; of a large class, those that need a look."""
+    table = Table("student", "", "points so far", "remarks")
+    rows = [row for row in found if row.reason or row.notes] if found[most:] else found
+    for row in rows[:500]:
+        remarks = "; ".join(filter(None, (row.reason, *row.notes)))
+        points = f"{row.score:g} of {row.max_score:g}"
+        table.add_row(escape(row.student), row.status, points, escape(remarks))
+    console.print(table)
+    counts = Counter(row.status for row in found)
+    console.print(", ".join(f"{n} {status}" for status, n in counts.items()))
 
 
 @app.command(rich_help_panel=INSTRUCTORS)

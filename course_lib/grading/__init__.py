@@ -18,6 +18,8 @@ _HOME = {
     "export": "summary",
     "report": "summary",
     "sample_class": "sample",
+    "findings": "sandbox.machine",
+    "UNPROTECTED": "sandbox.machine",
 }
 
 __all__ = sorted(_HOME)

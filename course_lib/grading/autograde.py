@@ -1,36 +1,18 @@
-"""Grade a class: every submission that is new, two at a time, none lost."""
+"""Grade a class: every submission that is new, in parallel, none lost."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from ..errors import CourseError
-from ..files import replacing
+from . import bundle, intake, sandbox
+from .bundle import Submission, Verdict
+from .cluster import Cluster, quiet_dask
 from .course import directory, find_tools
-
-LIMIT = 1800  # seconds a submission may take in all
-
-
-class Result(NamedTuple):
-    """What became of one submission."""
-
-    student: str
-    status: str  # "graded", "already graded" or "refused"
-    score: float  # points so far; a question read by a person counts when it is read
-    max_score: float
-    reason: str = ""  # why it was refused
-    notes: tuple[str, ...] = ()  # what was tampered with, and put right
-    seconds: float = 0.0
+from .gradebook import Writer
+from .live import Live
+from .results import Result
 
 
 def grade(
@@ -40,35 +22,96 @@ def grade(
     *,
     force: bool = False,
     workers: int = 2,
-    engine: Callable[..., dict] | None = None,
+    scheduler: str | None = None,
+    level: str | None = None,
 ) -> list[Result]:
-    """Autograde submitted/*/<assignment> into autograded/ and gradebook.db.
+    """Autograde submitted/*/<assignment> into autograded/ and the gradebook.
 
     students: their names; None is everyone who handed in.
     force: grade again what is graded; otherwise only what was handed in since.
-    engine: grades one submission; `in_own_process` unless said otherwise.
-    A submission that fails is refused with a reason, and the others go on.
+    workers: submissions at a time, on this machine.
+    scheduler: address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786", to use instead.
+    level: of the sandbox; None is the best that the machine offers, "none" is none.
+    A submission that cannot be graded is refused with a reason, and the others go on.
+    A run that is killed loses nothing: repeat it, and it goes on.
     """
     find_tools()
     course = Path(course).resolve()
-    names = students or submitted(assignment, course)
-    todo = [name for name in names if force or is_new(assignment, course, name)]
+    if scheduler is None:
+        require_sandbox(level)
     register(assignment, course)
-    run = engine or in_own_process
-    results: dict[str, Result] = {}
-    with ThreadPoolExecutor(workers) as pool, progress(assignment, len(todo)) as show:
-        jobs = [pool.submit(_timed, run, course, assignment, n, workers) for n in todo]
-        for job in as_completed(jobs):
-            name, answer, seconds = job.result()
-            results[name] = _result(assignment, course, name, answer, seconds)
-            show(results[name])
-    for name in set(names) - set(todo):
-        answer = {"reason": "", "notes": kept_notes(assignment, course, name)}
-        done = _result(assignment, course, name, answer, 0.0)
-        results[name] = done._replace(status="already graded")
-    ordered = [results[name] for name in names]
-    keep(assignment, course, ordered)
-    return ordered
+    names = list(dict.fromkeys(students or submitted(assignment, course)))
+    assigned = bundle.load(assignment, course)
+    with Writer(course, assignment, assigned) as writer:
+        run = Run(assignment, course, assigned, writer, force)
+        refused, todo = run.sort(names)
+        with Live(assignment, len(todo) + len(refused), len(run.results)) as live:
+            for verdict in refused:
+                run.keep(verdict, live.finished)
+            if todo:
+                with (
+                    quiet_dask(),
+                    Cluster(assigned, workers, scheduler, level) as cluster,
+                ):
+                    read = run.read(todo, live.finished)
+                    for verdict in cluster.grade(read, live.started):
+                        run.keep(verdict, live.finished)
+        return [run.results[name] for name in names]
+
+
+class Run:
+    """One run of the grader over a class."""
+
+    def __init__(self, assignment: str, course: Path, assigned, writer, force: bool):
+        self.assignment, self.course, self.assigned = assignment, course, assigned
+        self.writer, self.force = writer, force
+        self.results: dict[str, Result] = {}
+
+    def sort(self, names: list[str]) -> tuple[list[Verdict], list[str]]:
+        """Return verdicts of those refused at once, and names of those to grade."""
+        refused, todo = [], []
+        for name in names:
+            found = self.open(name)
+            if isinstance(found, Verdict):
+                refused.append(found)
+            elif not self.force and self.writer.done(name, found.digest):
+                self.results[name] = self.writer.kept(name)
+            else:
+                todo.append(name)
+        return refused, todo
+
+    def open(self, name: str) -> Submission | Verdict:
+        """Read what a student handed in, or say why it cannot be graded."""
+        folder = directory(self.course)
+        place = folder.format_path(folder.submitted_directory, name, self.assignment)
+        try:
+            return intake.read(Path(place), self.assigned, name)
+        except intake.Refused as error:
+            return Verdict(name, self.assignment, reason=str(error))
+
+    def read(self, names: list[str], finished: Callable) -> Iterator[Submission]:
+        """Yield the submissions one by one, so that few are in memory."""
+        for name in names:
+            found = self.open(name)
+            if isinstance(found, Verdict):  # it has changed since it was sorted
+                self.keep(found, finished)
+            else:
+                yield found
+
+    def keep(self, verdict: Verdict, finished: Callable) -> None:
+        """Write a verdict and show it."""
+        result = self.writer.write(verdict)
+        self.results[verdict.student] = result
+        finished(result)
+
+
+def require_sandbox(level: str | None) -> None:
+    """Raise CourseError where students' code could not be locked in."""
+    if level is None and sandbox.best() == "none":
+        raise CourseError(
+            "this machine offers no sandbox, so a submission could do whatever you may: "
+            "`course grade --check` says what is missing; --no-sandbox grades anyway"
+        )
 
 
 def submitted(assignment: str, course: Path) -> list[str]:
@@ -79,19 +122,9 @@ def submitted(assignment: str, course: Path) -> list[str]:
     if not names:
         raise CourseError(
             f"nobody handed in {assignment}: {root}/NAME/{assignment}/ holds each "
-            "student's notebook; put the submissions there."
+            "student's notebook; put the submissions there, or use `course collect`."
         )
     return names
-
-
-def is_new(assignment: str, course: Path, student: str) -> bool:
-    """Is there no grade yet, or was something handed in after it?"""
-    folder = directory(course)
-    there = Path(folder.format_path(folder.submitted_directory, student, assignment))
-    done = Path(folder.format_path(folder.autograded_directory, student, assignment))
-    graded = [path.stat().st_mtime for path in done.glob("*.ipynb")]
-    handed_in = [path.stat().st_mtime for path in there.rglob("*") if path.is_file()]
-    return not graded or max(handed_in, default=0.0) > min(graded)
 
 
 def register(assignment: str, course: Path) -> None:
@@ -108,107 +141,3 @@ def register(assignment: str, course: Path) -> None:
         except MissingEntry:
             pass
     release([assignment], course)
-
-
-def in_own_process(course: Path, assignment: str, student: str, threads: int) -> dict:
-    """Grade one submission in a process, ended with its children when it is late."""
-    command = [sys.executable, "-m", "course_lib.grading.one"]
-    command += [str(course), assignment, student, "force"]
-    limit = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    child = subprocess.Popen(
-        command,
-        env={**os.environ, **limit},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, errors = child.communicate(timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-        return {"reason": f"grading took longer than {LIMIT} s", "notes": []}
-    if child.returncode:
-        last = (errors.strip().splitlines() or ["no message"])[-1]
-        return {"reason": f"the grader stopped: {last}", "notes": []}
-    return json.loads(output.splitlines()[-1])
-
-
-def _timed(run, course: Path, assignment: str, name: str, workers: int):
-    start = time.perf_counter()
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    answer = run(course, assignment, name, threads)
-    return name, answer, time.perf_counter() - start
-
-
-def _result(assignment, course, student, answer: dict, seconds: float) -> Result:
-    from nbgrader.api import Gradebook, MissingEntry
-
-    folder = directory(course)
-    with Gradebook(folder.db_url, folder.course_id) as gradebook:
-        most = gradebook.find_assignment(assignment).max_score
-        try:
-            score = gradebook.find_submission(assignment, student).score
-        except MissingEntry:
-            score = 0.0
-    status = "refused" if answer["reason"] else "graded"
-    notes = tuple(answer["notes"])
-    return Result(student, status, score, most, answer["reason"], notes, seconds)
-
-
-@contextmanager
-def progress(assignment: str, total: int) -> Iterator[Callable[[Result], None]]:
-    """Show a bar in a terminal, and a line for each submission that was refused."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    times = TimeElapsedColumn(), TimeRemainingColumn()
-    console = Console()
-    with Progress(*columns, *times, console=console, disable=not _live(console)) as bar:
-        task = bar.add_task(f"grading {assignment}", total=total)
-
-        def show(result: Result) -> None:
-            bar.advance(task)
-            if result.reason:
-                bar.print(f"{result.student}: refused: {result.reason}", markup=False)
-
-        yield show
-
-
-def _live(console) -> bool:
-    return console.is_terminal and not console.is_jupyter
-
-
-def log_path(assignment: str, course: Path) -> Path:
-    return Path(course) / "reports" / assignment / "grading.json"
-
-
-def keep(assignment: str, course: Path, results: list[Result]) -> None:
-    """Remember reasons and notes, which the gradebook has no place for."""
-    path = log_path(assignment, course)
-    kept = {row.student: row for row in last_run(assignment, course)}
-    kept |= {row.student: row for row in results}
-    text = json.dumps([kept[name]._asdict() for name in sorted(kept)], indent=1)
-    with replacing(path) as part:
-        part.write_text(text + "\n", "utf-8")
-
-
-def last_run(assignment: str, course: Path) -> list[Result]:
-    """Return the results of the runs so far, the latest of each student."""
-    path = log_path(assignment, course)
-    rows = json.loads(path.read_text("utf-8")) if path.is_file() else []
-    return [Result(**{**row, "notes": tuple(row["notes"])}) for row in rows]
-
-
-def kept_notes(assignment: str, course: Path, student: str) -> tuple[str, ...]:
-    rows = last_run(assignment, course)
-    return next((row.notes for row in rows if row.student == student), ())
