@@ -274,9 +274,10 @@ def grade(
 ):
     """Autograde submitted/NAME/ASSIGNMENT, in parallel and locked in.
 
-    A student's code runs in one process, the tests in another that never runs it. What
-    is graded already is not graded again; stopped at any moment, the same command goes
-    on. One submission that cannot be graded is named with the reason and stops no other.
+    A student's code runs in one process, the tests in another that never runs it.
+
+    What is graded already is not graded again: stop it when you like, the same command
+    goes on. Who cannot be graded is named with the reason, and stops no other.
 
     Example: course grade a04_alexnet
 

@@ -109,7 +109,7 @@ def require_sandbox(level: str | None) -> None:
     """Raise CourseError where students' code could not be locked in."""
     if level is None and sandbox.best() == "none":
         raise CourseError(
-            "this machine offers no sandbox, so a submission could do whatever you may: "
+            "this machine offers no sandbox: a submission could do whatever you may. "
             "`course grade --check` says what is missing; --no-sandbox grades anyway"
         )
 

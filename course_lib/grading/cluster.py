@@ -163,7 +163,7 @@ def _close() -> None:
 
 @contextlib.contextmanager
 def quiet_dask():
-    """Keep Dask's remarks about its own ports and garbage out of the grader's output."""
+    """Keep Dask's remarks on ports and garbage out of the grader's output."""
     import logging
 
     logger = logging.getLogger("distributed")
