@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+import threading
 from collections.abc import Iterable
 
 from torch.overrides import TorchFunctionMode
@@ -69,12 +70,20 @@ def enforced(rules: Iterable[str]):
             with contextlib.suppress(TypeError):
                 _stop(names.get(arg), broken)
 
-    sys.setprofile(profile)
+    _set_profile(profile)
     try:
         with _Watch(names, broken):
             yield broken
     finally:
-        sys.setprofile(None)
+        if sys.getprofile() is not profile:
+            broken.append("sys.setprofile")
+        _set_profile(None)
+
+
+def _set_profile(profile) -> None:
+    """Watch this thread and those it starts."""
+    threading.setprofile(profile)
+    sys.setprofile(profile)
 
 
 def _codes(function) -> list:

@@ -20,7 +20,7 @@ from ..cells import grade_id
 from .folder import Folder
 from .plan import Plan, Step
 from .remote import GRACE, Link, Stopped
-from .shell import Shell, TimeIsUp, captured, time_limit
+from .shell import Outputs, Shell, TimeIsUp, captured, time_limit
 from .student import installed
 from .wire import Channel, Gone
 
@@ -37,14 +37,16 @@ class Judge:
         connect: Callable[[], socket.socket],
         *,
         cell_seconds: float,
-        files: frozenset[str] = frozenset(),
+        files: dict[str, bytes],
+        released: frozenset[str] = frozenset(),
         fair: dict[str, dict] | None = None,
         rules: dict[str, list[str]] | None = None,
         warm: set[int] = frozenset(),
     ):
         self.plan, self.shell, self.connect = plan, shell, connect
         self.cell_seconds, self.fair, self.stated = cell_seconds, fair, rules or {}
-        self.folder = Folder(Path.cwd(), files)
+        self.handed_in = files
+        self.folder = Folder(Path.cwd(), released)
         self.done: set[int] = set(warm)  # given steps that T has run
         self.seconds: dict[str, float] = {}
         self.notes: list[str] = []
@@ -58,6 +60,7 @@ class Judge:
         """Connect to a fresh S."""
         self.link = Link(Channel(self.connect()), self.folder)
         self.link.space = self.shell.user_ns
+        self.link.place(self.handed_in)
         for number in self.done:
             self.know_given(self.plan.steps[number])
 
@@ -289,23 +292,23 @@ def _functional(node: ast.expr, space: dict) -> str | None:
 
 def checked(outputs) -> list[dict]:
     """Return those outputs that S says it has, as far as they are what outputs are."""
-    good = []
+    good = Outputs()
     for output in outputs if isinstance(outputs, list) else []:
         kind = output.get("output_type") if isinstance(output, dict) else None
         if kind == "stream" and isinstance(output.get("text"), str):
             name = "stderr" if output.get("name") == "stderr" else "stdout"
-            good.append({"output_type": kind, "name": name, "text": output["text"]})
+            good.add({"output_type": kind, "name": name, "text": output["text"]})
         elif kind in ("display_data", "execute_result"):
             data = output.get("data")
             data = data if isinstance(data, dict) else {}
             texts = {k: v for k, v in data.items() if isinstance(v, str)}
             made = {"output_type": kind, "data": texts, "metadata": {}}
-            good.append(made | ({"execution_count": None} if kind[0] == "e" else {}))
+            good.add(made | ({"execution_count": None} if kind[0] == "e" else {}))
         elif kind == "error":
             trace = output.get("traceback")
             lines = [str(line) for line in trace] if isinstance(trace, list) else []
             words = str(output.get("ename")), str(output.get("evalue"))
-            good.append(_error(*words) | {"traceback": lines})
+            good.add(_error(*words) | {"traceback": lines})
     return good
 
 

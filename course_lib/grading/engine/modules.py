@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .plain import Decoder
+from .shared import INTERNAL, is_simple
 from .wire import Malformed
 
 OURS = ("torch.nn.modules.", "torchvision.ops.", "notebook_")  # classes that T trusts
@@ -74,7 +75,10 @@ def rebuild(of: Decoder, node: dict) -> nn.Module:
     module = kind.__new__(kind)
     nn.Module.__init__(module)
     for name, value in node["attributes"].items():
-        module.__dict__[_word(name)] = of.value(value)
+        attribute = of.value(value)
+        if name in INTERNAL or not is_simple(attribute):
+            raise Malformed(f"the attribute {name[:40]!r} of a layer")
+        module.__dict__[_word(name)] = attribute
     for name, value in node["parameters"].items():
         module._parameters[_word(name)] = _tensor(of, value)
     for name, value in node["buffers"].items():

@@ -30,6 +30,7 @@ from .wire import Channel, Gone, Late, Malformed
 
 GRACE = 2.0  # seconds that S gets to stop by itself
 ITERATOR = 100_000  # most items of an iterator that is passed on
+OURS = "course_lib.", "torch", "numpy", "sklearn.exceptions", "notebook_"
 FREE = {"call", "iter", "next", "len", "getitem"}  # they give data, not verdicts
 
 
@@ -91,6 +92,11 @@ class Link:
             raise Stopped("your code ended its process") from None
         except Malformed as error:
             raise Stopped(f"your code answered in its own words: {error}") from None
+
+    def place(self, files: dict[str, bytes]) -> None:
+        """Put what the student handed in into S's folder. S's parent never sees it."""
+        places = {name: place for place, name in enumerate(files)}
+        self.request("place", list(files.values()), files=[places, []])
 
     def run(self, source: str) -> tuple[dict, list]:
         """Run a cell of the student's notebook in S."""
@@ -656,7 +662,8 @@ def _exception_class(base: type, name: str) -> type:
 
 def _known_class(told: dict, base: type) -> type | None:
     """Return T's own class of this name, e.g. course_lib.errors.CourseError."""
-    module = sys.modules.get(str(told["module"]))
+    where = str(told["module"])
+    module = sys.modules.get(where) if where.startswith(OURS) else None
     found = getattr(module, str(told["class"]), None)
     if isinstance(found, type) and issubclass(found, base):
         return found

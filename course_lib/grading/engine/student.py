@@ -94,6 +94,11 @@ class Student:
         except BaseException as error:
             return {"error": _told(error)}, []
 
+    def on_place(self, message: dict, blobs: list) -> tuple[dict, list]:
+        """Take the student's files."""
+        self.take_files(message, blobs)
+        return {}, []
+
     def on_run(self, message: dict, blobs: list) -> tuple[dict, list]:
         """Run a cell; answer with its outputs."""
         self.take_files(message, blobs)

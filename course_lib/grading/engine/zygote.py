@@ -103,10 +103,8 @@ def nursery(end: socket.socket, shell: Shell) -> None:
                 answer = {}
             elif message["op"] == "start":
                 _, fds, _, _ = socket.recv_fds(end, 1, 1)
-                names = message["files"]
-                own = files | {n: bytes(b) for n, b in zip(names, blobs, strict=True)}
                 number = max(boxes, default=0) + 1
-                boxes[number] = start_student(policy, level, fds[0], shell, own)
+                boxes[number] = start_student(policy, level, fds[0], shell, files)
                 answer = {"box": number}
             elif message["op"] == "import":
                 import_all(message["modules"])
@@ -276,10 +274,7 @@ class Zygote:
         self.end_student(job)
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            files = job.submission.files
-            answer = self.nursery.ask(
-                list(files.values()), theirs.fileno(), op="start", files=list(files)
-            )
+            answer = self.nursery.ask(fd=theirs.fileno(), op="start")
             job.student = answer["box"]
             socket.send_fds(job.control, [b"."], [ours.fileno()])
 
@@ -327,7 +322,8 @@ def judge_main(
         zygote.shell,
         connect,
         cell_seconds=bundle.cell_seconds,
-        files=frozenset(bundle.files),
+        files=submission.files | bundle.files,
+        released=frozenset(bundle.files),
         fair=fair,
         rules=bundle.options.get("forbidden", {}),
         warm=zygote.warmed,
