@@ -66,7 +66,7 @@ class TestFilter:
 
     def test_a_process_may_be_made_but_no_namespace(self, machine):
         assert answer(machine, "clone", 0x01200000 | signal.SIGCHLD) == ALLOWED
-        for flag in (0x80, *(1 << bit for bit in (17, 25, 26, 27, 28, 29, 30))):
+        for flag in (0x80, 0x8000, *(1 << bit for bit in (17, 25, 26, 27, 28, 29, 30))):
             assert answer(machine, "clone", flag | signal.SIGCHLD) == "EPERM"
         assert answer(machine, "clone3") == "ENOSYS"
 
@@ -193,6 +193,11 @@ class TestContainer:
 
 
 class TestMachine:
+    def test_nothing_runs_unprotected_unasked(self, monkeypatch):
+        monkeypatch.setattr(sandbox, "best", lambda: "none")
+        with pytest.raises(CourseError, match="No sandbox works on this machine"):
+            sandbox.start(sandbox.Policy(read=()), pytest.fail)
+
     @linux
     def test_findings_agree_with_the_best_level(self):
         found = {finding.what: finding for finding in machine.findings()}

@@ -38,10 +38,6 @@ from .paths import layout
 __all__ = ["LEVELS", "Box", "Policy", "Usage", "best", "start", "trouble"]
 
 LEVELS = ("namespaces", "landlock", "container", "none")
-BOXES = {"namespaces": namespaces.fork, "landlock": os.fork, "none": os.fork}
-REFUSED = {
-    "container": "No submission is run here: a whole worker must run in a container.",
-}
 FAILED = "The sandbox ({}) could not be made: {}."
 
 
@@ -74,15 +70,14 @@ def start(
     status 0, or 1 if `run` raised. CourseError says why no box could be made; `run` was
     then not called.
     """
-    level = level or best()
-    if level not in BOXES:
-        raise CourseError(REFUSED.get(level, f"There is no sandbox level {level!r}."))
+    level = level or protecting()
+    check_level(level)
     ours, theirs = socket.socketpair()
     plan = make_plan(policy, {*keep, theirs.fileno()}, level)
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        pid = BOXES[level]()
+        pid = namespaces.fork() if level == "namespaces" else os.fork()
     except OSError as error:
         raise CourseError(FAILED.format(level, error)) from error
     if pid == 0:
@@ -96,6 +91,25 @@ def start(
         box.kill()
         raise CourseError(FAILED.format(level, answer))
     return box
+
+
+def protecting() -> str:
+    """Return the best level; CourseError where that is none at all."""
+    level = best()
+    if level == "none":
+        reasons = "; ".join(map(trouble, LEVELS[:-1]))
+        raise CourseError(f"No sandbox works on this machine ({reasons}).")
+    return level
+
+
+def check_level(level: str) -> None:
+    """CourseError: a process of this system cannot be made a box of that level."""
+    if level not in LEVELS:
+        raise CourseError(f"{level} is no level of the sandbox: {', '.join(LEVELS)}.")
+    if level == "container":
+        raise CourseError("A submission is no container: run a whole worker in one.")
+    if not hasattr(os, "fork"):
+        raise CourseError("This system cannot fork: run a whole worker in a container.")
 
 
 def make_plan(policy: Policy, keep: set[int], level: str) -> inside.Plan:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import resource
 import signal
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
 from . import kernel
+
+try:
+    import resource
+except ImportError:  # Windows, where no box is started
+    resource = None
 
 KEPT = {"COURSE_DATA", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TORCH_HOME", "TZ"}
 KEPT_FAMILIES = ("PYTHON", "OMP_", "MKL_", "OPENBLAS_", "MPL")

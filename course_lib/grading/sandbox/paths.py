@@ -6,7 +6,7 @@ import os
 import site
 import sys
 import sysconfig
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from ...errors import CourseError
@@ -37,7 +37,7 @@ class Layout(NamedTuple):
     links: tuple[tuple[str, str], ...]  # (where, to what), short ones first
 
 
-@cache
+@lru_cache(maxsize=64)
 def layout(read: tuple[str, ...]) -> Layout:
     """Lay out what is read: the system's, Python's and the policy's paths.
 

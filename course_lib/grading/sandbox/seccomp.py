@@ -33,15 +33,17 @@ fsetxattr futimesat lchown lremovexattr lsetxattr removexattr removexattrat setx
 setxattrat utime utimensat utimes
 """
 # leaving the process group, by which a box without a pid namespace is ended; sockets;
-# other processes' priority and memory
+# other processes' priority and memory; queues and memory shared by number; watching
 DENIED_BY_LANDLOCK = """
-connect ioprio_set migrate_pages move_pages sched_setattr sched_setparam
-sched_setscheduler setpgid setpriority setsid socket
+connect inotify_add_watch ioprio_set migrate_pages move_pages mq_unlink msgctl msgrcv
+msgsnd sched_setattr sched_setparam sched_setscheduler semctl semop semtimedop setpgid
+setpriority setsid shmat shmctl socket
 """
 # signals, where Landlock (ABI < 6) does not keep them inside
 SIGNALS = "pidfd_send_signal rt_sigqueueinfo rt_tgsigqueueinfo tkill"
 
 NEW_NAMESPACES = 0x7E020080  # CLONE_NEW*: cgroup, ipc, mount, net, pid, time, user, uts
+PARENT = 0x8000  # CLONE_PARENT: a process that is the worker's child
 KIND, F_SETOWN, F_SETOWN_EX = 0xF, 8, 15  # mask of a socket's kind; fcntl's commands
 
 LOAD, EQUAL, ANY_BIT, AT_LEAST, AND, RETURN = 0x20, 0x15, 0x45, 0x35, 0x54, 0x06
@@ -88,7 +90,13 @@ def rules(landlock: bool, own_signals: int | None) -> dict[str, list[Line]]:
     table["clone3"] = [refuse(errno.ENOSYS)]  # the C library then calls clone
     table["clone"] = [
         argument(0),
-        Line(ANY_BIT, NEW_NAMESPACES, other=1),
+        Line(ANY_BIT, NEW_NAMESPACES | PARENT, other=1),
+        refuse(),
+        Line(RETURN, ALLOW),
+    ]
+    table["prctl"] = [  # to outlive the worker
+        argument(0),
+        Line(EQUAL, kernel.PR_SET_PDEATHSIG, other=1),
         refuse(),
         Line(RETURN, ALLOW),
     ]
