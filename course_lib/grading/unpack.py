@@ -73,7 +73,7 @@ def contents(found: Listing) -> tuple[dict[str, bytes], dict[str, str]]:
     for entry in found.entries:
         try:
             files[entry.name] = entry.read()
-        except PermissionError:
+        except OSError:  # no right to, or gone, or a link since it was listed
             skipped[entry.name] = "cannot be read"
     return files, skipped
 

@@ -16,9 +16,9 @@ from zlib import crc32
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from nbgrader.utils import compute_checksum
+from nbgrader.utils import compute_checksum, determine_grade
 
-from course_lib.grading import bundle, restore, sources
+from course_lib.grading import bundle, restore, sources, unpack
 from course_lib.grading.intake import Refused, read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -460,6 +460,16 @@ def test_a_deleted_answer_comes_back_as_released(answered, assignment, tmp_path)
     assert "NotImplementedError" in named(found.notebooks[NAME])["half"].source
 
 
+def test_an_unanswered_question_is_known_by_its_checksum(answered, tmp_path):
+    """The gradebook's cell holds a marking scheme, which students do not get."""
+    whole = lesson(small())
+    whole.cells["why"].source = "### BEGIN MARK SCHEME"
+    whole.cells["why"].metadata.nbgrader.checksum = "of the marking scheme"
+    answered["cells"][6]["source"] = "YOUR ANSWER HERE"
+    found = graded(answered, bundle.Bundle(NAME, {NAME: whole}, {}), tmp_path)
+    assert determine_grade(named(found.notebooks[NAME])["why"]) == (0, 1)
+
+
 def test_a_stub_never_overrides_an_answer_given_elsewhere(
     answered, assignment, tmp_path
 ):
@@ -499,6 +509,15 @@ def test_stripped_and_reformatted_locked_cells_are_recognised(
             one["source"] = "  " + "".join(one["source"]).replace(" == ", "==") + "\n\n"
     notes = graded(answered, assignment, tmp_path).notes
     assert notes == ("mended: nbgrader's metadata of 6 cells recovered",)
+
+
+def test_stripped_copies_the_last_of_each_counts(answered, assignment, tmp_path):
+    cells = stripped(answered)["cells"]
+    again = cells[2] | {"id": "again", "source": "def double(x):\n    return x + x"}
+    cells[4:5] = [again, cells[4], cells[4] | {"id": "copy"}]
+    found = graded(answered, assignment, tmp_path)
+    assert named(found.notebooks[NAME])["double"].source == again["source"]
+    assert found.notes == ("mended: nbgrader's metadata of 6 cells recovered",)
 
 
 def test_stripped_answer_in_pieces_is_the_longest_piece(answered, assignment, tmp_path):
@@ -594,6 +613,17 @@ def test_links_are_not_followed(answered, assignment, tmp_path):
         read(tmp_path / "link", assignment, "Ada")
 
 
+def test_a_file_that_becomes_a_link_is_not_followed(tmp_path):
+    (tmp_path / "secret").write_text("model solution")
+    folder = tmp_path / "handed_in"
+    folder.mkdir()
+    (folder / "a.txt").write_text("aaaaaaaaaaaaaa")
+    found = unpack.listing(folder)
+    (folder / "a.txt").unlink()
+    (folder / "a.txt").symlink_to(tmp_path / "secret")
+    assert unpack.contents(found) == ({}, {"a.txt": "cannot be read"})
+
+
 def test_hard_links_are_noted(answered, assignment, tmp_path):
     folder = tmp_path / "handed_in"
     folder.mkdir()
@@ -664,6 +694,13 @@ def test_timestamps(text, changed, note, answered, assignment, tmp_path):
     assert bool(found.notes) == bool(note)
 
 
+def test_files_written_at_the_moment_of_copying_say_nothing(
+    answered, assignment, tmp_path
+):
+    (tmp_path / "timestamp.txt").write_text("2020-01-15 12:00:00 UTC")
+    assert graded(answered, assignment, tmp_path).notes == ()
+
+
 # --- zips
 
 
@@ -696,6 +733,16 @@ def test_a_zip_from_an_lms(answered, assignment, tmp_path):
         assert found.notes == ()
         assert found.files == {"record.json": b"{}"}
         assert named(found.notebooks[NAME])["why"].source == "Because."
+
+
+def test_names_in_a_zip_from_macos(answered, assignment):
+    """It writes UTF-8 and does not say so."""
+    data = zipped({"Größe/small.ipynb": json.dumps(answered).encode()})
+    data = bytearray(data)
+    for sign, offset in ((b"PK\3\4", 7), (b"PK\1\2", 9)):
+        data[data.index(sign) + offset] &= ~0x08
+    found = unpack.listing(bytes(data))
+    assert [entry.name for entry in found.entries] == ["Größe/small.ipynb"]
 
 
 def locked_zip() -> bytes:
@@ -731,6 +778,7 @@ BOMB = {f"{n}.bin": b"\0" * 2**20 for n in range(201)}
         (zipped({"a": b"", "a/small.ipynb": b""}), "a file and a folder called a"),
         (zipped(BOMB), "201 MB, more than 200"),
         (zipped({f"{n}.txt": b"" for n in range(2_001)}), "more than 2000 files"),
+        (zipped({f".{n}": b"" for n in range(20_001)}), "more than 2000 files"),
         (locked_zip(), "the zip has a password"),
         (lying_zip(), "the zip is damaged"),
         (
