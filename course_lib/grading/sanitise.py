@@ -70,10 +70,10 @@ def markdown(source: str, attachments: dict | None = None) -> str:
 
     For pages that are not ours, which render it and clean nothing.
     """
-    if len(source) <= LONG and not MACROS.search(source):
+    if len(source) <= LONG:
         try:
             tokens = MarkdownWithMath(renderer=None)(source)
-        except (RecursionError, ValueError, KeyError, IndexError):
+        except Exception:  # a parser may stumble over what was made to make it
             return as_text(source)
         if all(_harmless(token, attachments or {}) for token in tokens):
             return source
@@ -93,6 +93,8 @@ def _harmless(token: dict, attachments: dict) -> bool:
         return "<" not in PLAIN_TAG.sub("", token["raw"])
     if kind == "block_code":  # nbconvert writes such a diagram unescaped
         return not (facts or {}).get("info", "").startswith("mermaid")
+    if kind != "codespan" and MACROS.search(token.get("raw", "")):
+        return False
     if kind == "link" and not LINK.match(facts["url"]):
         return False
     if kind == "image" and not _is_picture(facts["url"], attachments):
@@ -147,7 +149,7 @@ def rendered(source: str) -> str:
     """Return the clean HTML of Markdown; what cannot be parsed is shown as text."""
     try:
         return html(markdown2html_mistune(source[:LONG]))
-    except (RecursionError, ValueError, KeyError, IndexError):
+    except Exception:  # as above; also a picture that is not attached
         return html(markdown2html_mistune(as_text(source[:LONG])))
 
 
