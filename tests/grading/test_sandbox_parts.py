@@ -15,7 +15,14 @@ import pytest
 from course_lib.doctor import Finding
 from course_lib.errors import CourseError
 from course_lib.grading import sandbox
-from course_lib.grading.sandbox import container, kernel, machine, paths, seccomp
+from course_lib.grading.sandbox import (
+    container,
+    kernel,
+    landlock,
+    machine,
+    paths,
+    seccomp,
+)
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
 ALLOWED, KILLED = "allowed", "killed"
@@ -149,6 +156,31 @@ class TestLayout:
         for path in paths.layout(()).paths:
             assert not paths.contains(path, str(here))
             assert path != sys.prefix
+
+
+@linux
+@pytest.mark.skipif(not landlock.abi(), reason="this kernel has no Landlock")
+@pytest.mark.parametrize("version", range(1, landlock.abi() + 1))
+def test_every_version_of_landlock_shuts_files_in(version, tmp_path):
+    for name in ("read", "write", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+
+    def work() -> str:
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        read, write = [str(tmp_path / "read")], [str(tmp_path / "write")]
+        landlock.restrict(read, write, version)
+        outcomes = []
+        for name in ("read", "write", "other"):
+            for how in (os.O_RDONLY, os.O_WRONLY):
+                try:
+                    os.close(os.open(tmp_path / name / "file", how))
+                    outcomes.append("yes")
+                except PermissionError:
+                    outcomes.append("no")
+        return " ".join(outcomes)
+
+    assert machine.in_child(work) == "yes no yes yes no no"
 
 
 class TestContainer:

@@ -68,10 +68,16 @@ def give_up_rights(plan: Plan) -> None:
         kernel.drop_capabilities()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     limits.die_with_parent()
-    read = (*plan.layout.paths, *filter(os.path.exists, PROCESS)) if alone else ("/",)
-    landlock.restrict(read, (str(plan.folder),) if alone else NAMESPACES_WRITE)
+    version = landlock.abi()
+    if alone:
+        if version < landlock.OLDEST:
+            raise OSError(f"version {version} of Landlock is older than 3 (Linux 6.2)")
+        read = (*plan.layout.paths, *filter(os.path.exists, PROCESS))
+        landlock.restrict(read, [str(plan.folder)], version)
+    elif version:
+        landlock.restrict(["/"], NAMESPACES_WRITE, version)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    own = os.getpid() if alone and landlock.abi() < landlock.SCOPED else None
+    own = os.getpid() if alone and version < landlock.SCOPED else None
     seccomp.restrict(landlock=alone, own_signals=own)
 
 

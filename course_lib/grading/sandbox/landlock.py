@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from . import kernel
 
-OLDEST = 3  # Linux 6.2; before, a file could be truncated without being opened
+OLDEST = 3  # alone, from Linux 6.2: before, files are truncated without being opened
 SCOPED = 6  # Linux 6.12; from here on signals stay inside
 VERSION, RULE_PATH = 1, 1
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
@@ -26,27 +26,27 @@ DEVICES = ("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")
 
 
 def abi() -> int:
-    """Return the version of Landlock's interface; OSError: this kernel has none."""
-    return kernel.call("landlock_create_ruleset", None, 0, VERSION)
+    """Return the version of Landlock's interface, 0 if this kernel has none."""
+    try:
+        return kernel.call("landlock_create_ruleset", None, 0, VERSION)
+    except OSError:
+        return 0
 
 
 def rights(version: int) -> tuple[int, int, int]:
     """Return all that a version can govern: files, network, scopes (bit masks)."""
-    files = (1 << (16 if version >= 5 else 15)) - 1
+    files = (1 << {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)) - 1
     network = 0b11 if version >= 4 else 0  # bind and connect of TCP
     scopes = 0b11 if version >= SCOPED else 0  # abstract sockets and signals
     return files, network, scopes
 
 
-def restrict(read: Iterable[str], write: Iterable[str]) -> None:
+def restrict(read: Iterable[str], write: Iterable[str], version: int) -> None:
     """Let this process, and all it will start, open only what is named.
 
     read: files and folders, read and executed; write: folders for anything but devices.
-    Needs no_new_privs. OSError: this kernel's Landlock is missing, off or too old.
+    version: of the interface, at most this kernel's. Needs no_new_privs.
     """
-    version = abi()
-    if version < OLDEST:
-        raise OSError(f"Landlock's interface is version {version}, not {OLDEST}")
     files, network, scopes = rights(version)
     size = (
         8 if version < 4 else 16 if version < SCOPED else 24
