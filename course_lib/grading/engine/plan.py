@@ -84,8 +84,13 @@ class Plan:
 
     def student_names(self, at: int) -> set[str]:
         """The names that step `at` needs from the student."""
-        uses = self.steps[at].uses
-        return {name for name in uses - KNOWN if self.owner(at, name)[0] == "student"}
+        step = self.steps[at]
+        found = {n for n in step.uses - KNOWN if self.owner(at, n)[0] == "student"}
+        bound = {n: self.owner(at, n) for n in step.binds - KNOWN}
+        theirs = {
+            n for n, (who, there) in bound.items() if who == "student" and there >= 0
+        }
+        return found | theirs
 
     def imports(self, at: int) -> dict[str, str]:
         """The import statements of solution cells whose names step `at` needs."""

@@ -274,7 +274,12 @@ class Link:
         """Differentiate a tensor that T passed, for an answer that asks for it."""
         try:
             tensor = self.passed[question["callback"]]
-            leaves = [self.passed[n] for n in ToStudent.reach(self.passed, tensor)]
+            passed = ToStudent.reach(self.passed, tensor)
+            leaves = [self.passed[number] for number in passed]
+            if question["others"]:
+                known = {id(leaf) for leaf in leaves}
+                all_leaves = graph_of([tensor])[0].items()
+                leaves += [leaf for key, leaf in all_leaves if key not in known]
             grad = Decoder(blobs).value(question["grad"])
             found = torch.autograd.grad(
                 tensor,
@@ -283,8 +288,13 @@ class Link:
                 retain_graph=bool(question["keep"]),
                 allow_unused=True,
             )
+            for leaf, value in zip(
+                leaves[len(passed) :], found[len(passed) :], strict=True
+            ):
+                if value is not None:
+                    leaf.grad = value if leaf.grad is None else leaf.grad + value
             to = Encoder()
-            return {"grads": to.node(list(found))}, to.blobs
+            return {"grads": to.node(list(found[: len(passed)]))}, to.blobs
         except Exception as error:
             return {"error": f"{type(error).__name__}: {error}"}, []
 
@@ -553,7 +563,11 @@ class Remote:
         _ask("delattr", self, name)
 
     def __repr__(self):
-        return f"<{_get(self, 'class')} of the student's>"
+        link = _get(self, "link")
+        fair = link.allowed is None or "repr" in link.allowed
+        return (
+            _ask("repr", self) if fair else f"<{_get(self, 'class')} of the student's>"
+        )
 
     def __str__(self):
         link = _get(self, "link")
@@ -609,6 +623,7 @@ def _forward(operation: str, reflected: bool = False):
     return swapped if reflected else method
 
 
+Remote.__doc__ = property(lambda self: _get(self, "__doc__"))
 ITEMS = "getitem setitem delitem len iter next lt le gt ge enter exit index"
 for _name in ITEMS.split():
     setattr(Remote, f"__{_name}__", _forward(_name))

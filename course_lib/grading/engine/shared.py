@@ -240,9 +240,9 @@ def is_simple(value, depth: int = 3) -> bool:
     return small and all(is_simple(item, depth - 1) for item in value)
 
 
-def graph_of(outputs: list[Tensor]) -> tuple[set[int], set]:
-    """Return the ids of the leaves that outputs were computed from, and all nodes."""
-    leaves, nodes = set(), set()
+def graph_of(outputs: list[Tensor]) -> tuple[dict[int, Tensor], set]:
+    """Return the leaves that outputs were computed from, by id, and all nodes."""
+    leaves, nodes = {}, set()
     todo = [output.grad_fn for output in outputs if output.grad_fn is not None]
     while todo:
         node = todo.pop()
@@ -251,7 +251,7 @@ def graph_of(outputs: list[Tensor]) -> tuple[set[int], set]:
         nodes.add(node)
         leaf = getattr(node, "variable", None)
         if leaf is not None:
-            leaves.add(id(leaf))
+            leaves[id(leaf)] = leaf
         todo += [following for following, _ in node.next_functions if following]
     return leaves, nodes
 

@@ -84,7 +84,7 @@ class Student:
             try:
                 self.channel.send(answer, parts)
             except Malformed as error:
-                self.channel.send({"error": _told(error)})
+                self.channel.send({"error": self.told(error)})
 
     def answer(self, message: dict, blobs: list) -> tuple[dict, list]:
         """Carry out one request; whatever goes wrong becomes part of the answer."""
@@ -92,7 +92,7 @@ class Student:
             with time_limit(message["seconds"]):
                 return getattr(self, f"on_{message['op']}")(message, blobs)
         except BaseException as error:
-            return {"error": _told(error)}, []
+            return {"error": self.told(error)}, []
 
     def on_place(self, message: dict, blobs: list) -> tuple[dict, list]:
         """Take the student's files."""
@@ -141,7 +141,7 @@ class Student:
                     result = function(*args, **kwargs)
                 answer["value"] = to.node(result)
             except BaseException as error:
-                answer["error"] = _told(error)
+                answer["error"] = self.told(error)
         if broken:
             answer["rule"] = broken[0]
         answer["out"] = "".join(o.get("text", "") for o in outputs)[:MESSAGE]
@@ -226,6 +226,10 @@ class Student:
             parts.append(data)
         answer["files"] = [places, gone]
 
+    def told(self, error: BaseException) -> dict:
+        """Describe an exception; its class by the handle that T has of it, if any."""
+        return _told(error) | {"h": self.handles.get(id(type(error)))}
+
     def handle(self, value) -> int:
         """Return the handle of an object; it lives until T drops it."""
         if id(value) not in self.handles:
@@ -272,15 +276,18 @@ class Student:
 
     def from_t(self, number: int, data: Tensor, leaves: list[Tensor]) -> Tensor:
         """Return a tensor whose gradients T works out, back to the leaves it passed."""
-        return FromT.apply(self, number, data, *leaves)
+        others = torch.zeros((), requires_grad=True)
+        return FromT.apply(self, number, data, others, *leaves)
 
 
 class FromT(torch.autograd.Function):
     """The part of a graph that lies in T, seen from S."""
 
     @staticmethod
-    def forward(ctx, student, number, data, *leaves):
+    def forward(ctx, student, number, data, others, *leaves):
+        """`others` stands for all leaves that T has and did not pass."""
         ctx.student, ctx.number, ctx.leaves = student, number, len(leaves)
+        ctx.others = torch.autograd.graph.get_gradient_edge(others).node
         ctx.save_for_backward(data.new_empty(0))
         return data.clone()
 
@@ -289,15 +296,19 @@ class FromT(torch.autograd.Function):
         _ = ctx.saved_tensors  # raises when the graph was freed
         nothing = (None,) * ctx.leaves
         if ctx.student.cutting:
-            return None, None, None, *nothing
+            return None, None, None, None, *nothing
         to = Encoder()
-        keep = torch._C._autograd._get_current_graph_task_keep_graph()
-        question = {"callback": ctx.number, "grad": to.node(grad), "keep": keep}
+        question = {
+            "callback": ctx.number,
+            "grad": to.node(grad),
+            "keep": torch._C._autograd._get_current_graph_task_keep_graph(),
+            "others": torch._C._will_engine_execute_node(ctx.others),  # .backward()
+        }
         ctx.student.channel.send(question, to.blobs)
         answer, blobs = ctx.student.channel.receive()
         if "error" in answer:
             raise RuntimeError(answer["error"])
-        return None, None, None, *Decoder(blobs).value(answer["grads"])
+        return None, None, None, None, *Decoder(blobs).value(answer["grads"])
 
 
 class Exporter(Encoder):
@@ -394,7 +405,7 @@ class Importer(Decoder):
         value = super().tensor(node | {"grad": False})
         if node.get("param"):
             value = nn.Parameter(value, requires_grad=bool(node.get("grad")))
-        elif node.get("reach"):
+        elif node.get("reach") is not None:
             leaves = [self.made[n] for n in node["reach"]]
             with torch.enable_grad():
                 value = self.student.from_t(node["i"], value, leaves)
