@@ -23,7 +23,7 @@ from . import folders, sanitise
 from .course import convert, directory
 
 SAID = ("AssertionError", "CheckFailed")  # their messages are the instructor's own
-SCRIPT = re.compile(r'<script src="(https://[^"?]*/)')
+SCRIPT = re.compile(r'<script src="(https://[^"?]*?/)(?:[\d.]+/)?[^"/]*"')
 
 
 def feedback(assignment: str, course: Path) -> list[Path]:
@@ -129,7 +129,8 @@ class Page(HTMLExporter):
 def policy(page: str) -> str:
     """Return the tags that forbid all that nbgrader's page does not need.
 
-    MathJax, the one script of its head, evaluates its configuration.
+    MathJax, the one script of its head, evaluates its configuration, and takes the
+    version that it took last.
     """
     found = SCRIPT.search(page.partition("<body")[0])
     home = found.group(1) if found else ""

@@ -9,9 +9,12 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbgrader.api import Gradebook
 
 from course_lib.grading import release
 from course_lib.grading.bundle import Bundle, Verdict, load
+from course_lib.grading.course import directory
+from course_lib.grading.gradebook import Writer
 
 TINY = "tiny"
 TEST = {"grade": True, "locked": True}
@@ -149,3 +152,44 @@ def error(name: str, text: str, *lines: str):
 
 def result(text: str):
     return new_output("execute_result", data={"text/plain": text}, execution_count=1)
+
+
+@pytest.fixture
+def writer(tiny, bundle):
+    with Writer(tiny, TINY, bundle) as open_one:
+        yield open_one
+
+
+@pytest.fixture
+def gradebook():
+    """gradebook(course): nbgrader's own view of its database."""
+    return _gradebook
+
+
+def _gradebook(course: Path) -> Gradebook:
+    folder = directory(course)
+    return Gradebook(folder.db_url, folder.course_id)
+
+
+@pytest.fixture
+def rows():
+    """rows(course): all that nbgrader shows of each submission, without random ids."""
+
+    def read(course: Path) -> dict:
+        found = {}
+        with _gradebook(course) as book:
+            for one in book.assignment_submissions(TINY):
+                facts = one.to_dict() | {"late": one.late_submission_penalty}
+                for notebook in one.notebooks:
+                    facts[notebook.name] = notebook.to_dict()
+                    for row in (*notebook.grades, *notebook.comments):
+                        facts[type(row).__name__, row.name] = row.to_dict()
+                found[one.student.id] = _without_ids(facts)
+        return found
+
+    return read
+
+
+def _without_ids(facts: dict) -> dict:
+    inner = {k: _without_ids(v) if isinstance(v, dict) else v for k, v in facts.items()}
+    return {k: v for k, v in inner.items() if k != "id"}

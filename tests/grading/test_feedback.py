@@ -499,9 +499,9 @@ def test_markup_made_to_keep_the_grader_does_not(text):
 
 
 def test_the_policy_allows_mathjax_and_nothing_else():
-    head = '<head><script src="https://host/mathjax/2/latest.js?config=x"></head><body>'
+    head = '<head><script src="https://host/mathjax/2.7.7/latest.js?config=x"></head><body>'
     tags = policy(head + f'<script src="{URL}/">')
-    assert "script-src https://host/mathjax/2/ 'unsafe-eval'" in tags
+    assert "script-src https://host/mathjax/ 'unsafe-eval'" in tags
     assert "default-src 'none'" in tags
     assert "unsafe-inline'" in tags.partition("style-src")[2]
     assert "127.0.0.1" not in tags

@@ -5,14 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
-from glob import glob
 from pathlib import Path
 
 import nbformat
@@ -22,9 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from course_lib.errors import CourseError
-from course_lib.grading import export, release
-from course_lib.grading.bundle import load
-from course_lib.grading.course import convert, directory
+from course_lib.grading import export
 from course_lib.grading.gradebook import Result, Writer
 from course_lib.grading.marks import points
 from course_lib.grading.results import last_run
@@ -39,44 +32,12 @@ class Hours(BasePlugin):
 """
 
 
-@pytest.fixture
-def writer(tiny, bundle):
-    with Writer(tiny, NAME, bundle) as open_one:
-        yield open_one
-
-
-def gradebook(course: Path):
-    from nbgrader.api import Gradebook
-
-    folder = directory(course)
-    return Gradebook(folder.db_url, folder.course_id)
-
-
-def rows(course: Path) -> dict:
-    """All that nbgrader shows of each submission, without its random ids."""
-    found = {}
-    with gradebook(course) as book:
-        for one in book.assignment_submissions(NAME):
-            facts = one.to_dict() | {"late": one.late_submission_penalty}
-            for notebook in one.notebooks:
-                facts[notebook.name] = notebook.to_dict()
-                for row in (*notebook.grades, *notebook.comments):
-                    facts[type(row).__name__, row.name] = row.to_dict()
-            found[one.student.id] = without_ids(facts)
-    return found
-
-
-def without_ids(facts: dict) -> dict:
-    inner = {k: without_ids(v) if isinstance(v, dict) else v for k, v in facts.items()}
-    return {k: v for k, v in inner.items() if k != "id"}
-
-
 def graded(course: Path, student: str = "ada"):
     path = course / "autograded" / student / NAME / f"{NAME}.ipynb"
     return nbformat.read(path, as_version=4)
 
 
-def test_a_verdict_becomes_rows_and_files(writer, verdict, tiny):
+def test_a_verdict_becomes_rows_and_files(writer, verdict, tiny, rows):
     found = writer.write(verdict(failed=("double_hidden",), seconds={"double": 0.5}))
     assert found == Result(
         "ada", "graded", 6.0, 20.0, seconds=0.5, by_cell={"double": 0.5}
@@ -93,7 +54,7 @@ def test_a_verdict_becomes_rows_and_files(writer, verdict, tiny):
 
 
 def test_an_answer_that_is_as_released_gets_no_points_and_a_remark(
-    writer, verdict, submission, tiny
+    writer, verdict, submission, tiny, rows
 ):
     writer.write(verdict(notebook=submission(why="")))
     row = rows(tiny)["ada"]
@@ -103,7 +64,7 @@ def test_an_answer_that_is_as_released_gets_no_points_and_a_remark(
     assert row["Comment", "drawing"]["auto_comment"] is None
 
 
-def test_a_notebook_not_handed_in_is_worth_nothing(writer, verdict, tiny):
+def test_a_notebook_not_handed_in_is_worth_nothing(writer, verdict, tiny, rows):
     row = writer.write(replace(verdict(), notebooks={}))
     assert (row.status, row.score) == ("graded", 0)
     assert not rows(tiny)["ada"]["needs_manual_grade"]
@@ -147,7 +108,7 @@ def test_an_unclear_number_is_said(writer, verdict, submission):
     )
 
 
-def test_a_refused_one_keeps_what_it_had(writer, verdict, tiny):
+def test_a_refused_one_keeps_what_it_had(writer, verdict, tiny, rows):
     writer.write(verdict())
     before = rows(tiny), graded(tiny)
     row = writer.write(verdict(reason="it was empty", digest="e" * 64))
@@ -173,7 +134,7 @@ def test_the_record_of_all_runs_is_readable(tiny, bundle, verdict):
     assert found["cy"].reason == "it was empty"
 
 
-def test_what_others_removed_is_graded_again(tiny, bundle, verdict):
+def test_what_others_removed_is_graded_again(tiny, bundle, verdict, gradebook):
     with Writer(tiny, NAME, bundle) as writer:
         writer.write(verdict("ada"))
         writer.write(verdict("bo"))
@@ -191,7 +152,7 @@ def test_two_writers_are_one_too_many(writer, tiny, bundle):
 
 
 @pytest.mark.parametrize("name", ["n" * 300, "a/../../b", "..", "nul\0"])
-def test_a_name_that_cannot_be_written_is_refused(writer, verdict, tiny, name):
+def test_a_name_that_cannot_be_written_is_refused(writer, verdict, tiny, name, rows):
     row = writer.write(verdict(name))
     assert row.status == "refused"
     assert row.reason.count("\n") == 0
@@ -226,7 +187,9 @@ def test_letters_that_are_no_text_are_stored(writer, verdict, submission, tiny):
     assert graded(tiny).cells[1].outputs[0].text == "a?b"
 
 
-def test_students_are_added_unless_the_course_forbids_it(tiny, bundle, verdict):
+def test_students_are_added_unless_the_course_forbids_it(
+    tiny, bundle, verdict, gradebook
+):
     with open(tiny / "nbgrader_config.py", "a") as file:
         file.write("c.Autograde.create_student = False\n")
     with gradebook(tiny) as book:
@@ -240,7 +203,7 @@ def test_students_are_added_unless_the_course_forbids_it(tiny, bundle, verdict):
     ("hours", "extension", "penalty"), [(3, 0, 3), (3, 2, 1), (3, 9, 0), (90, 0, 9)]
 )
 def test_late_ones_lose_what_the_plugin_says(
-    tiny, bundle, verdict, hours, extension, penalty
+    tiny, bundle, verdict, hours, extension, penalty, gradebook, rows
 ):
     (tiny / "tiny_late.py").write_text(LATE)
     with open(tiny / "nbgrader_config.py", "a") as file:
@@ -295,7 +258,7 @@ def test_no_query_reads_a_whole_table(tiny, bundle, verdict):
         ("moved in", True),
     ],
 )
-def test_a_kill_at_any_moment_is_repaired(tiny, bundle, verdict, moment, again):
+def test_a_kill_at_any_moment_is_repaired(tiny, bundle, verdict, moment, again, rows):
     if again:
         with Writer(tiny, NAME, bundle) as writer:
             writer.write(verdict(failed=("double_hidden",), digest="1" * 64))
@@ -345,7 +308,7 @@ def die_after_rename(end: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_grades_each_one_once(tiny, bundle, verdict):
+def test_a_run_killed_again_and_again_grades_each_one_once(tiny, bundle, verdict, rows):
     """Twelve students; each run dies after some of them, at no chosen moment."""
     names = [f"s{n:02}" for n in range(12)]
     for seconds in [*(0.03 * n for n in range(1, 9)), 60.0]:
@@ -375,162 +338,3 @@ def wait(child: int, seconds: float) -> None:
             os.waitpid(child, 0)
             return
         time.sleep(0.005)
-
-
-ANSWERS = {  # what students hand in: answer, reason
-    "right": ("def double(x):\n    return 2 * x", "Because."),
-    "wrong": ("def double(x):\n    return 2", "Because."),
-    "untouched": (None, ""),
-    "loud": ("def double(x):\n    print('twice')\n    return x + x", "I think so."),
-}
-
-
-@pytest.fixture
-def stock(tiny, submission) -> Path:
-    """The course of four honest students, graded by nbgrader itself."""
-    from nbgrader.converters import Autograde
-
-    for student, (answer, why) in ANSWERS.items():
-        there = tiny / "submitted" / student / NAME
-        there.mkdir(parents=True)
-        released = tiny / "assignments" / NAME / f"{NAME}.ipynb"
-        notebook = submission(answer, why) if answer else nbformat.read(released, 4)
-        nbformat.write(notebook, there / f"{NAME}.ipynb")
-        (there / "timestamp.txt").write_text("2026-01-02 05:04:05 UTC\n")
-    with gradebook(tiny) as book:
-        book.update_or_create_assignment(NAME, duedate=datetime(2026, 1, 2, 4))
-    with open(tiny / "nbgrader_config.py", "a") as file:
-        file.write("c.LateSubmissionPlugin.penalty_method = 'zero'\n")
-    convert(Autograde, tiny, NAME)
-    return tiny
-
-
-@pytest.mark.slow
-def test_rows_are_those_of_nbgrader(stock, verdict):
-    """Also of a second grading, after a person gave points and wrote a comment."""
-    from nbgrader.converters import Autograde
-    from traitlets.config import Config
-
-    assert rows(stock)["right"]["score"] == 9
-    ours = Path(shutil.copytree(stock, stock.with_name("ours")))
-    graded_by_nbgrader = {name: graded(stock, name) for name in ANSWERS}
-    with gradebook(ours) as book:
-        for student in ANSWERS:
-            book.remove_submission(NAME, student)
-        for student in list(book.students):
-            book.remove_student(student.id)
-    write(ours, verdict, graded_by_nbgrader)
-    assert rows(ours) == rows(stock)
-    for course in (stock, ours):
-        with gradebook(course) as book:
-            book.find_grade("why", NAME, NAME, "right").manual_score = 4
-            book.find_grade("why", NAME, NAME, "right").needs_manual_grade = False
-            book.find_grade("share", NAME, NAME, "right").extra_credit = 1
-            book.find_grade("double_hidden", NAME, NAME, "wrong").manual_score = 2
-            book.find_grade("drawing", NAME, NAME, "loud").manual_score = 6
-            book.find_grade("drawing", NAME, NAME, "loud").needs_manual_grade = False
-            book.find_comment("why", NAME, NAME, "right").manual_comment = "Good."
-            book.db.commit()
-    config = Config()
-    config.Autograde.force = True
-    convert(Autograde, stock, NAME, config=config)
-    write(ours, verdict, graded_by_nbgrader)
-    assert rows(ours)["right"]["score"] == 14
-    assert rows(ours) == rows(stock)
-
-
-def write(course: Path, verdict, notebooks: dict) -> None:
-    with Writer(course, NAME, load(NAME, course)) as writer:
-        for student, notebook in notebooks.items():
-            moment = datetime(2026, 1, 2, 5, 4, 5)
-            made = verdict(student, timestamp=moment)
-            writer.write(replace(made, notebooks={NAME: notebook}))
-
-
-@pytest.mark.slow
-def test_nbgraders_own_commands_work_on_what_was_written(tiny, bundle, verdict):
-    with Writer(tiny, NAME, bundle) as writer:
-        for student in ("ada", "bo"):
-            writer.write(verdict(student, failed=("double_visible",)))
-    nbgrader = [sys.executable, "-m", "nbgrader"]
-    for words in (["db", "upgrade"], ["generate_feedback", NAME], ["export"]):
-        ran = subprocess.run(
-            [*nbgrader, *words], cwd=tiny, capture_output=True, text=True
-        )
-        assert ran.returncode == 0, ran.stderr
-    page = tiny / "feedback" / "ada" / NAME / f"{NAME}.html"
-    assert "Score: 7.0 / 20.0" in page.read_text()
-    assert "tiny,,2026-01-02 03:04:05,bo" in (tiny / "grades.csv").read_text()
-
-
-def test_formgrader_shows_what_was_written(writer, verdict, tiny):
-    page = formgrader_page(writer, verdict(failed=("double_hidden",)), tiny)
-    assert "two doubled is four" in page
-    assert 'id="why-comment"' in page
-    assert "BEGIN HIDDEN TESTS" in page  # it is the instructor's page
-
-
-def formgrader_page(writer, made, course: Path) -> str:
-    """Return the page that nbgrader's server makes of a submission."""
-    from nbconvert.exporters import HTMLExporter
-    from nbgrader.server_extensions.formgrader import handlers
-    from traitlets.config import Config
-
-    writer.write(made)
-    config = Config()
-    config.HTMLExporter.template_name = "formgrade"
-    config.HTMLExporter.extra_template_basedirs = [handlers.template_path]
-    facts = {"base_url": "", "submission_id": "1", "notebook_id": NAME, "index": 0}
-    facts |= {"total": 1, "student": made.student, "assignment_id": NAME}
-    path = course / "autograded" / made.student / NAME / f"{NAME}.ipynb"
-    exporter = HTMLExporter(config=config)
-    return exporter.from_filename(str(path), resources=facts)[0]
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    """The URL of a PostgreSQL server of our own, on a socket, stopped at the end."""
-    pytest.importorskip("psycopg", reason="psycopg or its libpq is not installed")
-    found = shutil.which("initdb") or next(
-        iter(sorted(glob("/usr/lib/postgresql/*/bin/initdb"))), None
-    )
-    if found is None:
-        pytest.skip("no PostgreSQL server (initdb) is installed here")
-    user = "nobody" if os.getuid() == 0 else None  # it refuses to run as root
-    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # a socket's path is short
-    if user:
-        shutil.chown(folder, user)
-    binaries, data = Path(found).resolve().parent, folder / "data"
-    run = partial(subprocess.run, check=True, capture_output=True, user=user)
-    run([binaries / "initdb", "-D", data, "-U", "course", "-A", "trust"], cwd=folder)
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-    log = folder / "log"
-    run([binaries / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start"])
-    yield f"postgresql+psycopg://course@/postgres?host={folder}"
-    run([binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"])
-    shutil.rmtree(folder)
-
-
-@pytest.mark.slow
-def test_postgresql_holds_the_same_rows(postgres, tiny, bundle, verdict):
-    made = [verdict("ada", failed=("double_hidden",)), verdict("bo", reason="no")]
-    with Writer(tiny, NAME, bundle) as writer:
-        for one in made:
-            writer.write(one)
-    sqlite = rows(tiny)
-    shutil.rmtree(tiny / "autograded")
-    with open(tiny / "nbgrader_config.py", "a") as file:
-        file.write(f"c.CourseDirectory.db_url = {postgres!r}\n")
-    release([NAME], tiny)
-    with Writer(tiny, NAME, load(NAME, tiny)) as writer:
-        for one in made:
-            writer.write(one)
-        assert writer.write(verdict("n" * 200)).status == "refused"  # 128 at most
-        assert writer.write(verdict(os.fsdecode(b"caf\xe9"))).status == "refused"
-    assert rows(tiny) == sqlite
-    with Writer(tiny, NAME, load(NAME, tiny)) as writer:
-        assert writer.done("ada", "d" * 64)
-        writer.write(verdict("ada"))
-    assert rows(tiny)["ada"]["score"] == 9
-    with gradebook(tiny) as book:
-        assert book.engine.dialect.name == "postgresql"
