@@ -392,6 +392,22 @@ def test_a_box_dies_with_its_worker(level):
         assert worker.stderr.read() == b""
 
 
+def test_what_a_killed_worker_leaves_the_next_removes(warm, landlock):
+    program = (
+        "import os, signal; from course_lib.grading import sandbox\n"
+        "kill = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "box = sandbox.start(sandbox.Policy(read=()), lambda: None, [], 'landlock')\n"
+    )
+    before = set(Path(tempfile.gettempdir()).glob("course-box-*"))
+    subprocess.run([sys.executable, "-c", program + "kill()"])
+    left = set(Path(tempfile.gettempdir()).glob("course-box-*")) - before
+    assert left
+    for path in left:
+        os.utime(path, (0, 0))  # an hour later, say
+    subprocess.run([sys.executable, "-c", program + "box.kill()"], check=True)
+    assert not left & set(Path(tempfile.gettempdir()).glob("course-box-*"))
+
+
 def count_forks() -> int:
     for count in range(200):
         try:

@@ -24,15 +24,14 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from ...errors import CourseError
 from . import container, inside, limits, namespaces, users
 from .box import Box, Usage
+from .folder import Folder
 from .paths import layout
 
 __all__ = ["LEVELS", "Box", "Policy", "Usage", "best", "start", "trouble"]
@@ -72,17 +71,21 @@ def start(
     """
     level = level or protecting()
     check_level(level)
+    plan = make_plan(policy, level)
     ours, theirs = socket.socketpair()
-    plan = make_plan(policy, {*keep, theirs.fileno()}, level)
     sys.stdout.flush()
     sys.stderr.flush()
     try:
         pid = namespaces.fork() if level == "namespaces" else os.fork()
     except OSError as error:
+        ours.close()
+        theirs.close()
+        if plan.folder:
+            plan.folder.remove()
         raise CourseError(FAILED.format(level, error)) from error
     if pid == 0:
         ours.detach()
-        inside.run_and_exit(plan, theirs, run)
+        inside.run_and_exit(plan, {*keep}, theirs, run)
     theirs.close()
     box = Box(pid, group=level != "namespaces", folder=plan.folder)
     with ours:
@@ -112,16 +115,13 @@ def check_level(level: str) -> None:
         raise CourseError("This system cannot fork: run a whole worker in a container.")
 
 
-def make_plan(policy: Policy, keep: set[int], level: str) -> inside.Plan:
+def make_plan(policy: Policy, level: str) -> inside.Plan:
     """Work out in the parent, for many boxes once, what the child needs."""
     if level == "namespaces":
         paths = layout(policy.read)
-        return inside.Plan(level, policy, paths, keep, None, threads(level))
+        return inside.Plan(level, policy, paths, None, threads(level))
     paths = layout(policy.read) if level == "landlock" else None
-    folder = Path(tempfile.mkdtemp(prefix="course-box-"))
-    for name in ("work", "tmp"):
-        (folder / name).mkdir(mode=0o700)
-    return inside.Plan(level, policy, paths, keep, folder, threads(level))
+    return inside.Plan(level, policy, paths, Folder(), threads(level))
 
 
 def threads(level: str) -> int:

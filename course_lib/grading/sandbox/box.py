@@ -8,10 +8,10 @@ import select
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import CourseError
+from .folder import Folder
 
 
 class Usage(NamedTuple):
@@ -28,7 +28,7 @@ class Box:
     it is readable when that process has ended. As a context manager it kills the box.
     """
 
-    def __init__(self, pid: int, group: bool, folder: Path | None):
+    def __init__(self, pid: int, group: bool, folder: Folder | None):
         self.pid = pid
         self._group = group  # no pid namespace: what it started is its process group
         self._folder = folder  # on disk, to be removed
@@ -99,32 +99,4 @@ class Box:
             os.close(self._watch)
             self._watch = None
         if self._folder is not None:
-            remove(self._folder)
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder, however deep and whatever modes and links are in it.
-
-    Nested folders are moved up first: no path gets long, no recursion deep.
-    """
-    moved = 0
-    while True:
-        nested = []
-        for entry in list(os.scandir(folder)):
-            if entry.is_dir(follow_symlinks=False):
-                nested.append(entry.path)
-            else:
-                os.unlink(entry.path)
-        if not nested:
-            break
-        for path in nested:
-            os.chmod(path, 0o700)
-            for entry in list(os.scandir(path)):
-                if entry.is_dir(follow_symlinks=False):
-                    os.chmod(entry.path, 0o700)  # or it could not be moved
-                    moved += 1
-                    os.rename(entry.path, folder / f".moved-{moved}")
-                else:
-                    os.unlink(entry.path)
-            os.rmdir(path)
-    os.rmdir(folder)
+            self._folder.remove()

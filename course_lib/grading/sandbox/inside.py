@@ -10,9 +10,9 @@ import os
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from . import kernel, landlock, limits, namespaces, seccomp, users
+from .folder import Folder
 from .paths import WORK, Layout
 
 NAMESPACES_WRITE = (WORK, "/tmp", "/dev/shm")
@@ -26,18 +26,17 @@ class Plan:
     level: str
     policy: object
     layout: Layout
-    keep: Collection[int]
-    folder: Path | None  # on disk, where the box has no file system of its own
+    folder: Folder | None  # on disk, where the box has no file system of its own
     threads: int  # that count against the limit of processes when it starts
 
 
-def lock_in(plan: Plan) -> None:
+def lock_in(plan: Plan, keep: Collection[int]) -> None:
     """Turn this process into a box; OSError says what the kernel refused."""
     os.setsid()
     limits.forget_signals()
     used = limits.measure()
     limits.be_first_to_go()
-    limits.close_descriptors(plan.keep)
+    limits.close_descriptors(keep)
     work, temporary = folders(plan)
     limits.scrub_environment(work, temporary)
     os.umask(0o077)
@@ -56,14 +55,14 @@ def folders(plan: Plan) -> tuple[str, str]:
     """Return the work folder and the one for temporary files, which is HOME too."""
     if plan.folder is None:
         return WORK, "/tmp"
-    return str(plan.folder / "work"), str(plan.folder / "tmp")
+    return str(plan.folder.path / "work"), str(plan.folder.path / "tmp")
 
 
 def give_up_rights(plan: Plan) -> None:
     """Lose what root has, what a set-uid program gives, and most of the kernel."""
     alone = plan.level == "landlock"
     if alone:
-        users.become_stranger(plan.folder)
+        users.become_stranger(plan.folder.path)
     else:
         kernel.drop_capabilities()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
@@ -73,7 +72,7 @@ def give_up_rights(plan: Plan) -> None:
         if version < landlock.OLDEST:
             raise OSError(f"version {version} of Landlock is older than 3 (Linux 6.2)")
         read = (*plan.layout.paths, *filter(os.path.exists, PROCESS))
-        landlock.restrict(read, [str(plan.folder)], version)
+        landlock.restrict(read, [str(plan.folder.path)], version)
     elif version:
         landlock.restrict(["/"], NAMESPACES_WRITE, version)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
@@ -81,14 +80,14 @@ def give_up_rights(plan: Plan) -> None:
     seccomp.restrict(landlock=alone, own_signals=own)
 
 
-def run_and_exit(plan: Plan, control, run) -> None:
+def run_and_exit(plan: Plan, keep: set[int], control, run) -> None:
     """Lock in, tell the parent, run and end the process; never return.
 
     control: a socket to the parent; its "go" comes first, "ok" or a reason goes back.
     """
     code = 1
     try:
-        if control.recv(2) == b"go" and report(plan, control):
+        if control.recv(2) == b"go" and report(plan, keep, control):
             run()
             code = 0
     except BaseException:
@@ -97,10 +96,10 @@ def run_and_exit(plan: Plan, control, run) -> None:
         os._exit(code)
 
 
-def report(plan: Plan, control) -> bool:
+def report(plan: Plan, keep: set[int], control) -> bool:
     """Lock in and send the parent how it went."""
     try:
-        lock_in(plan)
+        lock_in(plan, {*keep, control.fileno()})
     except BaseException as error:
         control.sendall(f"{type(error).__name__}: {error}".encode())
         return False
