@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from course_lib.classical.scale_space import SIGMA, Octave
 
+STRIP = 256  # rows of differences at once: what they need fits the cache of a CPU
 MOVES = 5  # most steps of a candidate to a neighbouring pixel; section 4
 REST = 0.75  # pixels to the top; at 0.5 (section 4) some go to and fro and are lost
 
@@ -35,9 +37,9 @@ def detect(octave: Octave, contrast: float, edge: float) -> Points:
     contrast: least absolute value of the difference.  edge: largest ratio of the two
     principal curvatures; section 4.1.
     """
-    candidates = extrema(octave.differences, 0.5 * contrast)
-    place, offset, value, curvature = refine(octave.differences, candidates)
-    intervals = octave.differences.shape[1] - 2
+    candidates = extrema(octave.gaussians, 0.5 * contrast)
+    place, offset, value, curvature = refine(octave.gaussians, candidates)
+    intervals = octave.gaussians.shape[1] - 3
     keep = value.abs() >= contrast
     keep &= not_an_edge(curvature, edge)
     image, level, y, x = place[keep].unbind(1)
@@ -46,10 +48,25 @@ def detect(octave: Octave, contrast: float, edge: float) -> Points:
     return Points(image, level, x + dx, y + dy, sigma, value[keep])
 
 
-def extrema(differences: Tensor, threshold: float) -> Tensor:
-    """Return (n, 4): image, level, y, x of pixels above or below all 26 neighbours.
+def extrema(gaussians: Tensor, threshold: float) -> Tensor:
+    """Return (n, 4): image, level, y, x of differences beyond all 26 neighbours."""
+    parts = []
+    for top in range(0, gaussians.shape[2] - 2, STRIP):
+        strip = gaussians[:, :, top : top + STRIP + 2]
+        place = peaks(strip[:, 1:] - strip[:, :-1], threshold)
+        place[:, 2] += top
+        parts.append(place)
+    place = torch.cat(parts)
+    cube = cubes(gaussians, place)
+    value = cube[:, 13]
+    extreme = torch.where(value > 0, cube.amax(dim=1), cube.amin(dim=1))
+    return place[value == extreme]
 
-    First the six along the axes, where the slope changes its sign: bytes, not floats.
+
+def peaks(differences: Tensor, threshold: float) -> Tensor:
+    """Return (n, 4): image, level, y, x of pixels beyond the six along the axes.
+
+    That is where three slopes change their signs: bytes, not floats.
     """
     inner = differences[:, 1:-1]
     s = differences[:, :-1] > differences[:, 1:]
@@ -64,12 +81,7 @@ def extrema(differences: Tensor, threshold: float) -> Tensor:
         found &= after ^ before
         found &= after == falls
     place = nonzero(found) + torch.tensor([0, 1, 1, 1], device=found.device)
-    value = differences[tuple(place.T)]
-    place = place[value.abs() > threshold]
-    cube = cubes(differences, place)
-    value = cube[:, 13]
-    extreme = torch.where(value > 0, cube.amax(dim=1), cube.amin(dim=1))
-    return place[value == extreme]
+    return place[differences[tuple(place.T)].abs() > threshold]
 
 
 def nonzero(found: Tensor) -> Tensor:
@@ -80,7 +92,8 @@ def nonzero(found: Tensor) -> Tensor:
     return torch.stack(torch.unravel_index(8 * some[which] + offset, found.shape), 1)
 
 
-def stencils(like: Tensor) -> Tensor:
+@functools.lru_cache
+def stencils(dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return (27, 10): what multiplies a 3x3x3 cube, level, y, x, to its derivatives.
 
     The value; its x, y and s derivatives; xx, yy, ss, xy, xs and ys.
@@ -92,21 +105,22 @@ def stencils(like: Tensor) -> Tensor:
     for order in orders:
         s, y, x = ((one, step, bend)[order.count(axis)] for axis in "syx")
         kernels.append(torch.einsum("s,y,x->syx", s, y, x).flatten())
-    return torch.stack(kernels, dim=1).to(like)
+    return torch.stack(kernels, dim=1).to(device, dtype)
 
 
-def refine(differences: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def refine(gaussians: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Fit a parabola to the 26 neighbours of each place, moving where its top lies.
 
     Returns of those that came to rest: place (n, 4), offset (n, 3) in x, y, level, the
     value there (n,), and xx, yy, xy derivatives (n, 3). Source: section 4, eq. 2 and 3.
     """
-    kernels, rests = stencils(differences), []
-    shape = torch.tensor(differences.shape[1:], device=place.device)
+    kernels, rests = stencils(gaussians.dtype, gaussians.device), []
+    _, levels, height, width = gaussians.shape
+    last = torch.tensor([levels - 3, height - 2, width - 2], device=place.device)
     for _ in range(MOVES):
         if not len(place) and rests:
             break
-        fit = cubes(differences, place) @ kernels  # (n, 10)
+        fit = cubes(gaussians, place) @ kernels  # (n, 10)
         offset = top(fit)
         rest = (offset.abs() <= REST).all(dim=1)
         value = fit[:, 0] + 0.5 * (fit[:, 1:4] * offset).sum(dim=1)
@@ -116,24 +130,31 @@ def refine(differences: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor, 
         move = offset[~rest][far].round().clamp(-1, 1).long().flip(1)  # level, y, x
         place = place[~rest][far].clone()
         place[:, 1:] += move
-        inside = (place[:, 1:] >= 1) & (place[:, 1:] <= shape - 2)
+        inside = (place[:, 1:] >= 1) & (place[:, 1:] <= last)
         place = place[inside.all(dim=1)]
     place, offset, value, curvature = (
         torch.cat(parts) for parts in zip(*rests, strict=True)
     )
-    first = first_of_each(place, differences.shape)
+    first = first_of_each(place, gaussians.shape)
     return place[first], offset[first], value[first], curvature[first]
 
 
-def cubes(differences: Tensor, place: Tensor) -> Tensor:
-    """Return (n, 27): the neighbours of each place, level by level, row by row."""
-    _, levels, height, width = differences.shape
+def cubes(gaussians: Tensor, place: Tensor) -> Tensor:
+    """Return (n, 27): the differences around each place, level by level, row by row."""
+    _, levels, height, width = gaussians.shape
     index = ((place[:, 0] * levels + place[:, 1]) * height + place[:, 2]) * width
-    around = torch.cartesian_prod(*[torch.arange(-1, 2, device=place.device)] * 3)
-    strides = torch.tensor([height * width, width, 1], device=place.device)
-    shifts = (around * strides).sum(dim=1)
-    index = (index + place[:, 3])[:, None] + shifts
-    return differences.flatten().index_select(0, index.flatten()).view(index.shape)
+    index = (index + place[:, 3])[:, None] + around(height, width, place.device)
+    values = gaussians.flatten().index_select(0, index.flatten()).view(-1, 4, 9)
+    return (values[:, 1:] - values[:, :-1]).flatten(1)
+
+
+@functools.lru_cache
+def around(height: int, width: int, device: torch.device) -> Tensor:
+    """Return (36,): how far the pixels of four levels lie from a place in memory."""
+    level, y, x = torch.meshgrid(
+        torch.arange(-1, 3), torch.arange(-1, 2), torch.arange(-1, 2), indexing="ij"
+    )
+    return ((level * height + y) * width + x).flatten().to(device)
 
 
 def top(fit: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Gaussian scale space and differences of Gaussians: section 3 of Lowe, 2004.
+"""Gaussian scale space: section 3 of Lowe, 2004.
 
 Images are (N, H, W), grey, float, in [0, 1]. Pixel (0, 0) has its centre at x = y = 0,
 in every octave: pixel (i, j) of an octave lies at (i, j) * spacing of the image.
@@ -21,7 +21,7 @@ SIGMA = 1.6  # blur of the first image of an octave, in its pixels; section 3.3
 # that a pixel is has 0.29, and at 0.35 more keypoints are found again: `make bench`.
 CAMERA = 0.35
 BLOCK = 32  # pixels blurred by one matrix product
-SMALLEST = 8  # pixels of an octave's shorter side
+SMALLEST = 12  # pixels of an octave's shorter side; *Anatomy of SIFT*, IPOL 2014
 TRUNCATE = 4  # a Gaussian's radius, in its sigma
 
 
@@ -29,7 +29,6 @@ class Octave(NamedTuple):
     """One octave; level k has the blur SIGMA * 2 ** (k / intervals), in its pixels."""
 
     gaussians: Tensor  # (N, intervals + 3, H, W)
-    differences: Tensor  # (N, intervals + 2, H, W): level k + 1 minus level k
     spacing: float  # between its pixels, in pixels of the image
 
 
@@ -37,12 +36,12 @@ def octaves(images: Tensor, intervals: int = INTERVALS) -> Iterator[Octave]:
     """Yield the octaves of images (N, H, W), finest first: their size is doubled.
 
     Every octave has half the pixels a side of the one before; none has fewer than
-    SMALLEST, so that an image of four pixels a side has none.
+    SMALLEST, so that an image of six pixels a side has none.
     """
     sigmas = [SIGMA * 2 ** (level / intervals) for level in range(intervals + 3)]
     gaussians, spacing = blur(images, more(sigmas, 2 * CAMERA), double=True), 0.5
     while min(gaussians.shape[-2:]) >= SMALLEST:
-        yield Octave(gaussians, gaussians[:, 1:] - gaussians[:, :-1], spacing)
+        yield Octave(gaussians, spacing)
         base = gaussians[:, intervals, ::2, ::2]  # twice the blur of the first
         gaussians, spacing = blur(base, more(sigmas, SIGMA)), 2 * spacing
 

@@ -89,10 +89,13 @@ def every_extremum(differences, threshold) -> set[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
-def test_extrema_are_those_of_a_loop_over_all_pixels(threshold):
-    differences = torch.randn(2, 5, 12, 17)
-    found = keypoints.extrema(differences, threshold)
-    expected = every_extremum(differences.numpy(), threshold)
+@pytest.mark.parametrize("strip", [1, 4, 10, 256])
+def test_extrema_are_those_of_a_loop_over_all_pixels(threshold, strip, monkeypatch):
+    monkeypatch.setattr(keypoints, "STRIP", strip)
+    gaussians = torch.randn(2, 6, 12, 17)
+    found = keypoints.extrema(gaussians, threshold)
+    expected = every_extremum(gaussians.diff(dim=1).numpy(), threshold)
+    assert len(found) == len(expected)
     assert {tuple(row) for row in found.tolist()} == expected
     assert len(expected) > 10
 
@@ -104,8 +107,9 @@ def test_refinement_is_exact_for_a_parabola():
     axes = [torch.arange(size).double() for size in (5, 14, 11)]
     from_top = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1) - top
     differences = 3 - ((from_top @ root.T) ** 2).sum(-1)[None]
+    gaussians = F.pad(differences.cumsum(dim=1), (0, 0, 0, 0, 1, 0))
     start = torch.tensor([[0, 1, 6, 6]])
-    place, offset, value, curvature = keypoints.refine(differences, start)
+    place, offset, value, curvature = keypoints.refine(gaussians, start)
     assert offset.abs().max() <= keypoints.REST
     torch.testing.assert_close(place[0, 1:] + offset[0].flip(0), top)
     assert value.item() == pytest.approx(3)
