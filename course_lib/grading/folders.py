@@ -15,9 +15,10 @@ from pathlib import Path, PurePosixPath
 
 from nbgrader.coursedir import CourseDirectory
 
-from ..errors import CourseError
+from .results import Unfit
 
 BAD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+BAD_NAME += (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)  # a file inside a file
 
 
 def graded(folder: CourseDirectory, assignment: str) -> dict[str, Path]:
@@ -48,7 +49,7 @@ def stage(
         shutil.rmtree(new, ignore_errors=True)
         if isinstance(error, OSError) and error.errno not in BAD_NAME:
             raise
-        raise CourseError(f"a file's name cannot be written here: {error}") from error
+        raise Unfit(f"a file's name cannot be written here: {error}") from error
     if shared:
         for where in (target.parent, new, *(p for p in new.rglob("*") if p.is_dir())):
             where.chmod(where.stat().st_mode & 0o2777 | 0o2770)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -22,7 +23,7 @@ from nbgrader.converters import Autograde
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import parse_utc
 from sqlalchemy import Column, MetaData, String, Table, Text, delete, select
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from ..errors import CourseError
@@ -31,14 +32,14 @@ from .bundle import Bundle, Verdict
 from .course import directory, find_tools, settings
 from .kept import Keeper, restored
 from .marks import Marks, mark
-from .results import Result, as_result, keep, log_path, storable
+from .results import NAME, Result, Unfit, as_result, keep, log_path, storable
 from .rows import Rows, Sheet
 
 VERDICTS = Table(
     "course_verdict",
     MetaData(),
     Column("assignment_id", String(32), primary_key=True),
-    Column("student", String(255), primary_key=True),
+    Column("student", String(NAME), primary_key=True),
     Column("digest", String(64), nullable=False),  # of the files; "" if refused
     Column("token", String(32), nullable=False),  # of the folder; "" if refused
     Column("result", Text, nullable=False),  # JSON
@@ -94,16 +95,23 @@ class Writer:
         cannot take (a name too long, a student it may not add) is refused, too.
         """
         try:
-            if not verdict.reason:
-                return self._graded(verdict)
-            return self._refused(verdict, verdict.reason)
-        except (CourseError, DataError, UnicodeError) as error:
-            return self._refused(verdict, str(error).splitlines()[0])
-        except OperationalError as error:
+            if verdict.reason:
+                return self._refused(verdict, verdict.reason)
+            return self._graded(verdict)
+        except (IntegrityError, OperationalError) as error:
             raise CourseError(
                 f"the gradebook {self.engine.url} cannot be written ({error.orig}): "
                 "close what holds it and repeat the command; what is graded is kept."
             ) from error
+
+    def _graded(self, verdict: Verdict) -> Result:
+        try:
+            return self._stored(verdict)
+        except DataError as error:
+            reason = f"the gradebook cannot store it: {error.orig}".splitlines()[0]
+        except (Unfit, UnicodeError) as error:
+            reason = str(error)
+        return self._refused(verdict, reason)
 
     def _load(self) -> None:
         with Session(self.engine) as session:
@@ -120,7 +128,7 @@ class Writer:
         self._digests = {row.student: row.digest for row in graded}
         folders.repair(self.folder, self.assignment, {row.token for row in found})
 
-    def _graded(self, verdict: Verdict) -> Result:
+    def _stored(self, verdict: Verdict) -> Result:
         lessons = self.bundle.lessons
         notebooks = {
             name: restored(notebook, lessons[name])
@@ -128,7 +136,7 @@ class Writer:
             if name in lessons
         }
         marks = {name: mark(notebook) for name, notebook in notebooks.items()}
-        files = _others(verdict)
+        files = _others(verdict, lessons)
         for name, notebook in notebooks.items():
             files[f"{name}.ipynb"] = self._keepers[name].text(notebook)
         target, token = self._target(verdict.student), uuid4().hex
@@ -209,7 +217,7 @@ class Writer:
 
     def _target(self, student: str) -> Path:
         if student in ("", ".", "..") or "/" in student or "\0" in student:
-            raise CourseError(f"{student!r} cannot be a folder's name")
+            raise Unfit(f"{student!r} cannot be a folder's name")
         step = self.folder.autograded_directory
         return Path(self.folder.format_path(step, student, self.assignment))
 
@@ -247,10 +255,20 @@ def _seconds_late(submission: SubmittedAssignment) -> float:
     return max(0.0, (came - due).total_seconds())
 
 
-def _others(verdict: Verdict) -> dict[str, bytes]:
-    """Return the other files; a notebook among them would pass for a graded one."""
-    files = {n: c for n, c in verdict.files.items() if "/" in n or n[-6:] != ".ipynb"}
-    if verdict.timestamp is not None and "timestamp.txt" not in files:
+def _others(verdict: Verdict, lessons: Iterable[str]) -> dict[str, bytes]:
+    """Return the other files, without any that nbgrader would take for one of its own.
+
+    Those are further notebooks, a page called like the feedback's, and the timestamp,
+    which is written anew: nbgrader stops at one that it cannot read.
+    """
+    pages = {f"{name}.html" for name in lessons}
+    files = {
+        name: content
+        for name, content in verdict.files.items()
+        if "/" in name or not (name.endswith(".ipynb") or name in pages)
+    }
+    files.pop("timestamp.txt", None)
+    if verdict.timestamp is not None:
         moment = parse_utc(verdict.timestamp)
         files["timestamp.txt"] = f"{moment:%Y-%m-%d %H:%M:%S.%f} UTC\n".encode()
     return files

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 from ..files import replacing
+
+NAME = 255  # characters of a student's name that the record is found by
+
+
+class Unfit(Exception):
+    """Say in a sentence to the student why a submission cannot be stored."""
 
 
 class Result(NamedTuple):
@@ -50,4 +55,5 @@ def as_result(row: dict) -> Result:
 
 def storable(student: str) -> str:
     """Return a name as a database takes it: a folder's name need not be UTF-8."""
-    return os.fsencode(student).decode("utf-8", "backslashreplace")
+    text = student.encode("utf-8", "backslashreplace").decode()
+    return text.replace("\0", "\\0")[:NAME]

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ..errors import CourseError
+from .results import Unfit
 
 
 class Cells(NamedTuple):
@@ -41,11 +42,11 @@ class Rows:
     ) -> api.SubmittedAssignment:
         """Return a student's submission, made now if there is none.
 
-        create: whether a student whom the gradebook lacks is added, or a CourseError.
+        create: whether a student whom the gradebook lacks is added, or Unfit.
         """
         if session.get(api.Student, student) is None:
             if not create:
-                raise CourseError(f"the gradebook has no student {student}: add them")
+                raise Unfit(f"the gradebook has no student {student}: add them")
             session.add(api.Student(id=student))
         kind = api.SubmittedAssignment
         return _one(session, kind, assignment_id=self.id, student_id=student)

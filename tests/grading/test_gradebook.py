@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import time
 from dataclasses import replace
 from datetime import datetime
@@ -151,7 +152,21 @@ def test_two_writers_are_one_too_many(writer, tiny, bundle):
         Writer(tiny, NAME, bundle).__enter__()
 
 
-@pytest.mark.parametrize("name", ["n" * 300, "a/../../b", "..", "nul\0"])
+def test_a_gradebook_that_is_held_is_said_and_nothing_lost(tiny, bundle, verdict):
+    database = tiny / "gradebook.db"
+    with open(tiny / "nbgrader_config.py", "a") as file:
+        url = f"sqlite:///{database}?timeout=0.1"
+        file.write(f"c.CourseDirectory.db_url = {url!r}\n")
+    with Writer(tiny, NAME, bundle) as writer, sqlite3.connect(database) as other:
+        other.execute("begin exclusive")
+        with pytest.raises(CourseError, match="close what holds it and repeat"):
+            writer.write(verdict())
+        assert list(tiny.glob("autograded/ada/.*")) == []
+        other.rollback()
+        assert writer.write(verdict()).status == "graded"
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "a/../../b", "..", "nul\0", "\ud800"])
 def test_a_name_that_cannot_be_written_is_refused(writer, verdict, tiny, name, rows):
     row = writer.write(verdict(name))
     assert row.status == "refused"
@@ -173,11 +188,21 @@ def test_a_file_stays_in_its_folder(writer, verdict, tiny, name):
     assert list((tiny / "autograded").rglob(".*")) == []
 
 
-def test_another_notebook_is_left_out(writer, verdict, tiny):
-    writer.write(verdict(files={"more.ipynb": b"{}", "data/more.ipynb": b"{}"}))
+def test_a_file_inside_a_file_is_refused(writer, verdict, tiny):
+    for files in ({"a": b"", "a/b": b""}, {f"{NAME}.ipynb/x": b""}):
+        assert writer.write(verdict(files=files)).status == "refused"
+    assert list((tiny / "autograded").rglob(".*")) == []
+
+
+def test_files_that_nbgrader_would_take_for_its_own_are_left_out(writer, verdict, tiny):
+    names = "more.ipynb", "data/more.ipynb", f"{NAME}.html", "other.html"
+    files = dict.fromkeys([*names, "timestamp.txt"], b"yesterday")
+    writer.write(verdict(files=files))
     there = tiny / "autograded" / "ada" / NAME
-    assert {path.name for path in there.glob("*.ipynb")} == {f"{NAME}.ipynb"}
-    assert (there / "data" / "more.ipynb").exists()
+    found = {p.relative_to(there).as_posix() for p in there.rglob("*.*")}
+    expected = {"data/more.ipynb", "other.html", "timestamp.txt", f"{NAME}.ipynb"}
+    assert found == expected
+    assert (there / "timestamp.txt").read_text().startswith("2026-01-02")
 
 
 def test_letters_that_are_no_text_are_stored(writer, verdict, submission, tiny):
