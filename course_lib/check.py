@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib import hints
+from course_lib.forbidden import without
 from course_lib.matching import CheckFailed, Match, matches
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "matches",
     "params",
     "shape",
+    "without",
 ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ class Finding(NamedTuple):
 
 def examine() -> Iterator[Finding]:
     """Yield the findings, each as soon as it is known."""
-    for check in (python, torch, gpu, kernel, path, disk, sandbox):
+    for check in (python, torch, gpu, kernel, path, disk):
         try:
             yield check()
         except Exception as error:  # a check that breaks is a finding, not a crash
@@ -90,16 +89,6 @@ def disk() -> Finding:
     free = shutil.disk_usage(ROOT).free / 1e9
     advice = "" if free > 2 else "make room: data sets and checkpoints take up to 2 GB"
     return Finding("disk", "ok" if free > 2 else "wrong", f"{free:.0f} GB free", advice)
-
-
-def sandbox() -> Finding:
-    """`course grade` runs submissions as the user who starts it."""
-    unshare = shutil.which("unshare")
-    command = [unshare or "unshare", "--user", "--net", "--map-root-user", "true"]
-    able = unshare and not subprocess.run(command, capture_output=True).returncode
-    found = "namespaces can be made" if able else "no user namespaces"
-    advice = "submissions run as you: grade strangers' code in a container"
-    return Finding("sandbox", "note", f"{found}, but grading uses none", advice)
 
 
 def data_sets() -> Iterator[Finding]:

@@ -162,22 +162,14 @@ def test_second_run_grades_nothing_but_what_is_new(course, results):
     after = {p: p.stat().st_mtime_ns for p in course.glob("autograded/*/*/*.ipynb")}
     assert after == before
     late = course / "submitted" / "cy_untouched" / NAME / f"{NAME}.ipynb"
-    late.touch()
-    assert autograde.is_new(NAME, course, "cy_untouched")
+    notebook = nbformat.read(late, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("1 + 1"))
+    nbformat.write(notebook, late)
+    again = grade(NAME, course)
+    assert [r.student for r in again if r.status == "graded"] == ["cy_untouched"]
 
 
 def test_nobody_handed_in(tmp_path):
     folder = new_course(tmp_path, [NAME])
     with pytest.raises(CourseError, match="nobody handed in"):
         grade(NAME, folder)
-
-
-def test_an_engine_that_fails_stops_no_other(course, results):
-    """Another engine is a function: what `one.py` does, elsewhere."""
-
-    def engine(folder, assignment, student, threads):
-        return {"reason": f"{student} was too much", "notes": []}
-
-    names = ["ada_right", "bo_partly"]
-    rows = grade(NAME, course, names, force=True, engine=engine)
-    assert [row.reason for row in rows] == [f"{name} was too much" for name in names]

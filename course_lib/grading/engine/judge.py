@@ -168,6 +168,7 @@ class Judge:
         """Run a step in T within its time; return its outputs, stderr as stdout."""
         seconds = max(self.link.deadline - time.monotonic(), 0) + 2 * GRACE
         forbidden.ACTIVE.clear()
+        forbidden.HERE[0] = False
         with captured(self.shell) as outputs:
             try:
                 with time_limit(seconds):

@@ -28,7 +28,7 @@ DTYPES = {
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 ARRAYS = "?bhilqBHILQefdFD"  # numpy's codes of plain numbers
-DEPTH, ITEMS = 200, 2_000_000
+DEPTH, ITEMS = 100, 2_000_000
 
 
 class Encoder:
@@ -189,6 +189,9 @@ WRITERS: dict[type, Callable] = {
 }
 
 
+ODD = KeyError, TypeError, IndexError, OverflowError, ValueError, RecursionError
+
+
 class Decoder:
     """Turns nodes back into values. Whatever is odd in them raises Malformed."""
 
@@ -208,7 +211,7 @@ class Decoder:
                 raise Malformed("more or deeper data than may be sent")
             read = READERS.get(node["k"])
             return read(self, node) if read else self.other(node)
-        except (KeyError, TypeError, IndexError, OverflowError, ValueError) as error:
+        except ODD as error:
             if isinstance(error, Malformed):
                 raise
             raise Malformed(f"{type(error).__name__}: {error}") from None

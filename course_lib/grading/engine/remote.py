@@ -175,7 +175,8 @@ class Link:
             kind = getattr(builtins, str(kind), UserWarning)
             good = isinstance(kind, type) and issubclass(kind, Warning)
             warnings.warn(str(text), kind if good else UserWarning, stacklevel=5)
-        sys.stdout.write(str(answer["out"]))
+        if answer["out"]:
+            sys.stdout.write(str(answer["out"]))
 
     # --- what surrounds a request -----------------------------------------------------
 

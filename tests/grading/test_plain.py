@@ -1,0 +1,294 @@
+"""What crosses between the two processes: round trips, and what is refused."""
+
+from __future__ import annotations
+
+import collections
+import json
+import math
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from course_lib.grading.engine.folder import Folder
+from course_lib.grading.engine.plain import ARRAYS, DTYPES, Decoder, Encoder
+from course_lib.grading.engine.wire import HEADER, Channel, Gone, Late, Malformed
+
+Point = collections.namedtuple("Point", "x y")
+
+
+def there_and_back(value):
+    to = Encoder()
+    text = json.dumps(to.node(value))
+    blobs = [memoryview(memoryview(blob).cast("B").tobytes()) for blob in to.blobs]
+    return Decoder(blobs).value(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, True, 0, -7, 2**63, -(3**200), 2.5, -0.0, math.inf, "a\ud800\n", ""),
+        *(1 + 2j, b"\x00\xff", bytearray(b"1"), (), (1, (2,)), [], [[1], "x"], {1, 2}),
+        *(frozenset({(1, 2)}), range(3, 9, 2), slice(1, None, 2), ...),
+        {"a": {1: [2.5]}, (1, 2): None, None: ()},
+        collections.OrderedDict(b=1, a=2),
+        collections.Counter("abba"),
+        torch.Size([2, 3]),
+        torch.float16,
+        torch.device("cpu"),
+        Path("a/b"),
+        Point(1, [2]),
+    ],
+)
+def test_plain_values_come_back_equal_and_of_their_type(value):
+    back = there_and_back(value)
+    assert back == value
+    kind = bytes if isinstance(value, bytearray) else type(value)
+    assert type(back).__name__ == kind.__name__
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_tensors_of_every_type_and_stride(name):
+    dtype = DTYPES[name]
+    base = torch.arange(24).reshape(2, 3, 4).to(dtype)
+    for tensor in (base, base.mT, base[:, ::2], base[:1].expand(3, 3, 4), base[0, 0, 0]):
+        back = there_and_back(tensor)
+        assert back.dtype == dtype
+        assert torch.equal(back, tensor)
+        back.zero_()  # it has memory of its own
+    assert there_and_back(torch.empty(0, 5, dtype=dtype)).shape == (0, 5)
+
+
+@pytest.mark.parametrize("code", ARRAYS)
+def test_arrays_and_scalars_of_every_type(code):
+    array = np.arange(12).reshape(3, 4).astype(code)
+    for value in (array, array.T, array[::2, 1:], array[:0]):
+        back = there_and_back(value)
+        assert back.dtype == value.dtype
+        assert np.array_equal(back, value)
+    scalar = array[1, 2]
+    assert there_and_back(scalar) == scalar
+    assert type(there_and_back(scalar)) is type(scalar)
+
+
+def test_one_object_stays_one_and_cycles_close():
+    shared = [1]
+    back = there_and_back({"a": shared, "b": (shared, shared)})
+    assert back["a"] is back["b"][0] is back["b"][1]
+    shared.append(shared)
+    back = there_and_back(shared)
+    assert back[1] is back
+
+
+def test_gradients_flags_and_parameters_survive():
+    weight = nn.Parameter(torch.ones(2), requires_grad=False)
+    back = there_and_back([torch.ones(1, requires_grad=True), weight])
+    assert back[0].requires_grad
+    assert type(back[1]) is nn.Parameter
+    assert not back[1].requires_grad
+
+
+class Always(float):
+    def __eq__(self, other):
+        return True
+
+    __hash__ = float.__hash__
+
+
+class Tensor(torch.Tensor):
+    pass
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(object(), print, Always(1), type("S", (str,), {})("s"), Tensor([1.0])),
+        *(type("L", (list,), {})(), np.array([object()]), np.array(["a"])),
+        *(torch.ones(2).to_sparse(), torch.ones(1, device="meta"), nn.Linear(1, 1)),
+        np.ma.masked_array([1.0]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_not_plain_is_left_to_the_two_ends(value):
+    with pytest.raises(Malformed, match="is not plain data"):
+        Encoder().node(value)
+
+
+def tensor(**facts):
+    node = {"k": "tensor", "i": 0, "dtype": "float32", "shape": [2], "b": 0}
+    return node | facts
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        tensor(shape=[3]),
+        tensor(shape=[-2, -1]),
+        tensor(shape=[2**62, 2**62]),
+        tensor(shape=[2.0]),
+        tensor(shape=[True, 2]),
+        tensor(shape="2"),
+        tensor(shape=[1] * 65 + [2]),
+        tensor(dtype="object"),
+        tensor(dtype="__class__"),
+        tensor(b=1),
+        tensor(b=None),
+        tensor(i="x"),
+        {"k": "array", "i": 0, "dtype": "O", "shape": [1], "b": 0},
+        {"k": "array", "i": 0, "dtype": "f8,f8", "shape": [1], "b": 0},
+        {"k": "array", "i": 0, "dtype": "b", "shape": [9], "b": 0},
+        {"k": "scalar", "dtype": "g", "b": 0},
+        {"k": "ref", "i": 3},
+        {"k": "dict", "i": 0, "v": [[{"k": "list", "i": 1, "v": []}, 1]], "c": "dict"},
+        {"k": "dict", "i": 0, "v": [[1, 2]], "c": "type"},
+        {"k": "dict", "i": 0, "v": [[1]], "c": "dict"},
+        {"k": "set", "i": 0, "v": [{"k": "list", "i": 1, "v": []}]},
+        {"k": "named", "name": "class", "fields": ["x"], "v": [1]},
+        {"k": "named", "name": "P", "fields": ["x); import os; (y"], "v": [1]},
+        {"k": "named", "name": "P", "fields": ["_x"], "v": [1]},
+        {"k": "named", "name": "P", "fields": ["x"], "v": [1, 2]},
+        {"k": "range", "v": [0, 1, 0]},
+        {"k": "int", "v": "zz"},
+        {"k": "bytes", "b": 7},
+        {"k": "handle", "h": 1},
+        {"k": "no such kind"},
+        {"k": ["list"]},
+        {"v": 1},
+        [],
+    ],
+    ids=str,
+)
+def test_odd_nodes_are_refused(node):
+    with pytest.raises(Malformed):
+        Decoder([memoryview(bytes(8))]).value(node)
+
+
+def test_too_much_is_refused():
+    deep = [1]
+    for _ in range(300):
+        deep = [deep]
+    with pytest.raises(Malformed, match="deep"):
+        Encoder().node(deep)
+    node = 1
+    for _ in range(900):
+        node = {"k": "tuple", "v": [node]}
+    with pytest.raises(Malformed, match="deeper"):
+        Decoder([]).value(node)
+
+
+# --- frames ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield Channel(ours), theirs
+
+
+def soon(seconds: float = 0.3) -> float:
+    return time.monotonic() + seconds
+
+
+def test_frames_come_back(pair):
+    channel, theirs = pair
+    other = Channel(theirs)
+    data = torch.arange(1_000_000)
+    sender = threading.Thread(target=other.send, args=({"a": [1]}, [b"", data.numpy()]))
+    sender.start()
+    message, blobs = channel.receive(soon(10))
+    sender.join()
+    assert message == {"a": [1]}
+    assert bytes(blobs[1]) == data.numpy().tobytes()
+    assert bytes(blobs[0]) == b""
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        HEADER.pack(2**31, 0, 0),
+        HEADER.pack(2, 2**31, 0),
+        HEADER.pack(2, 0, 2**60),
+        HEADER.pack(2, 1, 8) + struct.pack("<Q", 9) + b"{}" + bytes(9),
+        HEADER.pack(2, 0, 0) + b"[]",
+        HEADER.pack(3, 0, 0) + b"{1}",
+        HEADER.pack(1, 0, 0) + b"\xff",
+        HEADER.pack(200_000, 0, 0) + b"[" * 200_000,
+        HEADER.pack(5000, 0, 0) + b"1" * 5000,
+    ],
+    ids=lambda raw: str(raw[:16]),
+)
+def test_odd_frames_are_refused(pair, raw):
+    channel, theirs = pair
+    sender = threading.Thread(target=theirs.sendall, args=(raw,))
+    sender.start()
+    with pytest.raises(Malformed):
+        channel.receive(soon(10))
+    channel.end.close()
+    sender.join()
+
+
+def test_a_frame_that_drips_is_late_and_one_that_breaks_off_is_gone(pair):
+    channel, theirs = pair
+    theirs.sendall(HEADER.pack(100, 0, 0) + b'{"a"')
+    start = time.monotonic()
+    with pytest.raises(Late):
+        channel.receive(soon())
+    assert time.monotonic() - start < 5
+    theirs.close()
+    with pytest.raises(Gone):
+        channel.receive(soon())
+    with pytest.raises(Gone):
+        channel.send({"a": "b" * 10_000_000})
+
+
+# --- files ----------------------------------------------------------------------------
+
+
+def test_folders_follow_each_other(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir(), two.mkdir()
+    here, there = Folder(one), Folder(two, frozenset({"given.csv"}))
+    (two / "given.csv").write_text("ours")
+    (one / "deep" / "er").mkdir(parents=True)
+    (one / "deep" / "er" / "a.txt").write_text("1")
+    (one / "given.csv").write_text("theirs")
+    there.apply(*here.changes())
+    assert (two / "deep" / "er" / "a.txt").read_text() == "1"
+    assert (two / "given.csv").read_text() == "ours"
+    assert here.changes() == ({}, [])
+    (one / "deep" / "er" / "a.txt").unlink()
+    there.apply(*here.changes())
+    assert not (two / "deep" / "er" / "a.txt").exists()
+
+
+def test_what_is_no_regular_file_stays_where_it_is(tmp_path):
+    import os
+
+    secret = tmp_path / "secret"
+    secret.write_text("s")
+    folder = Folder(tmp_path / "work")
+    folder.root.mkdir()
+    (folder.root / "link").symlink_to(secret)
+    (folder.root / "up").symlink_to(tmp_path)
+    os.mkfifo(folder.root / "fifo")
+    (folder.root / "loop").symlink_to("loop")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder.root / "socket"))
+        assert folder.changes() == ({}, [])
+
+
+@pytest.mark.parametrize(
+    "name", ["../a", "/etc/a", "a/../../b", "", ".", "a\0b", "a\\b", "x/" * 20 + "a", 7]
+)
+def test_names_that_leave_the_folder_are_refused(name, tmp_path):
+    with pytest.raises(Malformed, match="a file called"):
+        Folder(tmp_path).apply({name: b"1"}, [])
+    with pytest.raises(Malformed, match="a file called"):
+        Folder(tmp_path).apply({}, [name])
