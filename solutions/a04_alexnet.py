@@ -490,7 +490,9 @@ def elu(x: Tensor) -> Tensor:
 # %% nbgrader={"grade": true, "grade_id": "elu_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 x = torch.linspace(-6, 6, 60).reshape(3, 4, 5)
 expected = [v if v > 0 else np.exp(v) - 1 for v in x.flatten().tolist()]
-answer = elu(x)
+functional = "torch.nn.functional."
+with check.without(functional + "elu", functional + "celu", functional + "selu"):
+    answer = elu(x)
 check.close(answer.flatten(), expected, what="elu(x), flattened,")
 assert answer.shape == x.shape, f"the shape became {tuple(answer.shape)}"
 
@@ -603,8 +605,12 @@ top1 = record.test_top1
 assert top1 > 0.93, f"the record claims {top1:.1%} of the test images, not 93 %"
 
 # %% nbgrader={"grade": true, "grade_id": "hand_in_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-# Hidden: your weights are measured on the test images; they learned from TRAIN.
+# Hidden: your weights are measured on the test images, and on others; on TRAIN's digest.
 ### BEGIN HIDDEN TESTS
+from dataclasses import replace
+
+from course_lib.train import evaluate
+
 record = results.read("record.json")
 train = data.load("digits", "train", size=32, channels=3)
 test = data.load("digits", "test", size=32, channels=3)
@@ -615,6 +621,9 @@ found = results.verify("record.json", network, test)
 claimed, measured = found.claimed.top1, found.measured.top1
 assert found.ok, f"the record claims {claimed:.1%}, the weights give {measured:.1%}"
 assert measured > 0.93, f"the weights name {measured:.1%} of the test images"
+moved = replace(test, images=test.images.roll((1, -1), dims=(2, 3)))  # seen by nobody
+score = evaluate(network, moved).top1
+assert score > 0.85, f"of the test images, moved by a pixel, they name {score:.1%}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
