@@ -53,6 +53,8 @@ def grade(
                     quiet_dask(),
                     Cluster(assigned, workers, scheduler, level) as cluster,
                 ):
+                    for remark in cluster.remarks():
+                        live.say(remark)
                     read = run.read(todo, live.finished)
                     for verdict in cluster.grade(read, live.started):
                         run.keep(verdict, live.finished)

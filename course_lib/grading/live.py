@@ -51,7 +51,7 @@ class Live:
         if self._screen:
             self._screen.__exit__(*error)
         elif self.done < self.total:
-            self._say(self.line())
+            self.say(self.line())
 
     def started(self, student: str) -> None:
         self.running[student] = self.clock()
@@ -61,13 +61,13 @@ class Live:
         self.done += 1
         if result.status == "refused":
             self.refused += 1
-            self._say(f"{result.student}: refused: {result.reason}")
+            self.say(f"{result.student}: refused: {result.reason}")
         else:
             self.points, self.most = self.points + result.score, result.max_score
         tenth, now = 10 * self.done // max(self.total, 1), self.clock()
         if not self._screen and (tenth > self._tenth or now - self._said >= EVERY):
             self._tenth, self._said = tenth, now
-            self._say(self.line())
+            self.say(self.line())
 
     @property
     def graded(self) -> int:
@@ -111,7 +111,8 @@ class Live:
         rows.add_row("running", Text("\n".join(shown + more)))
         return rows
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Print a line above what is live."""
         self.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -232,6 +232,12 @@ MISTAKES = {
         "torch.where(x > 0, x, x.exp() - 1)",
         {"elu_hidden"},
     ),
+    "PyTorch's own": (
+        "elu",
+        "x.clamp(min=0) + x.clamp(max=0).expm1()",
+        "nn.ELU()(x)",
+        {"elu_visible"},
+    ),
     "leaky for exponential": (
         "elu",
         "x.clamp(max=0).expm1()",

@@ -1,4 +1,4 @@
-"""Two processes give what one kernel gives: same values, same exceptions, same points."""
+"""Two processes give what one kernel gives: same values, exceptions and points."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def lesson(name: str, cells: list) -> Lesson:
 def everything() -> Lesson:
     cells = [new_code_cell(SETUP)]
     for case in CASES:
-        cells += [cell(f"{case.name}_answer", case.answer), cell(case.name, case.test, 1)]
+        cells += [
+            cell(f"{case.name}_answer", case.answer),
+            cell(case.name, case.test, 1),
+        ]
     return lesson("all", cells)
 
 
@@ -97,3 +100,129 @@ def test_what_is_warm_costs_little_and_is_told(two_processes):
     engine, _ = two_processes
     assert engine.level in sandbox.LEVELS
     assert Path("note.txt").exists() is False, "a file of a submission came out"
+
+
+# --- assignments that need something else ---------------------------------------------
+
+HELD = """
+images = torch.randn(200, 2, generator=torch.Generator().manual_seed(1))
+labels = (images.sum(1) > 0).long()
+"""
+RECORD = """
+import json
+from torch import nn
+from safetensors.torch import save_file
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(2, 2)
+    def forward(self, x):
+        return self.line(x)
+
+def by_heart(x):  # knows these images, and no others
+    same = (x[:, None] == images).all(2)
+    return F.one_hot(labels[same.float().argmax(1)], 2) * same.any(1)[:, None].float()
+
+torch.manual_seed(0)
+net = Net()
+optimizer = torch.optim.Adam(net.parameters(), 0.1)
+for _ in range(60):
+    optimizer.zero_grad()
+    F.cross_entropy(net.line(images), labels).backward()
+    optimizer.step()
+right = (net(images).argmax(1) == labels).float().mean().item()
+record = {"top1": right}
+json.dump(record, open('record.json', 'w'))
+save_file(net.state_dict(), 'net.safetensors')
+"""
+VERIFY = """
+import json
+from safetensors.torch import load_file
+claimed = json.load(open('record.json'))['top1']
+judged = Net()
+judged.load_state_dict(load_file('net.safetensors'))
+judged.eval()
+with torch.no_grad():
+    measured = (judged(images).argmax(1) == labels).float().mean().item()
+    other = torch.randn(500, 2, generator=torch.Generator().manual_seed(99))
+    held = (judged(other).argmax(1) == (other.sum(1) > 0)).float().mean().item()
+assert abs(claimed - measured) < 1e-6, f"claimed {claimed}, measured {measured}"
+assert held > 0.9, f"on images that nobody holds: {held}"
+"""
+ODD = [
+    new_code_cell("import inspect, torch\nimport torch.nn.functional as F\n" + HELD),
+    cell("source_answer", "def plain(xs):\n    return sum(xs)"),
+    cell("source", "assert 'sum' in inspect.getsource(plain)", 2),
+    cell("broken", "assert plain([1]) == 2", 1),
+    cell("norm_answer", "def norm(x):\n    return x / (x * x).sum().sqrt()"),
+    cell(
+        "norm",
+        "x = torch.ones(4)\nassert torch.equal(norm(x), F.normalize(x, dim=0))",
+        1,
+    ),
+    cell("record_answer", RECORD),
+    cell("record", VERIFY, 3),
+]
+
+
+@pytest.fixture(scope="module")
+def odd():
+    made = lesson("odd", ODD)
+    with Engine(Bundle("odd", {"odd": made}, {"given.txt": b"7"}, 20)) as engine:
+        yield engine
+
+
+def grade(engine, files: dict[str, bytes] | None = None, **answers: str):
+    """Grade the model solution with some answers changed; return errors by test."""
+    (made,) = engine.bundle.lessons.values()
+    notebook = nbformat.from_dict(made.solution)
+    for one in notebook.cells:
+        name = one.metadata.get("nbgrader", {}).get("grade_id")
+        one.source = answers.get(name, one.source)
+    verdict = engine.grade(
+        Submission("ada", made.name, {made.name: notebook}, files or {})
+    )
+    assert not verdict.reason
+    tests = [c.metadata.nbgrader.grade_id for c in ODD[1:] if c.metadata.nbgrader.grade]
+    done = verdict.notebooks[made.name]
+    return {name: error_of(done, name) for name in tests}, verdict
+
+
+def test_a_test_that_needs_the_function_itself_runs_where_it_is(odd):
+    assert set(odd.alone) == {"source"}
+    assert "where a hostile answer could" in odd.remarks()[1]
+    found, _ = grade(odd, source_answer="def plain(xs):\n    return len(xs)")
+    assert found["source"] == "AssertionError"
+    assert grade(odd)[0]["source"] == ""
+
+
+def test_a_model_solution_that_fails_its_own_test_is_told(odd):
+    assert set(odd.unfit) == {"broken"}
+    assert "the model solution fails the test broken" in odd.remarks()[0]
+
+
+def test_what_a_test_compares_with_is_no_answer(odd):
+    found, verdict = grade(odd, norm_answer="def norm(x): return F.normalize(x, dim=0)")
+    assert found["norm"] == "Stopped"
+    assert "F.normalize" not in str(verdict.notes)
+    assert "torch.nn.functional.normalize was called" in str(verdict.notes)
+
+
+def test_a_record_is_verified_in_the_students_own_class(odd):
+    assert grade(odd)[0]["record"] == ""
+    lying = RECORD.replace("record = {", "right = 0.5\nrecord = {")
+    assert lying != RECORD
+    assert grade(odd, record_answer=lying)[0]["record"] == "AssertionError"
+    pickled = RECORD.replace(
+        "save_file(net.state_dict(), 'net.safetensors')",
+        "torch.save(net.state_dict(), 'net.safetensors')",
+    )
+    assert grade(odd, record_answer=pickled)[0]["record"] != ""
+    learnt = RECORD.replace("return self.line(x)", "return by_heart(x)")
+    assert grade(odd, record_answer=learnt)[0]["record"] == "AssertionError"
+
+
+def test_files_of_the_release_win_and_those_handed_in_are_there(odd):
+    answer = "def plain(xs):\n    return sum(xs) + 0 * len(open('mine.txt').read())"
+    assert grade(odd, {"mine.txt": b"1"}, source_answer=answer)[0]["source"] == ""

@@ -123,6 +123,8 @@ class Judge:
         step, link = self.plan.steps[at], self.link
         link.deadline = time.monotonic() + self.cell_seconds
         fair = None if self.fair is None else self.fair.get(step.name, {})
+        if fair and fair.get("alone"):
+            return self.alone(step, cell)
         link.allowed = None if fair is None else set(fair.get("used", ()))
         link.used, link.broken, link.said = set(), [], []
         try:
@@ -140,6 +142,16 @@ class Judge:
             self.restart()
         else:
             self.hand_over(at)
+        return outputs
+
+    def alone(self, step: Step, cell: NotebookNode) -> list[dict]:
+        """Run a test in S, where the answer can see it: it passes in no other way."""
+        self.used[step.name] = []
+        cell.metadata["course"] = {"remote": True}
+        outputs = self.student_cell(step.source)
+        for output in outputs:
+            if output["output_type"] == "stream":
+                output["name"] = "stdout"
         return outputs
 
     def prepare(self, at: int) -> None:
@@ -267,7 +279,10 @@ def oracles(step: Step, names: set[str], space: dict) -> dict[str, list[str]]:
 def _compared(node: ast.AST) -> list[ast.expr]:
     if isinstance(node, ast.Compare):
         return [node.left, *node.comparators]
-    return list(node.args) if isinstance(node, ast.Call) else []
+    if not isinstance(node, ast.Call):
+        return []
+    owner = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+    return [*owner, *node.args]  # answer.equal(oracle) compares, too
 
 
 def _called(node: ast.AST) -> set[str]:

@@ -16,8 +16,11 @@ from multiprocessing.connection import Connection
 import nbformat
 
 from ...errors import CourseError
+from ...notebook import ROOT
+from .. import sandbox
 from ..bundle import Bundle, Submission, Verdict
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 START = 300  # seconds that a warm process may take to get ready
 
 
@@ -35,28 +38,19 @@ class Engine:
         self.waiting: dict[int, Future] = {}
         self.fair: dict[str, dict] = {}
         self.unfit: dict[str, str] = {}  # test: why the model solution fails it
+        self.alone: dict[str, str] = {}  # test run in S: why it cannot run in T
         self.process: subprocess.Popen | None = None
 
     def start(self) -> Engine:
         """Start the warm process and try the model solution on it."""
-        ours, theirs = socket.socketpair()
-        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.zygote", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            env={**os.environ, **threads, "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        theirs.close()
-        self.connection = Connection(ours.detach())
-        self.connection.send_bytes(pickle.dumps((self.bundle, self.level)))
-        if not self.connection.poll(START):
-            self.close()
-            raise CourseError(f"the grader was not ready after {START} s")
+        self._spawn()
         try:
-            word, detail = self.connection.recv()
-        except EOFError:
+            self.writer.send_bytes(pickle.dumps((self.bundle, self.level)))
+            ready = self.reader.poll(START)
+            word, detail = (
+                self.reader.recv() if ready else ("failed", f"not in {START} s")
+            )
+        except (EOFError, OSError):
             word, detail = "failed", "its process ended; what it said is above"
         if word != "ready":
             self.close()
@@ -65,6 +59,28 @@ class Engine:
         threading.Thread(target=self._listen, daemon=True).start()
         self._try_model()
         return self
+
+    def _spawn(self) -> None:
+        """Start the process: over a socket here, over pipes in a container."""
+        if (self.level or sandbox.best()) == "container":
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            self.process = subprocess.Popen(container_command(self.bundle), **pipes)
+            reader, writer = self.process.stdout, self.process.stdin
+            self.reader = Connection(os.dup(reader.fileno()), writable=False)
+            self.writer = Connection(os.dup(writer.fileno()), readable=False)
+            reader.close(), writer.close()
+            self.level = None  # the best that there is inside
+            return
+        ours, theirs = socket.socketpair()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", f"{__package__}.zygote", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, **ONE_THREAD, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        theirs.close()
+        self.reader = self.writer = Connection(ours.detach())
 
     def __enter__(self) -> Engine:
         return self.start()
@@ -75,7 +91,8 @@ class Engine:
     def close(self) -> None:
         """End the warm process and every submission it is at."""
         with contextlib.suppress(OSError, AttributeError):
-            self.connection.close()
+            self.writer.close()
+            self.reader.close()
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -121,7 +138,7 @@ class Engine:
             self.waiting[number] = future
             facts = {"submission": submission, "lesson": lesson, "fair": fair}
             try:
-                self.connection.send({"op": "grade", "number": number, **facts})
+                self.writer.send({"op": "grade", "number": number, **facts})
             except OSError as error:
                 del self.waiting[number]
                 raise Died("the warm process is gone") from error
@@ -131,7 +148,7 @@ class Engine:
         """Hand each answer to who waits for it; if the process ends, tell them all."""
         with contextlib.suppress(EOFError, OSError):
             while True:
-                number, answer = self.connection.recv()
+                number, answer = self.reader.recv()
                 with self.lock:
                     future = self.waiting.pop(number)
                 future.set_result(answer)
@@ -141,30 +158,86 @@ class Engine:
             future.set_exception(Died("the warm process ended"))
 
     def _try_model(self) -> None:
-        """Grade the model solution; learn what its tests do with what it returns."""
-        notebooks = {n: lesson.solution for n, lesson in self.bundle.lessons.items()}
-        modules = []
+        """Grade the model solution; learn what its tests do with what it returns.
+
+        A test that it fails here is tried again in the student's process, as in a
+        notebook with one kernel; if it passes there, that is where it is run.
+        """
+        first = self._model()
+        failed = {name for name, error in first.items() if error}
+        if not failed:
+            return
+        for name in failed:
+            self.fair[name]["alone"] = True
+        self._tell()
+        second = self._model(fair=True)
+        for name in failed:
+            if second[name]:
+                self.unfit[name] = first[name]
+                self.fair[name]["alone"] = False
+            else:
+                self.alone[name] = first[name]
+        self._tell()
+
+    def _model(self, fair: bool = False) -> dict[str, str]:
+        """Grade the model solution; return what each test of it raised, or ""."""
+        notebooks = {
+            name: nbformat.from_dict(lesson.solution)
+            for name, lesson in self.bundle.lessons.items()
+        }
         model = Submission("model solution", self.bundle.assignment, notebooks, {})
+        raised: dict[str, str] = {}
+        modules = []
         for name in notebooks:
-            answer = self._ask(model, name, fair=False).result()
+            answer = self._ask(model, name, fair).result()
             if answer["reason"]:
                 raise CourseError(f"the model solution of {name}: {answer['reason']}")
             notebook = nbformat.reads(answer["notebook"].decode(), as_version=4)
-            self._learn(answer, notebook)
+            raised |= errors(notebook, answer["used"])
             modules.append(answer["modules"])
-        with self.lock:
-            self.connection.send({"op": "fair", "fair": self.fair, "modules": modules})
+            if not fair:
+                self.fair |= {k: {"used": used} for k, used in answer["used"].items()}
+        if not fair:
+            self._tell(modules)
+        return raised
 
-    def _learn(self, answer: dict, notebook) -> None:
-        for cell in notebook.cells:
-            facts = cell.metadata.get("nbgrader", {})
-            name = facts.get("grade_id")
-            if name not in answer["used"]:
-                continue
-            errors = [o for o in cell.outputs if o.output_type == "error"]
-            if errors:
-                self.unfit[name] = f"{errors[0].ename}: {errors[0].evalue}"
-            self.fair[name] = {"used": answer["used"][name]}
+    def _tell(self, modules: list = ()) -> None:
+        with self.lock:
+            self.writer.send({"op": "fair", "fair": self.fair, "modules": modules})
+
+    def remarks(self) -> list[str]:
+        """Say what an instructor should know about the assignment's tests."""
+        said = [
+            f"the model solution fails the test {name} ({error}): mend one of the two"
+            for name, error in self.unfit.items()
+        ]
+        return said + [
+            f"the test {name} needs the student's own objects ({error}), so it runs in "
+            "the student's process, where a hostile answer could read or fake it"
+            for name, error in self.alone.items()
+        ]
+
+
+def errors(notebook, names) -> dict[str, str]:
+    """Return what each of these tests raised, "" for those that raised nothing."""
+    found = dict.fromkeys(names, "")
+    for cell in notebook.cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if name in found:
+            raised = [o for o in cell.outputs if o.output_type == "error"]
+            if raised:
+                found[name] = f"{raised[0].ename}: {raised[0].evalue}"
+    return found
+
+
+def container_command(bundle: Bundle) -> list[str]:
+    """Return the command that runs a warm process in docker or podman."""
+    read = [str(ROOT / name) for name in ("course_lib", "notebooks", "data")]
+    policy = sandbox.Policy(read=tuple(path for path in read if os.path.exists(path)))
+    settings = [f"PYTHONPATH={ROOT}", *(f"{k}={v}" for k, v in ONE_THREAD.items())]
+    worker = ["env", *settings, "python3", "-m", f"{__package__}.zygote", "stdio"]
+    image = bundle.options.get("image", sandbox.container.IMAGE)
+    return sandbox.container.command(policy, worker, image)
 
 
 __all__ = ["Died", "Engine"]

@@ -166,13 +166,13 @@ def import_all(names: list[str]) -> None:
 class Zygote:
     """The main process: it holds the assignment, forks T's and hands them their S's."""
 
-    def __init__(self, connection: Connection):
-        self.connection = connection
+    def __init__(self, reader: Connection, writer: Connection):
+        self.reader, self.writer = reader, writer
         self.shell = make()
         self.nursery = Nursery(self.shell)
         self.jobs: dict[int, Job] = {}
         self.selector = selectors.DefaultSelector()
-        self.selector.register(connection, selectors.EVENT_READ)
+        self.selector.register(reader, selectors.EVENT_READ)
         self.folder = Path(tempfile.mkdtemp(prefix="course-released-"))
         self.folder.chmod(0o755)
         self.fair: dict | None = None
@@ -218,9 +218,9 @@ class Zygote:
         """Take jobs and give verdicts until the other end hangs up."""
         while True:
             for key, _ in self.selector.select(timeout=1):
-                if key.fileobj is self.connection:
+                if key.fileobj is self.reader:
                     try:
-                        self.take(self.connection.recv())
+                        self.take(self.reader.recv())
                     except (EOFError, OSError):
                         return
                 elif key.data in self.jobs:
@@ -247,7 +247,7 @@ class Zygote:
         try:
             box = sandbox.start(self.policy, run, [theirs.fileno()], self.level)
         except CourseError as error:
-            self.connection.send((number, {"reason": str(error), "grader": True}))
+            self.writer.send((number, {"reason": str(error), "grader": True}))
             return
         finally:
             theirs.close()
@@ -294,7 +294,7 @@ class Zygote:
         cost["wall"] = time.perf_counter() - job.start
         del self.jobs[job.number]
         answer = {"cost": cost, "reason": reason, "grader": bool(reason)}
-        self.connection.send((job.number, answer | (result or {})))
+        self.writer.send((job.number, answer | (result or {})))
 
 
 def judge_main(
@@ -335,23 +335,28 @@ def judge_main(
     channel.send({"op": "done", **facts}, [text])
 
 
-def main(fd: int) -> None:
-    """Serve over an inherited descriptor: first the bundle, then jobs."""
+def main(where: str) -> None:
+    """Serve over an inherited socket or "stdio": first the bundle, then jobs."""
     torch.set_num_threads(1)
     here = {"", os.getcwd()}
     sys.path[:] = [path for path in sys.path if path not in here]
-    connection = Connection(fd)
-    zygote = Zygote(connection)
-    bundle, level = pickle.loads(connection.recv_bytes())
+    if where == "stdio":
+        reader = Connection(os.dup(0), writable=False)
+        writer = Connection(os.dup(1), readable=False)
+        os.dup2(2, 1)  # what anything prints is no verdict
+    else:
+        reader = writer = Connection(int(where))
+    zygote = Zygote(reader, writer)
+    bundle, level = pickle.loads(reader.recv_bytes())
     try:
         zygote.prepare(bundle, level)
     except Exception as error:
-        connection.send(("failed", f"{type(error).__name__}: {error}"))
+        writer.send(("failed", f"{type(error).__name__}: {error}"))
         return
-    connection.send(("ready", zygote.level))
+    writer.send(("ready", zygote.level))
     with suppress(KeyboardInterrupt):
         zygote.serve()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1])
