@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
+import threading
+import time
 import warnings
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_lib.grading import sandbox
 from course_lib.grading.bundle import Bundle, Lesson, Submission
-from course_lib.grading.engine.launcher import Engine
+from course_lib.grading.engine.launcher import Died, Engine
 
 from .engine_cases import CASES, SETUP
 
@@ -226,3 +230,61 @@ def test_a_record_is_verified_in_the_students_own_class(odd):
 def test_files_of_the_release_win_and_those_handed_in_are_there(odd):
     answer = "def plain(xs):\n    return sum(xs) + 0 * len(open('mine.txt').read())"
     assert grade(odd, {"mine.txt": b"1"}, source_answer=answer)[0]["source"] == ""
+
+
+def test_a_worker_in_a_container_speaks_over_its_pipes(tmp_path, monkeypatch):
+    """No engine of containers runs here: a program that only runs the worker does."""
+    podman = tmp_path / "podman"
+    podman.write_text(
+        f"#!{sys.executable}\nimport os, sys\nat = sys.argv.index('image-of-ours')\n"
+        "assert '--network' in sys.argv[:at]\n"
+        "os.execvp(sys.argv[at + 1], sys.argv[at + 1:])"
+    )
+    podman.chmod(0o755)
+    ours = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{tmp_path}:{ours}:{os.environ['PATH']}")
+    made = lesson("small", ODD[:3])
+    options = {"image": "image-of-ours"}
+    bundle = Bundle("small", {"small": made}, {}, 20, options)
+    with Engine(bundle, level="container") as engine:
+        assert engine.level in sandbox.LEVELS
+        verdict = engine.grade(
+            Submission("ada", "small", {"small": nbformat.from_dict(made.solution)}, {})
+        )
+        process = engine.process
+    assert error_of(verdict.notebooks["small"], "source") == ""
+    assert process.poll() is not None
+
+
+def test_a_warm_process_that_dies_is_noticed_and_takes_its_students_along():
+    made = lesson("slow", [cell("slow", "import time\ntime.sleep(60)"), *ODD[2:3]])
+    made.solution.cells[0].source = ""
+    with Engine(Bundle("slow", {"slow": made}, {}, 30)) as engine:
+        before = family(engine.process.pid)
+        notebook = nbformat.from_dict(made.solution)
+        notebook.cells[0].source = "import time\ntime.sleep(60)"
+        waiting = threading.Thread(target=time.sleep, args=(1,))
+        waiting.start()
+        future = engine._ask(Submission("ada", "slow", {"slow": notebook}, {}), "slow")
+        waiting.join()
+        there = family(engine.process.pid) | before
+        engine.process.kill()
+        with pytest.raises(Died):
+            future.result(timeout=20)
+    end = time.monotonic() + 10
+    while alive(there) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not alive(there)
+
+
+def family(pid: int) -> set[int]:
+    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
+
+
+def alive(pids: set[int]) -> set[int]:
+    return {
+        pid
+        for pid in pids
+        if psutil.pid_exists(pid)
+        and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    }
