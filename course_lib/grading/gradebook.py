@@ -5,6 +5,9 @@ files are complete beside their place before it commits, under a token that it r
 and are moved after it. So a run killed before the commit leaves what was there, and one
 killed after it leaves what the next run moves. A table of ours, `course_verdict`, lies
 beside nbgrader's and says which submission was graded, and what it was found to be.
+
+SQLite keeps the journal that the course chose: its WAL would save half a millisecond of
+a commit's one, and must not lie on a network's disk, where many courses do.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a student gets back: a page a notebook, on which nothing of a student's runs.
 
-Two walls, of which one would do: the markup is cleaned, and the page's own policy
-forbids a browser all scripts but MathJax's, all frames, forms and foreign pictures.
+Two walls: the markup is cleaned, and the page's own policy forbids a browser all
+scripts but MathJax's, all frames, all forms and the pictures of other hosts.
 """
 
 from __future__ import annotations
@@ -87,13 +87,14 @@ class Harmless(NbGraderPreprocessor):
 
     def preprocess(self, notebook: NotebookNode, resources: dict):
         notebook.metadata = NotebookNode(_language(notebook.metadata))
+        self.heavy = sanitise.heavy(notebook)
         return super().preprocess(notebook, resources)
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int):
         facts = cell.metadata.get("nbgrader")
         cell.metadata = NotebookNode({"nbgrader": facts} if facts else {})
         if cell.cell_type == "code":
-            cell.outputs = sanitise.outputs(cell.outputs)
+            cell.outputs = sanitise.outputs(cell.outputs, text=self.heavy)
         elif cell.cell_type == "raw":
             cell.source = escape(cell.source)
         if "attachments" in cell:
@@ -115,11 +116,11 @@ class Page(HTMLExporter):
     @pass_context
     def markdown2html(self, context, source: str) -> str:
         try:
-            if len(source) <= sanitise.LONG:
+            if len(source) <= sanitise.LONG_HTML:
                 return sanitise.html(super().markdown2html(context, source))
         except Exception:  # a parser may stumble over what was made to make it
             pass
-        return sanitise.rendered(sanitise.as_text(source[: sanitise.LONG]))
+        return sanitise.rendered(sanitise.as_text(source))
 
     def from_notebook_node(self, nb: NotebookNode, resources: dict | None = None, **kw):
         page, resources = super().from_notebook_node(nb, resources, **kw)

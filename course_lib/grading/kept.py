@@ -50,15 +50,16 @@ class Keeper:
     def text(self, notebook: NotebookNode) -> bytes:
         """Return the file of a `restored` notebook, harmless and not too long."""
         taken: set[str] = set()
+        heavy = sanitise.heavy(notebook)
         whole = NotebookNode(
-            cells=[self._cell(cell, taken) for cell in notebook.cells],
+            cells=[self._cell(cell, taken, heavy) for cell in notebook.cells],
             metadata=self.metadata,
             nbformat=4,
             nbformat_minor=5,
         )
         return v4.writes(whole).encode("utf-8", "replace") + b"\n"
 
-    def _cell(self, cell: NotebookNode, taken: set[str]) -> NotebookNode:
+    def _cell(self, cell: NotebookNode, taken: set[str], heavy: bool) -> NotebookNode:
         new = NotebookNode(
             cell_type=cell.cell_type,
             id=_name(cell.get("id"), taken),
@@ -71,7 +72,7 @@ class Keeper:
             new.outputs = [NotebookNode(output) for output in cell.outputs]
             for step in self.steps:
                 step.preprocess_cell(new, {}, 0)
-            new.outputs = sanitise.outputs(new.outputs)
+            new.outputs = sanitise.outputs(new.outputs, text=heavy)
         elif "attachments" in cell:
             new.attachments = sanitise.attached(cell.attachments)
         return new

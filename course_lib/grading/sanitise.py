@@ -7,13 +7,17 @@ else is dropped or shown as the text that it is.
 from __future__ import annotations
 
 import re
+from html import escape
 
 import nh3
 from nbconvert.filters.markdown_mistune import MarkdownWithMath, markdown2html_mistune
 from nbformat import NotebookNode
 
+MARKUP = ("text/html", "text/markdown")
 PICTURES = ("image/png", "image/jpeg", "image/gif")
-LONG = 100_000  # characters of Markdown; parsing more would keep the grader
+# Characters; of what is longer, which could keep the grader for minutes, the text is
+# shown. "&" two million times takes nh3 over a minute, a hundred thousand times 0.1 s.
+LONG_MARKDOWN, LONG_HTML, LONG_NOTEBOOK = 20_000, 100_000, 300_000
 TAGS = nh3.ALLOWED_TAGS - {"area", "map"}
 ATTRIBUTES = {
     "a": {"href", "title", "class"},
@@ -44,6 +48,8 @@ MACROS = re.compile(  # of MathJax, that reach out of a formula
 
 def html(text: str) -> str:
     """Return markup without scripts, styles, forms, frames and what others serve."""
+    if len(text) > LONG_HTML:
+        return f"<pre>{escape(text[:LONG_HTML])}</pre>"
     clean = nh3.clean(
         text,
         tags=TAGS,
@@ -70,7 +76,7 @@ def markdown(source: str, attachments: dict | None = None) -> str:
 
     For pages that are not ours, which render it and clean nothing.
     """
-    if len(source) <= LONG:
+    if len(source) <= LONG_MARKDOWN:
         try:
             tokens = MarkdownWithMath(renderer=None)(source)
         except Exception:  # a parser may stumble over what was made to make it
@@ -121,12 +127,23 @@ def _is_base64(data: object) -> bool:
     return isinstance(data, str) and not re.search(r"[^A-Za-z0-9+/=\s]", data)
 
 
-def outputs(found: list[NotebookNode]) -> list[NotebookNode]:
-    """Return a cell's outputs without what a browser could run; text stays exact."""
-    return [_output(output) for output in found]
+def heavy(notebook: NotebookNode) -> bool:
+    """Is there so much markup among the outputs that it is shown as text?"""
+    outputs = (o for cell in notebook.cells for o in cell.get("outputs", []))
+    data = (output.get("data", {}) for output in outputs)
+    sizes = (len(d.get(kind, "")) for d in data for kind in MARKUP)
+    return sum(sizes) > LONG_NOTEBOOK
 
 
-def _output(output: NotebookNode) -> NotebookNode:
+def outputs(found: list[NotebookNode], text: bool = False) -> list[NotebookNode]:
+    """Return a cell's outputs without what a browser could run; text stays exact.
+
+    text: of markup, too, show the text.
+    """
+    return [_output(output, text) for output in found]
+
+
+def _output(output: NotebookNode, text: bool) -> NotebookNode:
     if output.output_type not in ("display_data", "execute_result"):
         return NotebookNode({k: v for k, v in output.items() if k != "metadata"})
     data, shown = output.data, NotebookNode()
@@ -135,7 +152,9 @@ def _output(output: NotebookNode) -> NotebookNode:
     shown |= {kind: data[kind] for kind in PICTURES if _is_base64(data.get(kind))}
     if isinstance(data.get("text/latex"), str):
         shown["text/latex"] = formulas(data["text/latex"])
-    if isinstance(data.get("text/html"), str):
+    if text:
+        shown.setdefault("text/plain", "(too much markup to show)")
+    elif isinstance(data.get("text/html"), str):
         shown["text/html"] = html(data["text/html"])
     elif isinstance(data.get("text/markdown"), str):
         shown["text/html"] = rendered(data["text/markdown"])
@@ -148,9 +167,9 @@ def _output(output: NotebookNode) -> NotebookNode:
 def rendered(source: str) -> str:
     """Return the clean HTML of Markdown; what cannot be parsed is shown as text."""
     try:
-        return html(markdown2html_mistune(source[:LONG]))
+        return html(markdown2html_mistune(source[:LONG_MARKDOWN]))
     except Exception:  # as above; also a picture that is not attached
-        return html(markdown2html_mistune(as_text(source[:LONG])))
+        return html(markdown2html_mistune(as_text(source[:LONG_MARKDOWN])))
 
 
 def _sizes(facts: object) -> NotebookNode:
