@@ -7,7 +7,12 @@ student's half imports this package.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+
+# jsonschema, which nbformat imports, builds a grammar of IRIs with it: 1.5 s, for a
+# check that no notebook asks for, and that it leaves out where the package is missing
+sys.modules.setdefault("rfc3987_syntax", None)
 
 _HOME = {
     "build": "sources",

@@ -15,8 +15,6 @@ import nbformat
 from nbformat import NotebookNode
 
 from ..errors import CourseError
-from .cells import released_cells
-from .course import directory, settings
 
 CELL_SECONDS = 30  # a cell may take, as in nbgrader, unless c.Execute.timeout says
 
@@ -84,6 +82,9 @@ class Verdict:
 def load(assignment: str, course: Path) -> Bundle:
     """Read an assignment from the gradebook, its release and its source."""
     from nbgrader.api import Gradebook
+
+    from .cells import released_cells
+    from .course import directory, settings
 
     course = Path(course).resolve()
     folder, config = directory(course), settings(course)

@@ -125,7 +125,7 @@ class Engine:
         if reasons:
             return Verdict(**about, reason=reasons[0])
         notebooks = {
-            name: nbformat.reads(answer["notebook"].decode(), as_version=4)
+            name: nbformat.v4.reads(answer["notebook"].decode())
             for name, answer in answers.items()
         }
         seconds = {k: v for a in answers.values() for k, v in a["seconds"].items()}
@@ -192,7 +192,7 @@ class Engine:
             answer = self._ask(model, name, fair).result()
             if answer["reason"]:
                 raise CourseError(f"the model solution of {name}: {answer['reason']}")
-            notebook = nbformat.reads(answer["notebook"].decode(), as_version=4)
+            notebook = nbformat.v4.reads(answer["notebook"].decode())
             raised |= errors(notebook, answer["used"])
             modules.append(answer["modules"])
             if not fair:
