@@ -1,8 +1,11 @@
 """Workers, through Dask: threads of this process, or machines behind a scheduler.
 
 A submission goes to a worker as bytes and its verdict comes back as bytes; a worker
-needs the packages of the course and nothing of its files. Each worker process keeps one
+needs the packages of the course and nothing of its files. Each worker process keeps a
 warm process for the assignment at hand.
+
+When a worker dies, every submission that it had is suspect. The suspects are graded
+again at the end, one at a time, so that nobody is marked for what a neighbour did.
 """
 
 from __future__ import annotations
@@ -12,14 +15,17 @@ import contextlib
 import os
 import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ..errors import CourseError
 from .bundle import Bundle, Submission, Verdict
 from .engine.launcher import Died, Engine
 
-LIVES = 2  # a submission that ends so many workers is not tried again
+ENDED = (
+    "grading it ended the grader's process twice, the second time with no other "
+    "submission under way: look at what it does"
+)
 _engines: dict[str, Engine] = {}
 _lock = threading.Lock()
 
@@ -30,67 +36,101 @@ class Cluster:
     def __init__(self, bundle: Bundle, workers: int, scheduler: str | None, level):
         self.bundle, self.workers = bundle, workers
         self.scheduler, self.level = scheduler, level
+        self.key = f"{bundle.assignment}-{os.urandom(8).hex()}"
 
     def __enter__(self) -> Cluster:
-        from dask import config
-        from distributed import Client, LocalCluster
-
-        config.set({"distributed.scheduler.allowed-failures": LIVES - 1})
-        self.closing = contextlib.ExitStack()
-        address = self.scheduler
-        if address is None:
-            local = LocalCluster(
-                n_workers=1,
-                threads_per_worker=self.workers,
-                processes=False,
-                dashboard_address=None,
-                memory_limit=0,
+        with contextlib.ExitStack() as stack:
+            address = self.scheduler or stack.enter_context(self._local())
+            self.client = stack.enter_context(self._connect(address))
+            self.threads = self.client.nthreads()  # by address of the worker
+            if not self.threads:
+                raise CourseError(
+                    f"the scheduler {self.scheduler} has no workers: start some with "
+                    f"`dask worker {self.scheduler}`."
+                )
+            # what a worker's end means is decided here: Dask does not try again
+            self.client.run_on_scheduler(
+                lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0)
             )
-            address = self.closing.enter_context(local)
-        try:
-            self.client = Client(address, timeout=20, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
-            self.closing.close()
-            raise CourseError(
-                f"no Dask scheduler answers at {self.scheduler}: start one with "
-                f"`dask scheduler` and workers with `dask worker ADDRESS` ({error})"
-            ) from error
-        self.closing.callback(self.client.close)
-        data = pickle.dumps((self.bundle, self.level))
-        self.key = f"{self.bundle.assignment}-{os.urandom(8).hex()}"
-        self.shipped = self.client.scatter(data, broadcast=True, hash=False)
+            # a task's value, unlike scattered data, outlives the workers that hold it
+            data = pickle.dumps((self.bundle, self.level))
+            self.shipped = self.client.submit(bytes, data, pure=False)
+            stack.callback(self.client.run, forget, self.key, on_error="ignore")
+            self.closing = stack.pop_all()
         return self
 
     def __exit__(self, *error) -> None:
         self.closing.close()
-        forget(self.key)
 
-    @property
-    def capacity(self) -> int:
-        """How many submissions may be under way: two for each thread of a worker."""
-        threads = sum(self.client.nthreads().values())
-        if not threads:
-            raise CourseError(f"the scheduler {self.scheduler} has no workers")
-        return 2 * threads
+    def _local(self):
+        from distributed import LocalCluster
+
+        return LocalCluster(
+            n_workers=1,
+            threads_per_worker=self.workers,
+            processes=False,
+            dashboard_address="127.0.0.1:0",
+            memory_limit=0,
+        )
+
+    def _connect(self, address):
+        from distributed import Client
+
+        try:
+            return Client(address, timeout=20, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise CourseError(
+                f"no Dask scheduler answers at {self.scheduler}: start one with "
+                f"`dask scheduler` and workers with `dask worker ADDRESS` ({error})"
+            ) from error
 
     def remarks(self) -> list[str]:
-        """Start a worker's warm process; return what to tell the instructor first."""
-        started = self.client.submit(remarks, self.key, self.shipped, pure=False)
-        return started.result()
+        """Start all warm processes; return what to tell the instructor first."""
+        from distributed import as_completed
 
-    def grade(self, submissions: Iterator[Submission], started) -> Iterator[Verdict]:
+        how = {"pure": False, "allow_other_workers": True}
+        said = [
+            self.client.submit(remarks, self.key, self.shipped, workers=[one], **how)
+            for one in self.threads
+        ]
+        return next(as_completed(said, loop=self.client.loop)).result()
+
+    def grade(
+        self, submissions: Iterator[Submission], started: Callable[[str], None]
+    ) -> Iterator[Verdict]:
         """Yield a verdict for each submission, in the order in which they are ready.
 
-        Few are read ahead, so that a large class needs no large memory.
+        Few are read ahead, two for each thread of a worker, so that a large class needs
+        no large memory.
         """
+        suspects = []
+        ahead = 2 * sum(self.threads.values())
+        for submission, verdict in self._answers(submissions, ahead, started):
+            if verdict is None:
+                suspects.append(submission)
+            else:
+                yield verdict
+        for submission, verdict in self._answers(iter(suspects), 1, started):
+            yield verdict or Verdict(
+                submission.student,
+                submission.assignment,
+                reason=ENDED,
+                notes=submission.notes,
+                digest=submission.digest,
+            )
+
+    def _answers(
+        self, submissions: Iterator[Submission], ahead: int, started
+    ) -> Iterator[tuple[Submission, Verdict | None]]:
+        """Yield each with its verdict, None if its worker or warm process ended."""
         from distributed import as_completed
 
         waiting: dict[str, Submission] = {}
         ready = as_completed(loop=self.client.loop)
-        more = self._send(submissions, ready, waiting, self.capacity, started)
+        more = self._send(submissions, ready, waiting, ahead, started)
         for future in ready:
             submission = waiting.pop(future.key)
-            yield self._verdict(future, submission)
+            yield submission, _verdict(future, submission)
             if more:
                 more = self._send(submissions, ready, waiting, 1, started)
 
@@ -100,47 +140,35 @@ class Cluster:
             submission = next(submissions, None)
             if submission is None:
                 return False
+            data = pickle.dumps(submission)
             future = self.client.submit(
-                grade_bytes,
-                self.key,
-                self.shipped,
-                pickle.dumps(submission),
-                pure=False,
+                grade_bytes, self.key, self.shipped, data, pure=False
             )
             waiting[future.key] = submission
             started(submission.student)
             ready.add(future)
         return True
 
-    def _verdict(self, future, submission: Submission) -> Verdict:
-        from distributed.scheduler import KilledWorker
 
-        who = submission.student, submission.assignment
-        digest = {"notes": submission.notes, "digest": submission.digest}
-        try:
-            verdict = pickle.loads(future.result())
-        except KilledWorker:
-            reason = f"grading it ended {LIVES} workers: look at what it does"
-            return Verdict(*who, reason=reason, **digest)
-        except Died:
-            reason = f"grading it ended the grader {LIVES} times: look at what it does"
-            return Verdict(*who, reason=reason, **digest)
-        return replace(verdict, files=submission.files)
+def _verdict(future, submission: Submission) -> Verdict | None:
+    from distributed.scheduler import KilledWorker
+
+    try:
+        verdict = pickle.loads(future.result())
+    except (KilledWorker, Died):
+        return None
+    return replace(verdict, files=submission.files)
 
 
 def grade_bytes(key: str, shipped: bytes, submission: bytes) -> bytes:
     """Grade a pickled submission on a worker; return the pickled verdict."""
-    handed_in = pickle.loads(submission)
-    for life in range(LIVES):
-        engine = engine_for(key, shipped)
-        try:
-            verdict = engine.grade(handed_in)
-            return pickle.dumps(replace(verdict, files={}))
-        except Died:
-            forget(key, engine)
-            if life == LIVES - 1:
-                raise
-    raise AssertionError
+    engine = engine_for(key, shipped)
+    try:
+        verdict = engine.grade(pickle.loads(submission))
+    except Died:
+        forget(key, engine)
+        raise
+    return pickle.dumps(replace(verdict, files={}))
 
 
 def remarks(key: str, shipped: bytes) -> list[str]:
@@ -149,10 +177,10 @@ def remarks(key: str, shipped: bytes) -> list[str]:
 
 
 def engine_for(key: str, shipped: bytes) -> Engine:
-    """Return this process's warm process for an assignment; one is kept at a time."""
+    """Return this process's warm process for a run; idle ones of others are ended."""
     with _lock:
         if key not in _engines:
-            for other in list(_engines):
+            for other in [k for k, engine in _engines.items() if not engine.waiting]:
                 _engines.pop(other).close()
             _engines[key] = Engine(*pickle.loads(shipped)).start()
         return _engines[key]
