@@ -130,7 +130,7 @@ class Cluster:
         more = self._send(submissions, ready, waiting, ahead, started)
         for future in ready:
             submission = waiting.pop(future.key)
-            yield submission, _verdict(future, submission)
+            yield submission, self._verdict(future, submission)
             if more:
                 more = self._send(submissions, ready, waiting, 1, started)
 
@@ -149,15 +149,14 @@ class Cluster:
             ready.add(future)
         return True
 
+    def _verdict(self, future, submission: Submission) -> Verdict | None:
+        from distributed.scheduler import KilledWorker
 
-def _verdict(future, submission: Submission) -> Verdict | None:
-    from distributed.scheduler import KilledWorker
-
-    try:
-        verdict = pickle.loads(future.result())
-    except (KilledWorker, Died):
-        return None
-    return replace(verdict, files=submission.files)
+        try:
+            verdict = pickle.loads(future.result())
+        except (KilledWorker, Died):
+            return None
+        return replace(verdict, files=self.bundle.files | submission.files)
 
 
 def grade_bytes(key: str, shipped: bytes, submission: bytes) -> bytes:
