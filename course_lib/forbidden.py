@@ -20,6 +20,7 @@ from course_lib.matching import CheckFailed
 
 ACTIVE: list[str] = []  # the names that the present test forbids
 HERE = [True]  # do answers run in this process?
+GUARD = "sys.setprofile"  # to call it is to look for a way around
 
 
 class Broken(BaseException):
@@ -87,6 +88,7 @@ def enforced(rules: Iterable[str]):
         yield broken
         return
     codes = {code: rule for f, rule in names.items() for code in _codes(f)}
+    codes[threading.setprofile.__code__] = names[sys.setprofile] = GUARD
 
     def profile(frame, event, arg):
         if event == "call":
@@ -101,7 +103,8 @@ def enforced(rules: Iterable[str]):
             yield broken
     finally:
         if sys.getprofile() is not profile:
-            broken.append("sys.setprofile")
+            broken.append(GUARD)
+        names.clear(), codes.clear()  # the next line is ours
         _set_profile(None)
 
 

@@ -7,6 +7,7 @@ a test runs here, with the student's names bound to what S has for them.
 from __future__ import annotations
 
 import ast
+import faulthandler
 import socket
 import time
 from collections.abc import Callable
@@ -19,12 +20,16 @@ from ... import forbidden
 from ..cells import grade_id
 from .folder import Folder
 from .plan import Plan, Step
-from .remote import GRACE, Link, Stopped
+from .remote import GRACE, MESSAGE, Link, Stopped, reading
 from .shell import Outputs, Shell, TimeIsUp, captured, time_limit
 from .student import installed
 from .wire import Channel, Gone
 
-RESTARTS = 12  # times that a student's process may end before its cells are left alone
+RESTARTS = 12  # times that a student's process may end before it gets no new one
+
+
+START = 120  # seconds within which there is a new one
+ROOM = 50_000_000  # characters that all cells of a student's may show
 
 
 class Judge:
@@ -53,11 +58,13 @@ class Judge:
         self.used: dict[str, list[str]] = {}
         self.ran: list[str] = []  # sources that S has run, for a new one
         self.restarts = 0
+        self.room = ROOM
         self.link: Link | None = None
         self.attach()
 
     def attach(self) -> None:
         """Connect to a fresh S."""
+        watchdog(START)
         self.link = Link(Channel(self.connect()), self.folder)
         self.link.space = self.shell.user_ns
         self.link.place(self.handed_in)
@@ -79,9 +86,14 @@ class Judge:
             self.seconds[name or f"cell {number}"] = time.perf_counter() - start
         return notebook
 
+    def start_clock(self) -> None:
+        """Give what follows the time of one cell, in S and here."""
+        self.link.deadline = time.monotonic() + self.cell_seconds
+        watchdog(self.cell_seconds + 5 * GRACE)
+
     def modules(self) -> list[list[str]]:
         """Return what is imported now in T and in S: the next ones begin with it."""
-        self.link.deadline = time.monotonic() + self.cell_seconds
+        self.start_clock()
         answer, _ = self.link.request("modules")
         return [installed(), answer.get("modules", [])]
 
@@ -89,26 +101,36 @@ class Judge:
 
     def student_cell(self, source: str) -> list[dict]:
         """Run a cell in S; return its outputs. A cell that ends S is not run again."""
-        self.link.deadline = time.monotonic() + self.cell_seconds
+        self.start_clock()
         try:
             answer, _ = self.link.run(source)
-            outputs = checked(answer.get("outputs", []))
-            if "error" in answer:
-                outputs.append(_error("Stopped", str(answer["error"]["text"])))
+            with reading():
+                outputs = checked(answer.get("outputs", []))
+                if "error" in answer:
+                    text = str(answer["error"]["text"])[:MESSAGE]
+                    outputs.append(_error("Stopped", text))
         except Stopped as stop:
             self.restart()
             return [_error("Stopped", str(stop))]
         self.ran.append(source)
+        self.room -= outputs.size
+        if self.room < 0:
+            note = "… left out: the cells before have shown more than is kept\n"
+            return [{"output_type": "stream", "name": "stdout", "text": note}]
         return outputs
 
     def restart(self) -> None:
-        """Give the student a new process, in which the cells so far are run again."""
+        """Give the student a new process, in which the cells so far are run again.
+
+        After RESTARTS there is none, and what asks it fails.
+        """
         self.restarts += 1
+        self.link.lost = True
         if self.restarts > RESTARTS:
-            raise Gone("the student's process ended too often")
+            return None
         self.attach()
         for source in list(self.ran):
-            self.link.deadline = time.monotonic() + self.cell_seconds
+            self.start_clock()
             try:
                 self.link.run(source)
             except Stopped:
@@ -121,7 +143,7 @@ class Judge:
     def test(self, at: int, cell: NotebookNode) -> list[dict]:
         """Run a test cell here; return its outputs."""
         step, link = self.plan.steps[at], self.link
-        link.deadline = time.monotonic() + self.cell_seconds
+        self.start_clock()
         fair = None if self.fair is None else self.fair.get(step.name, {})
         if fair and fair.get("alone"):
             return self.alone(step, cell)
@@ -217,8 +239,8 @@ class Judge:
     def is_remote(self, outputs: list[dict]) -> bool:
         """Came the error's text out of the student's code?"""
         texts = [o["evalue"] for o in outputs if o["output_type"] == "error"]
-        said = [text for text in self.link.said if text]
-        return any(text in shown for shown in texts for text in said)
+        said = {line for text in self.link.said for line in text.splitlines()} - {""}
+        return any(line in shown for shown in texts for line in said)
 
     def know_given(self, step: Step) -> None:
         """Functions and classes of a given cell are on both sides: send their names."""
@@ -236,7 +258,7 @@ class Judge:
         names = (step.shown - step.concealed) & later
         values = {n: self.link.space[n] for n in names if n in self.link.space}
         if values:
-            self.link.deadline = time.monotonic() + self.cell_seconds
+            self.start_clock()
             try:
                 self.link.bind(values)
             except (Stopped, TypeError):
@@ -252,6 +274,15 @@ class Judge:
         for name in names:
             found[name] = [*found.get(name, []), *self.stated.get(name, [])]
         return found
+
+
+def watchdog(seconds: float) -> None:
+    """End this process after so long, if it is not set anew before.
+
+    A time limit waits for the next line of Python. `answer in found` is one line, and
+    an answer may be such that it takes a year.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True, file=2)
 
 
 def oracles(step: Step, names: set[str], space: dict) -> dict[str, list[str]]:
@@ -306,7 +337,7 @@ def _functional(node: ast.expr, space: dict) -> str | None:
     return f"torch.nn.functional.{name}" if inside and callable(value) else None
 
 
-def checked(outputs) -> list[dict]:
+def checked(outputs) -> Outputs:
     """Return those outputs that S says it has, as far as they are what outputs are."""
     good = Outputs()
     for output in outputs if isinstance(outputs, list) else []:

@@ -28,7 +28,7 @@ DTYPES = {
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 ARRAYS = "?bhilqBHILQefdFD"  # numpy's codes of plain numbers
-DEPTH, ITEMS = 100, 2_000_000
+DEPTH, ITEMS = 100, 10_000_000
 
 
 class Encoder:
@@ -189,28 +189,34 @@ WRITERS: dict[type, Callable] = {
 }
 
 
+HOLDERS = "list", "dict", "set"  # what contains others and can be referred to
 ODD = KeyError, TypeError, IndexError, OverflowError, ValueError, RecursionError
 
 
 class Decoder:
     """Turns nodes back into values. Whatever is odd in them raises Malformed."""
 
+    most = ITEMS
+
     def __init__(self, blobs: list[memoryview]):
         self.blobs = blobs
         self.made: dict[int, object] = {}  # by number
-        self.items = 0
+        self.sizes: dict[int, int] = {}  # items inside, by number
+        self.items = 0  # as many as there are when all is written out
         self.depth = 0
 
     def value(self, node):
         if node is None or isinstance(node, (bool, int, float, str)):
             return node
-        self.items += 1
+        before = self.items
         self.depth += 1
         try:
-            if self.items > ITEMS or self.depth > 2 * DEPTH:
-                raise Malformed("more or deeper data than may be sent")
+            self.count(1)
             read = READERS.get(node["k"])
-            return read(self, node) if read else self.other(node)
+            value = read(self, node) if read else self.other(node)
+            if node["k"] in HOLDERS:
+                self.sizes[int(node["i"])] = self.items - before
+            return value
         except ODD as error:
             if isinstance(error, Malformed):
                 raise
@@ -221,7 +227,20 @@ class Decoder:
     def values(self, nodes) -> list:
         if not isinstance(nodes, list):
             raise Malformed("a list was expected")
+        self.count(len(nodes))
         return [self.value(node) for node in nodes]
+
+    def count(self, more: int) -> None:
+        """Count items; Malformed when there are too many, or they lie too deep."""
+        self.items += more
+        if self.items > self.most or self.depth > 2 * DEPTH:
+            raise Malformed("more or deeper data than may be sent")
+
+    def blob(self, node) -> memoryview:
+        """Return a node's bytes; 128 of them count as an item."""
+        data = self.blobs[node["b"]]
+        self.count(len(data) >> 7)
+        return data
 
     def keep(self, node, value):
         """Remember a numbered value; return it."""
@@ -235,7 +254,7 @@ class Decoder:
     def tensor(self, node) -> Tensor:
         """Return a tensor with memory of its own."""
         dtype, shape = DTYPES[node["dtype"]], _shape(node["shape"])
-        data = bytearray(self.blobs[node["b"]])
+        data = bytearray(self.blob(node))
         count = math.prod(shape)
         if count * dtype.itemsize != len(data):
             raise Malformed(f"{len(data)} bytes for a {dtype} tensor of shape {shape}")
@@ -267,6 +286,7 @@ def _read_list(of: Decoder, node) -> list:
 
 def _read_dict(of: Decoder, node):
     made = of.keep(node, DICTS[node["c"]]())
+    of.count(2 * len(node["v"]))
     for key, value in node["v"]:
         made[of.value(key)] = of.value(value)
     return made
@@ -276,6 +296,17 @@ def _read_set(of: Decoder, node) -> set:
     return of.keep(node, set(of.values(node["v"])))
 
 
+def _read_ref(of: Decoder, node):
+    of.count(of.sizes.get(node["i"], 0))  # what is there ten times counts ten times
+    return of.made[node["i"]]
+
+
+def _read_range(of: Decoder, node) -> range:
+    made = range(*map(int, node["v"]))
+    of.count(len(made))
+    return made
+
+
 def _dtype(code: str) -> np.dtype:
     if not isinstance(code, str) or len(code) != 1 or code not in ARRAYS:
         raise Malformed("an array of no plain type")
@@ -283,7 +314,7 @@ def _dtype(code: str) -> np.dtype:
 
 
 def _read_array(of: Decoder, node) -> np.ndarray:
-    data = bytearray(of.blobs[node["b"]])
+    data = bytearray(of.blob(node))
     flat = np.frombuffer(data, _dtype(node["dtype"]))
     return of.keep(node, flat.reshape(_shape(node["shape"])))
 
@@ -306,7 +337,7 @@ def named_type(name: str, fields: list[str]) -> type:
 
 READERS: dict[str, Callable] = {
     "int": lambda of, node: int(node["v"], 16),
-    "ref": lambda of, node: of.made[node["i"]],
+    "ref": _read_ref,
     "list": _read_list,
     "tuple": lambda of, node: tuple(of.values(node["v"])),
     "named": lambda of, node: named_type(node["name"], node["fields"])(
@@ -317,8 +348,8 @@ READERS: dict[str, Callable] = {
     "set": _read_set,
     "frozenset": lambda of, node: frozenset(of.values(node["v"])),
     "complex": lambda of, node: complex(*map(float, node["v"])),
-    "bytes": lambda of, node: bytes(of.blobs[node["b"]]),
-    "range": lambda of, node: range(*map(int, node["v"])),
+    "bytes": lambda of, node: bytes(of.blob(node)),
+    "range": _read_range,
     "slice": lambda of, node: slice(*of.values(node["v"])),
     "ellipsis": lambda of, node: ...,
     "notimplemented": lambda of, node: NotImplemented,
@@ -326,7 +357,7 @@ READERS: dict[str, Callable] = {
     "device": lambda of, node: torch.device(str(node["v"])),
     "array": _read_array,
     "scalar": lambda of, node: np.frombuffer(
-        bytes(of.blobs[node["b"]]), _dtype(node["dtype"]), 1
+        bytes(of.blob(node)), _dtype(node["dtype"]), 1
     )[0],
     "tensor": lambda of, node: of.keep(node, of.tensor(node)),
     "raw": lambda of, node: of.tensor(node),

@@ -7,6 +7,7 @@ which T does nothing that decides a verdict, unless the model solution needed th
 from __future__ import annotations
 
 import builtins
+import contextlib
 import io
 import itertools
 import pickle
@@ -31,6 +32,7 @@ from .wire import Channel, Gone, Late, Malformed
 GRACE = 2.0  # seconds that S gets to stop by itself
 ITERATOR = 100_000  # most items of an iterator that is passed on
 OURS = "course_lib.", "torch", "numpy", "sklearn.exceptions", "notebook_"
+MESSAGE = 10_000  # characters of an exception's text
 FREE = {"call", "iter", "next", "len", "getitem"}  # they give data, not verdicts
 
 
@@ -38,6 +40,16 @@ class Stopped(BaseException):
     """The student's side was too slow or is gone: the test ends here."""
 
     _course_remote = True
+
+
+@contextlib.contextmanager
+def reading():
+    """Stop the test if what S said, all of which S may have made up, cannot be read."""
+    try:
+        yield
+    except Exception as error:
+        text = str(error) if isinstance(error, Malformed) else repr(error)
+        raise Stopped(f"your code's answer cannot be read: {text[:300]}") from None
 
 
 class Link:
@@ -79,13 +91,15 @@ class Link:
             raise Stopped("your code's process is gone")
         self.lost = True  # until the answer is here, whatever interrupts this
         try:
-            self.channel.send({"op": op, "seconds": left, **fields}, parts)
+            message = {"op": op, "seconds": left, **fields}
+            self.channel.send(message, parts, self.deadline + GRACE)
             while True:
                 answer, blobs = self.channel.receive(self.deadline + GRACE)
                 if "callback" not in answer:
                     self.lost = False
                     return answer, blobs
-                self.channel.send(*self.derivative(answer, blobs))
+                found = self.derivative(answer, blobs)
+                self.channel.send(*found, self.deadline + GRACE)
         except Late:
             raise Stopped("your code took too long and did not stop") from None
         except Gone:
@@ -103,21 +117,23 @@ class Link:
         parts, files = self._files()
         answer, blobs = self.request("run", parts, source=source, **files)
         if "files" in answer:
-            self.take_files(answer, blobs)
+            with reading():
+                self.take_files(answer, blobs)
         return answer, blobs
 
     def names(self, names: list[str]) -> dict:
         """Return the student's values of these names, those that there are."""
         answer, blobs = self.request("names", names=sorted(names))
-        if "error" in answer:
-            raise Stopped(f"your names could not be read: {answer['error']['text']}")
-        of = FromStudent(self, blobs)
         found = {}
-        for name in names:
-            if name in answer["values"]:
-                found[name] = of.value(answer["values"][name])
-                if isinstance(found[name], Remote):
-                    _set(found[name], "name", name)
+        with reading():
+            if "error" in answer:
+                raise Malformed(str(answer["error"]["text"])[:MESSAGE])
+            of = FromStudent(self, blobs)
+            for name in names:
+                if name in answer["values"]:
+                    found[name] = of.value(answer["values"][name])
+                    if isinstance(found[name], Remote):
+                        _set(found[name], "name", name)
         return found
 
     def invoke(self, operation: str, *args, **kwargs):
@@ -135,27 +151,34 @@ class Link:
         parts, files = self._files(to.blobs)
         self.passed = {number: value for number, value in to.seen.values()}
         answer, blobs = self.request("invoke", parts, **message, **files)
-        return self._conclude(answer, blobs, call, to)
-
-    def _conclude(self, answer: dict, blobs: list, call: int, to: ToStudent):
-        __tracebackhide__ = True
-        if "value" not in answer and "error" not in answer:
-            raise Stopped("your code answered the grader in its own words")
         try:
-            of = FromStudent(self, blobs, call, answer.get("inputs"))
-            if "changed" in answer:
-                self._take(answer, of, blobs)
-            value = of.value(answer["value"]) if "value" in answer else None
-        except (Malformed, KeyError, TypeError, IndexError, ValueError) as error:
-            raise Stopped(f"your code returned what cannot be read: {error}") from None
+            value, error = self._conclude(answer, blobs, call)
         finally:
             self._stir(to)
         if answer.get("rule"):
-            self.broken.append(str(answer["rule"]))
-            raise Stopped(f"{answer['rule']} was called: solve this without it")
-        if "error" in answer:
-            raise self.exception(answer["error"])
+            self._break(answer["rule"], message["rules"])
+        if error is not None:
+            raise error
         return value
+
+    def _conclude(self, answer: dict, blobs: list, call: int) -> tuple:
+        """Take over what a call did; return its value and exception, one of them."""
+        value = error = None
+        with reading():
+            of = FromStudent(self, blobs, call, answer.get("inputs"))
+            if "changed" in answer:
+                self._take(answer, of, blobs)
+            if "error" in answer:
+                error = self.exception(answer["error"])
+            else:
+                value = of.value(answer["value"])
+        return value, error
+
+    def _break(self, rule, rules: list[str]) -> None:
+        """Note that a rule was broken, by the name that we gave it; stop the test."""
+        rule = rule if rule in rules else forbidden.GUARD
+        self.broken.append(rule)
+        raise Stopped(f"{rule} was called: solve this without it")
 
     def _take(self, answer: dict, of: FromStudent, blobs: list) -> None:
         """Do here what the call did there: to files, arguments, copies, output."""
@@ -242,11 +265,8 @@ class Link:
 
     def take_files(self, answer: dict, blobs: list) -> None:
         changed, gone = answer["files"]
-        try:
-            data = {str(n): bytes(blobs[int(place)]) for n, place in changed.items()}
-            self.folder.apply(data, gone)
-        except (Malformed, OSError) as error:
-            raise Stopped(f"your files could not be read: {error}") from None
+        data = {str(n): bytes(blobs[int(place)]) for n, place in changed.items()}
+        self.folder.apply(data, gone)
 
     # --- objects on both sides --------------------------------------------------------
 
@@ -305,18 +325,20 @@ class Link:
         grads = to.node([grad])
         fields = {"call": call, "outs": [out], "grads": grads, "keep": True}
         answer, blobs = self.request("vjp", to.blobs, **fields)
-        if "error" in answer:
-            raise self.exception(answer["error"])
-        found = Decoder(blobs).value(answer["grads"])
-        if not isinstance(found, list) or len(found) != count:
-            raise Stopped("your code returned gradients that cannot be read")
+        with reading():
+            error = self.exception(answer["error"]) if "error" in answer else None
+            found = None if error else Decoder(blobs).value(answer["grads"])
+            if error is None and (not isinstance(found, list) or len(found) != count):
+                raise Malformed("its gradients are of another number")
+        if error is not None:
+            raise error
         return found
 
     def exception(self, told: dict) -> BaseException:
         """Return the exception to raise here for one that was raised in S."""
         if told.get("late"):
-            return Stopped(f"your code was stopped: {told['text']}")
-        text = str(told["text"])
+            return Stopped(f"your code was stopped: {str(told['text'])[:MESSAGE]}")
+        text = str(told["text"])[:MESSAGE]
         self.said.append(text)
         base = getattr(builtins, str(told["builtin"]), Exception)
         if not (isinstance(base, type) and issubclass(base, Exception)):

@@ -34,8 +34,13 @@ class Channel:
     def __init__(self, end: socket.socket):
         self.end = end
 
-    def send(self, message: dict, blobs: Sequence = ()) -> None:
-        """Send a message with its blobs (anything that has a buffer)."""
+    def send(
+        self, message: dict, blobs: Sequence = (), deadline: float | None = None
+    ) -> None:
+        """Send a message with its blobs (anything that has a buffer).
+
+        `deadline` is as in `receive`: the other end may have stopped reading.
+        """
         views = [memoryview(blob).cast("B") for blob in blobs]
         text = json.dumps(message, separators=(",", ":")).encode()
         total = sum(len(view) for view in views)
@@ -43,11 +48,13 @@ class Channel:
             size = len(text) + total
             raise Malformed(f"a message of {size:,} bytes is larger than may be sent")
         sizes = struct.pack(f"<{len(views)}Q", *(len(view) for view in views))
+        head = HEADER.pack(len(text), len(views), total) + sizes + text
         try:
-            self.end.settimeout(None)
-            self.end.sendall(HEADER.pack(len(text), len(views), total) + sizes + text)
-            for view in views:
-                self.end.sendall(view)
+            for part in (head, *views):
+                self.end.settimeout(_left(deadline))
+                self.end.sendall(part)
+        except TimeoutError:
+            raise Late from None
         except OSError as error:
             raise Gone(str(error)) from error
 
@@ -82,10 +89,7 @@ class Channel:
         data = bytearray(size)
         view = memoryview(data)
         while view:
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                raise Late
-            self.end.settimeout(left)
+            self.end.settimeout(_left(deadline))
             try:
                 got = self.end.recv_into(view)
             except TimeoutError:
@@ -96,3 +100,11 @@ class Channel:
                 raise Gone("closed")
             view = view[got:]
         return data
+
+
+def _left(deadline: float | None) -> float | None:
+    """Return the seconds until a deadline; Late when there are none."""
+    left = None if deadline is None else deadline - time.monotonic()
+    if left is not None and left <= 0:
+        raise Late
+    return left

@@ -267,7 +267,8 @@ class Zygote:
             result["notebook"] = bytes(blobs[0])
             self.finish(job, result)
         except (Gone, Late, Malformed, KeyError, OSError, CourseError) as error:
-            self.finish(job, reason=f"the grader's own process ended ({error})")
+            reason = f"the process that tests the answers ended ({error})"
+            self.finish(job, reason=f"{reason}: look at what they return")
 
     def connect(self, job: Job) -> None:
         """Give a T a fresh S, and end the S it had."""
@@ -329,7 +330,7 @@ def judge_main(
         warm=zygote.warmed,
     )
     notebook = judge.run(submission.notebooks[lesson])
-    text = nbformat.writes(notebook).encode()
+    text = nbformat.writes(notebook).encode("utf-8", "replace")  # lone surrogates
     facts = {"seconds": judge.seconds, "notes": judge.notes, "used": judge.used}
     facts["modules"] = judge.modules() if fair is None else []
     channel.send({"op": "done", **facts}, [text])
