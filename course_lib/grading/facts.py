@@ -78,9 +78,9 @@ def _cells(gradebook, assignment: str) -> dict[str, tuple[str, float]]:
 def facts(assignment: str, course: Path) -> dict:
     """Return what the report says, as lists of objects, one a line of a table.
 
-    "students", "exercises", "refused", "tampered", "mended", "cells": "exercises" has
-    each one's share of its points over the class, as a fraction. "cost" is one
-    object; times are in seconds and memory is in bytes. CourseError if nothing was
+    "students", "exercises", "refused", "tampered", "rule", "mended", "cells":
+    "exercises" has each one's share of its points over the class, as a fraction.
+    "cost" is one object; times are in seconds and memory is in bytes. CourseError if nothing was
     graded or refused.
     """
     rows, results = points(assignment, course), last_run(assignment, course)
@@ -95,8 +95,7 @@ def facts(assignment: str, course: Path) -> dict:
         "students": _students(rows, results),
         "exercises": _exercises(rows),
         "refused": [{"student": r.student, "reason": r.reason} for r in refused],
-        "tampered": _noted(results, mended=False),
-        "mended": _noted(results, mended=True),
+        **{kind: _noted(results, kind) for kind in ("tampered", "rule", "mended")},
         "cells": _times(results),
         "cost": _cost(results),
     }
@@ -133,15 +132,13 @@ def _exercises(rows: list[Points]) -> list[dict]:
     return list(found.values())
 
 
-def _noted(results: list[Result], mended: bool) -> list[dict]:
-    """Return who has notes, on what was mended or on what was tampered with."""
+def _noted(results: list[Result], kind: str) -> list[dict]:
+    """Return who has notes of a kind, the first word of each, and what they say."""
     found = []
     for result in results:
-        notes = [n for n in result.notes if n.startswith("mended: ") == mended]
-        if notes:
-            what = [
-                n.removeprefix("mended: ").removeprefix("tampered: ") for n in notes
-            ]
+        parts = [note.partition(": ") for note in result.notes]
+        what = [text for first, _, text in parts if first == kind]
+        if what:
             found.append({"student": result.student, "what": what})
     return found
 

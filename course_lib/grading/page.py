@@ -22,11 +22,18 @@ def sentences(found: dict) -> list[str]:
     return [
         *_hardest(found["exercises"]),
         *_cost(found["cost"]),
-        *(f"{r['student']} was refused: {r['reason']}." for r in found["refused"]),
+        *(
+            f"{row['student']} was refused: {row['reason'].rstrip('.')}."
+            for row in found["refused"]
+        ),
         *(
             f"{row['student']} changed what was locked; it was put back before "
             f"grading: {'; '.join(row['what'])}."
             for row in found["tampered"]
+        ),
+        *(
+            f"{row['student']} broke the rule of an exercise: {'; '.join(row['what'])}."
+            for row in found["rule"]
         ),
         *(f"{r['student']}: mended {'; '.join(r['what'])}." for r in found["mended"]),
     ]
