@@ -743,7 +743,7 @@ assert min(shares[:2]) > shares[2], f"share that is right at {ratios}: {shares}"
 # view move it far, plain patches hardly, and there everything is near; so no one distance separates
 # right from wrong. The second nearest, which is certainly wrong where the first is right, tells how
 # near wrong ones come *for this very descriptor*. In the curve above the share that is right rises
-# from about 78 % at a ratio of 1.0 to 98 % at 0.8, and 9 of 241 right ones are lost. Among equal
+# from about 77 % at a ratio of 1.0 to 98 % at 0.8, and 3 of 235 right ones are lost. Among equal
 # windows the second nearest is as near as the first: right matches have a ratio near 1 and are
 # thrown away, all of them, however small the distance.
 #
