@@ -354,4 +354,10 @@ CASES = [
     Case("kept_argument", "kept = []\ndef g7(x):\n    kept.append(x)\n    return sum(kept)",
          "assert g7(1) == 1 and g7(2) == 3"),
     Case("ends_with_points", "def g8(): return 1", "0.5 * g8()"),
+    Case("module_kept_by_the_answer",
+         "g9_net = nn.Linear(2, 3)\ndef g9(): return g9_net",
+         "assert g9().weight.shape == (3, 2)\nassert g9().bias.shape == (3,)"),
+    Case("tensor_kept_by_the_answer",
+         "h1_w = torch.ones(2, requires_grad=True)\ndef h1(): return h1_w",
+         "assert h1().sum() == 2\nassert h1().requires_grad"),
 ]  # fmt: skip

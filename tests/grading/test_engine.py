@@ -95,6 +95,11 @@ def test_a_test_comes_out_as_in_one_kernel(name, one_kernel, two_processes):
     assert error_of(notebook, name) == one_kernel[name], "after the first, which learns"
 
 
+def test_what_the_answer_keeps_is_had_again(two_processes):
+    engine, _ = two_processes
+    assert not {name for name in engine.alone if name.endswith("kept_by_the_answer")}
+
+
 def test_names_are_all_different():
     names = [case.name for case in CASES]
     assert len(set(names)) == len(names)

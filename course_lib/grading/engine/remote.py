@@ -123,6 +123,7 @@ class Link:
 
     def names(self, names: list[str]) -> dict:
         """Return the student's values of these names, those that there are."""
+        self.drop()
         answer, blobs = self.request("names", names=sorted(names))
         found = {}
         with reading():
@@ -140,6 +141,8 @@ class Link:
         """Apply an operation in S; return or raise what came of it."""
         __tracebackhide__ = True
         self.send_names()
+        self.drop()
+        _held = [copy() for copy in self.copies.values()]  # the answer may name any
         to = ToStudent(self)
         message = {"f": operation, "args": to.node(args), "kwargs": to.node(kwargs)}
         message["rules"] = self._rules(operation, args)
