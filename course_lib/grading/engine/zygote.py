@@ -330,7 +330,7 @@ def judge_main(
         warm=zygote.warmed,
     )
     notebook = judge.run(submission.notebooks[lesson])
-    text = nbformat.writes(notebook).encode("utf-8", "replace")  # lone surrogates
+    text = nbformat.v4.writes(notebook).encode("utf-8", "replace")  # lone surrogates
     facts = {"seconds": judge.seconds, "notes": judge.notes, "used": judge.used}
     facts["modules"] = judge.modules() if fair is None else []
     channel.send({"op": "done", **facts}, [text])
