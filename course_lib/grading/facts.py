@@ -80,8 +80,8 @@ def facts(assignment: str, course: Path) -> dict:
 
     "students", "exercises", "refused", "tampered", "rule", "mended", "cells":
     "exercises" has each one's share of its points over the class, as a fraction.
-    "cost" is one object; times are in seconds and memory is in bytes. CourseError if nothing was
-    graded or refused.
+    "cost" is one object; times are in seconds and memory is in bytes. CourseError if
+    nothing was graded or refused.
     """
     rows, results = points(assignment, course), last_run(assignment, course)
     if not rows and not results:

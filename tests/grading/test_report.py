@@ -126,7 +126,7 @@ class Tags(HTMLParser):
 
 def test_names_are_text_wherever_they_stand(tmp_path):
     found = large(2, NASTY)
-    for kind in ("tampered", "mended"):
+    for kind in ("tampered", "rule", "mended"):
         found[kind] = [{"student": NASTY, "what": [NASTY]}]
     found["refused"] = [{"student": NASTY, "reason": NASTY}]
     found["cells"] = [{"cell": NASTY, "median": 1, "longest": 2, "student": NASTY}]
@@ -164,6 +164,7 @@ def large(number: int, name: str = "student") -> dict:
             {"student": f"late {n}", "reason": "x"} for n in range(number // 9)
         ],
         "tampered": [],
+        "rule": [],
         "mended": [],
         "cells": [],
         "cost": {},
