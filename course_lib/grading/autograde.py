@@ -53,8 +53,10 @@ def grade(
                     quiet_dask(),
                     Cluster(assigned, workers, scheduler, level) as cluster,
                 ):
+                    live.started("(the model solution, to begin with)")
                     for remark in cluster.remarks():
                         live.say(remark)
+                    live.ready()
                     read = run.read(todo, live.finished)
                     for verdict in cluster.grade(read, live.started):
                         run.keep(verdict, live.finished)

@@ -34,7 +34,7 @@ class Live:
         self.console = console or Console(soft_wrap=True)
         self.clock, self.began = clock, clock()
         self.running: dict[str, float] = {}  # student: when it began
-        self.done = self.refused = 0
+        self.done = self.refused = self._before = 0
         self.points = 0.0
         self.most = 0.0
         self._said, self._tenth = self.began, 0
@@ -52,6 +52,11 @@ class Live:
             self._screen.__exit__(*error)
         elif self.done < self.total:
             self.say(self.line())
+
+    def ready(self) -> None:
+        """Measure from now on: the workers are warm, whoever could not be read is out."""
+        self.running.clear()
+        self.began, self._before = self.clock(), self.done
 
     def started(self, student: str) -> None:
         self.running[student] = self.clock()
@@ -76,8 +81,8 @@ class Live:
     @property
     def left(self) -> float | None:
         """Seconds until the end at the rate so far; None before the first result."""
-        passed = self.clock() - self.began
-        return passed / self.done * (self.total - self.done) if self.done else None
+        passed, done = self.clock() - self.began, self.done - self._before
+        return passed / done * (self.total - self.done) if done else None
 
     def facts(self) -> dict[str, str]:
         """Return what is known by now, in the words of the table."""
@@ -89,8 +94,9 @@ class Live:
         }
         if self.graded:
             found["mean points"] = f"{self.points / self.graded:.1f} of {self.most:g}"
-        if self.done and minutes > 0:
-            found["a minute"] = f"{self.done / minutes:.0f}"
+        done = self.done - self._before
+        if done and minutes > 0:
+            found["a minute"] = f"{done / minutes:.0f}"
         if self.left is not None:
             found["time left"] = span(self.left)
         return found

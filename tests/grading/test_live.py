@@ -147,3 +147,17 @@ def test_times_are_short(seconds, text):
 
 def test_text_for_a_terminal_holds_no_codes():
     assert plain("a\x1b[31mb\nc\u202ed é") == "a?[31mb?c?d é"
+
+
+def test_the_time_left_is_measured_from_the_moment_the_workers_are_warm(clock):
+    live = Live("tiny", 5, console=Console(file=io.StringIO()), clock=clock)
+    live.finished(Result("unread", "refused", 0.0, 9.0, "x"))
+    live.started("(the model solution)")
+    clock.now += 1000
+    live.ready()
+    assert live.left is None
+    assert live.running == {}
+    clock.now += 6
+    live.finished(Result("ada", "graded", 4.0, 9.0))
+    assert live.left == 18
+    assert live.facts()["a minute"] == "10"
