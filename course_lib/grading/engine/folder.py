@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import stat
 from pathlib import Path, PurePosixPath
@@ -38,7 +40,10 @@ class Folder:
     def apply(self, changed: dict[str, bytes], gone: list[str]) -> None:
         """Make here what changed there. Names that leave the folder raise Malformed."""
         for name in (*changed, *gone):
-            _check(name)
+            if not _fits(name):
+                raise Malformed(f"a file called {str(name)[:80]!r}")
+        if len(changed) > FILES:
+            raise Malformed(f"{len(changed):,} files, more than {FILES:,}")
         for name, data in changed.items():
             if name not in self.ignored:
                 path = self.root / name
@@ -54,23 +59,19 @@ class Folder:
     def _look(self) -> dict[str, tuple]:
         found: dict[str, tuple] = {}
         todo = [("", 0)]
-        while todo and len(found) < FILES:
+        while todo:
             inside, depth = todo.pop()
-            try:
-                entries = list(os.scandir(self.root / inside))
-            except OSError:
-                continue
-            for entry in entries:
-                name = f"{inside}/{entry.name}" if inside else entry.name
-                try:
+            with contextlib.suppress(OSError), os.scandir(self.root / inside) as all_:
+                for entry in itertools.islice(all_, FILES):
+                    name = f"{inside}/{entry.name}" if inside else entry.name
                     facts = entry.stat(follow_symlinks=False)
-                except OSError:
-                    continue
-                if stat.S_ISDIR(facts.st_mode) and depth < DEPTH:
-                    if entry.name != "__pycache__":
-                        todo.append((name, depth + 1))
-                elif stat.S_ISREG(facts.st_mode) and _printable(name):
-                    found[name] = facts.st_mtime_ns, facts.st_size, facts.st_ino
+                    if stat.S_ISDIR(facts.st_mode) and depth < DEPTH:
+                        if entry.name != "__pycache__" and len(todo) < FILES:
+                            todo.append((name, depth + 1))
+                    elif stat.S_ISREG(facts.st_mode) and _fits(name):
+                        found[name] = facts.st_mtime_ns, facts.st_size, facts.st_ino
+                    if len(found) == FILES:
+                        return found
         return found
 
     def _read(self, name: str) -> bytes | None:
@@ -84,16 +85,14 @@ class Folder:
             return data.read(BYTES)
 
 
-def _printable(name: str) -> bool:
+def _fits(name) -> bool:
+    """Is it a name, on any system, of something inside the folder?"""
+    parts = PurePosixPath(name).parts if isinstance(name, str) else ()
+    odd = not parts or len(parts) > DEPTH + 1 or {"..", "/", "."} & set(parts)
+    if odd or "\0" in name or "\\" in name:
+        return False
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
         return False
-    return "\0" not in name
-
-
-def _check(name) -> None:
-    parts = PurePosixPath(name).parts if isinstance(name, str) else ("..",)
-    odd = not parts or len(parts) > DEPTH + 1 or {"..", "/", "."} & set(parts)
-    if odd or "\0" in name or "\\" in name or not _printable(name):
-        raise Malformed(f"a file called {str(name)[:80]!r}")
+    return True
