@@ -6,7 +6,6 @@ a test runs here, with the student's names bound to what S has for them.
 
 from __future__ import annotations
 
-import ast
 import faulthandler
 import socket
 import time
@@ -19,15 +18,15 @@ from nbformat import NotebookNode
 from ... import forbidden
 from ..cells import grade_id
 from .folder import Folder
+from .link import GRACE, MESSAGE, Link
+from .oracles import oracles
 from .plan import Plan, Step
-from .remote import GRACE, MESSAGE, Link, Stopped, reading
+from .raised import Stopped, reading
 from .shell import Outputs, Shell, TimeIsUp, captured, time_limit
 from .student import installed
 from .wire import Channel, Gone
 
 RESTARTS = 12  # times that a student's process may end before it gets no new one
-
-
 START = 120  # seconds within which there is a new one
 ROOM = 50_000_000  # characters that all cells of a student's may show
 
@@ -283,58 +282,6 @@ def watchdog(seconds: float) -> None:
     an answer may be such that it takes a year.
     """
     faulthandler.dump_traceback_later(seconds, exit=True, file=2)
-
-
-def oracles(step: Step, names: set[str], space: dict) -> dict[str, list[str]]:
-    """Return the functions of torch.nn.functional that an answer is compared with.
-
-    `same(lrn(x), F.local_response_norm(x, 5))` asks for a function that computes what
-    PyTorch's does; to call PyTorch's is to hand in the question.
-    """
-    found: dict[str, list[str]] = {}
-    try:
-        tree = ast.parse(step.source)
-    except SyntaxError:
-        return found
-    for node in ast.walk(tree):
-        parts = _compared(node)
-        answers = {name for part in parts for name in _called(part) & names}
-        for part in parts:
-            if isinstance(part, ast.Call) and answers:
-                oracle = _functional(part.func, space)
-                for name in answers if oracle else ():
-                    found.setdefault(name, []).append(oracle)
-    return found
-
-
-def _compared(node: ast.AST) -> list[ast.expr]:
-    if isinstance(node, ast.Compare):
-        return [node.left, *node.comparators]
-    if not isinstance(node, ast.Call):
-        return []
-    owner = [node.func.value] if isinstance(node.func, ast.Attribute) else []
-    return [*owner, *node.args]  # answer.equal(oracle) compares, too
-
-
-def _called(node: ast.AST) -> set[str]:
-    calls = (n for n in ast.walk(node) if isinstance(n, ast.Call))
-    return {call.func.id for call in calls if isinstance(call.func, ast.Name)}
-
-
-def _functional(node: ast.expr, space: dict) -> str | None:
-    """Return the dotted name of a function of torch.nn.functional, else None."""
-    words = []
-    while isinstance(node, ast.Attribute):
-        words.append(node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name) or node.id not in space:
-        return None
-    value = space[node.id]
-    for word in reversed(words):
-        value = getattr(value, word, None)
-    name = getattr(value, "__name__", "")
-    inside = getattr(torch.nn.functional, str(name), None) is value
-    return f"torch.nn.functional.{name}" if inside and callable(value) else None
 
 
 def checked(outputs) -> Outputs:
