@@ -12,8 +12,10 @@ import contextlib
 import importlib
 import sys
 import threading
+import types
 from collections.abc import Iterable
 
+import torch
 from torch.overrides import TorchFunctionMode
 
 from course_lib.matching import CheckFailed
@@ -28,7 +30,10 @@ class Broken(BaseException):
 
 
 def find(name: str):
-    """Return the function or class of a dotted name, e.g. torch.nn.functional.elu."""
+    """Return the function or class of a dotted name, e.g. torch.nn.functional.elu.
+
+    Raises LookupError if there is none, or if its calls go unnoticed.
+    """
     parts = name.split(".")
     for split in range(len(parts) - 1, 0, -1):
         try:
@@ -38,8 +43,23 @@ def find(name: str):
         for part in parts[split:]:
             found = getattr(found, part, None)
         if found is not None:
-            return found
-    raise LookupError(f"no function is called {name}")
+            break
+    else:
+        raise LookupError(f"no function is called {name}")
+    if not _noticed(found):
+        raise LookupError(
+            f"nothing tells when {name} is called: forbid what is written in Python, a "
+            "builtin function or PyTorch's"
+        )
+    return found
+
+
+def _noticed(found) -> bool:
+    """Does the watch see it called? It does not see NumPy's ufuncs, or classes in C."""
+    kind = getattr(found, "__objclass__", None)  # of a method in C
+    of_tensors = kind is not None and issubclass(torch.Tensor, kind)
+    builtin = isinstance(found, types.BuiltinFunctionType)
+    return builtin or of_tensors or bool(_codes(found))
 
 
 @contextlib.contextmanager
