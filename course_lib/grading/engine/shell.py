@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 from contextlib import contextmanager
 
@@ -125,6 +126,16 @@ class Shell(InteractiveShell):
         error = {"output_type": "error", "ename": etype.__name__}
         self.outputs.add(error | {"evalue": _text(evalue), "traceback": list(stb)})
 
+    def system_piped(self, cmd: str) -> None:
+        """Run `!command` and show what it prints; there is no terminal to give it."""
+        ways = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+        ways |= {"stdout": subprocess.PIPE, "text": True, "errors": "replace"}
+        done = subprocess.run(self.var_expand(cmd, depth=1), shell=True, **ways)
+        print(done.stdout, end="")
+        self.user_ns["_exit_code"] = done.returncode
+
+    system = system_piped
+
     def enable_gui(self, gui=None):
         pass
 
@@ -140,6 +151,7 @@ def make() -> Shell:
     config.InteractiveShell.separate_in = ""
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     shell = Shell.instance(config=config)
+    shell.db = {}  # in memory: there may be no home to keep it in
     shell.user_ns["exit"] = shell.user_ns["quit"] = _no_exit
     return shell
 
