@@ -20,7 +20,7 @@ test: $(STAMP) ## all that CI runs: lint, tests, notebooks, assignments
 	@OMP_NUM_THREADS=1 pytest --nbval -n 2 --dist loadfile tests notebooks  # a core each
 
 quick: $(STAMP) ## the tests for each edit, under a minute
-	@ruff check . && pytest -q -m "not slow" tests
+	@ruff check . && OMP_NUM_THREADS=1 pytest -q -n 2 --dist loadfile -m "not slow" tests
 
 lab: $(STAMP) ## JupyterLab on the notebooks and assignments
 	@jupyter lab

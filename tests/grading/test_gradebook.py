@@ -271,6 +271,7 @@ def test_no_query_reads_a_whole_table(tiny, bundle, verdict):
                 assert not {scan.split()[1] for scan in scans} & set(tables), statement
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "again"),
     [

@@ -31,6 +31,7 @@ from course_lib.grading import sandbox
 from course_lib.grading.sandbox import kernel, limits, users
 
 MB = 1 << 20
+pytestmark = pytest.mark.slow
 TOKEN = "c0ffee-" + "1234567890"  # in the warm process's environment, for nobody
 
 
