@@ -39,11 +39,11 @@ class Shared:
 
     def change(self, to: Encoder) -> dict | None:
         """Return what is different now, encoded, and take it as the new state."""
-        now, before = _state(self.value), self.state
-        if _same(now, before):
+        before = self.state
+        if _same(_state(self.value, copied=False), before):
             return None
-        self.state = now
-        return _told(self.value, before, now, to)
+        self.state = _state(self.value)
+        return _told(self.value, before, self.state, to)
 
 
 def apply(value, change: dict, of: Decoder) -> None:
@@ -68,10 +68,11 @@ def apply(value, change: dict, of: Decoder) -> None:
         value.update(items)
 
 
-def _state(value):
+def _state(value, copied: bool = True):
+    """Return what there is to compare; `copied`: it may be compared later, too."""
     if isinstance(value, Tensor):
+        kept = Tensor.clone if copied else Tensor.detach
         grad = value.grad if value.is_leaf and value.requires_grad else None
-        kept = None if grad is None else grad.detach().clone()
         facts = (
             value._version,
             value.data_ptr(),
@@ -79,7 +80,11 @@ def _state(value):
             value.requires_grad,
         )
         small = value.numel() <= COMPARED
-        return facts, value.detach().clone() if small else None, kept
+        return (
+            facts,
+            kept(value.detach()) if small else None,
+            None if grad is None else kept(grad.detach()),
+        )
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, value.tobytes()
     if isinstance(value, nn.Module):
