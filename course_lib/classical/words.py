@@ -38,7 +38,10 @@ class BagOfWords(WordEncoder):
         2003; Csurka et al. 2004). "soft": it counts for all words, by weights of sum 1
         that are proportional to exp(-d² / 2σ²) (codeword uncertainty: van Gemert et
         al., ECCV 2008, section 2.2).
-    sigma: σ of "soft"; None: the root mean square distance to the nearest word.
+    sigma: σ of "soft"; None: a quarter of the root mean square distance to the nearest
+        word. In cross-validation on digits, scenes and CIFAR-10 that beat hard
+        assignment in 8 of 9 settings, by 1 % in the mean, and the whole distance in 4;
+        the best depends on the descriptors and is worth a search.
     The rest: see Encoder. Learnt: codebook_ (words, D), sigma_.
     """
 
@@ -76,7 +79,7 @@ class BagOfWords(WordEncoder):
         super()._learn(source, random)
         if self.assignment == "soft":
             given = self.sigma is not None
-            self.sigma_ = float(self.sigma) if given else self._distance(source)
+            self.sigma_ = float(self.sigma) if given else self._distance(source) / 4
 
     def _distance(self, source: Source) -> float:
         """Return the root mean square distance to the nearest word."""

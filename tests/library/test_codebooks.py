@@ -304,7 +304,7 @@ def test_frequencies_are_those_of_a_loop_over_descriptors(assignment):
             ((row - encoder.codebook_) ** 2).sum(axis=1).min()
             for row in np.concatenate(ragged)
         ]
-        assert encoder.sigma_ == pytest.approx(np.sqrt(np.mean(nearest)), rel=1e-5)
+        assert encoder.sigma_ == pytest.approx(np.sqrt(np.mean(nearest)) / 4, rel=1e-5)
     for rows, encoded in zip(ragged, encoder.transform(ragged), strict=True):
         sigma = None if assignment == "hard" else encoder.sigma_
         expected = slow_histogram(rows, encoder.codebook_, sigma)
