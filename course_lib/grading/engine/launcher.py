@@ -22,6 +22,7 @@ from ..bundle import Bundle, Submission, Verdict
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 START = 300  # seconds that a warm process may take to get ready
+END = 5  # seconds that it may take to clean up
 
 
 class Died(RuntimeError):
@@ -90,12 +91,17 @@ class Engine:
 
     def close(self) -> None:
         """End the warm process and every submission it is at."""
-        with contextlib.suppress(OSError, AttributeError):
+        if self.process is None:
+            return
+        with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired):
+            with self.lock:
+                self.writer.send({"op": "end"})
+            self.process.wait(END)
+        self.process.kill()
+        self.process.wait()
+        with contextlib.suppress(OSError):
             self.writer.close()
             self.reader.close()
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
 
     def grade(self, submission: Submission) -> Verdict:
         """Grade one submission; Died when the warm process ends meanwhile."""

@@ -11,6 +11,7 @@ import gc
 import os
 import pickle
 import selectors
+import shutil
 import socket
 import sys
 import tempfile
@@ -110,9 +111,12 @@ class Zygote:
             for key, _ in self.selector.select(timeout=1):
                 if key.fileobj is self.reader:
                     try:
-                        self.take(self.reader.recv())
+                        message = self.reader.recv()
                     except (EOFError, OSError):
                         return
+                    if message["op"] == "end":
+                        return
+                    self.take(message)
                 elif key.data in self.jobs:
                     self.listen(self.jobs[key.data])
             for job in list(self.jobs.values()):
@@ -247,6 +251,8 @@ def main(where: str) -> None:
     writer.send(("ready", zygote.level))
     with suppress(KeyboardInterrupt):
         zygote.serve()
+    shutil.rmtree(zygote.folder, ignore_errors=True)
+    os._exit(0)  # its boxes go with it, and no library has anything to tidy up
 
 
 if __name__ == "__main__":
