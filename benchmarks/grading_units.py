@@ -79,16 +79,13 @@ def boxes(rounds: int) -> None:
     names = [n for n in names if n == "fork" or not sandbox.trouble(n)]
     found: dict[str, list] = {name: [] for name in names}
     for _ in range(rounds):
-        for level in [
-            one for one in found if one == "fork" or not sandbox.trouble(one)
-        ]:
+        for level in names:
             command = [sys.executable, "-c", BOXES, level]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found[level].append([float(word) for word in done.stdout.split()])
     table = table_of("one box, and two are a submission", "", "wall ms", "CPU ms")
     for level, times in found.items():
-        if times:
-            table.add_row(level, *(f"{1e3 * m:.1f}" for m in medians(times)))
+        table.add_row(level, *(f"{1e3 * value:.1f}" for value in medians(times)))
     console.print(table)
 
 
