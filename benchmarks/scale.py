@@ -48,6 +48,7 @@ class Row(NamedTuple):
     workers: float
     warm: float  # the warm processes and all that they have forked
     gradebook: float  # MB on disk
+    command_cpu: float  # s so far
     load: float  # average of the last minute
 
 
@@ -91,6 +92,7 @@ class Family:
             pss(workers),
             pss(warm),
             (course / "gradebook.db").stat().st_size / MB,
+            sum(self.command.cpu_times()[:2]),
             os.getloadavg()[0],
         )
 
@@ -214,6 +216,8 @@ def show(rows: list[Row], console: Console) -> None:
     rate = last.seconds / last.graded
     total = f"{last.graded:,} in {last.seconds:.0f} s: {1e3 * rate:.0f} ms each"
     console.print(f"{total}, gradebook {last.gradebook:.1f} MB", highlight=False)
+    used = (last.command_cpu - rows[0].command_cpu) / last.graded
+    console.print(f"of that the command {1e3 * used:.0f} ms of CPU", highlight=False)
     line = np.polyfit([r.seconds for r in rows], [r.graded for r in rows], 1)
     off = max(abs(np.polyval(line, r.seconds) - r.graded) for r in rows)
     console.print(f"off a straight line by {off / last.graded:.1%} at most")
