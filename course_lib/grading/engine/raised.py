@@ -44,6 +44,10 @@ def own_exception(link: Link, handle: int, node: dict) -> type:
 
 
 def exception_class(base: type, name: str) -> type:
+    """Return a class of this name; of a group of exceptions, one without members."""
+    if issubclass(base, getattr(builtins, "BaseExceptionGroup", ())):
+        base = Exception
+
     def shown(self):
         return str(self.args[0]) if self.args else ""
 

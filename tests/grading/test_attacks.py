@@ -1,0 +1,275 @@
+"""A class of attackers and honest students, graded in one run: who gets what.
+
+What is asked of the run: deserved points, nothing of the course changed, no process and
+no file left, no word to the outside, no hidden test on a student's page.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+
+from course_lib.grading import feedback, grade, sandbox
+from course_lib.grading.cells import grade_id
+from course_lib.grading.course import directory, find_tools
+from course_lib.grading.engine.wire import Channel, Late
+from course_lib.grading.results import Result
+
+from .attacks import (
+    Case,
+    cells,
+    course,
+    ends,
+    files,
+    honest,
+    objects,
+    oracles,
+    patches,
+    protocol,
+    rules,
+    surroundings,
+)
+
+KINDS = (
+    *(surroundings, protocol, objects, files, ends, rules, oracles, patches, cells),
+    honest,
+)
+CASES = [case for kind in KINDS for case in kind.CASES]
+BY_NAME = {case.name: case for case in CASES}
+WRITTEN = "autograded", "gradebook.db", "reports", "feedback"  # by the grader
+PAGES = [  # whose feedback is made and searched; more would take minutes
+    *(case.name for case in oracles.CASES),
+    *("words", "flood", "metadata", "changes", "fields", "rule_1", "z_memory"),
+]
+TRACES = [  # what attacks leave where they get through
+    *("/tmp/unpickled", "/tmp/shadowed", "/tmp/pwned"),
+    *("/tmp/left-*", "/var/tmp/left-*", "/dev/shm/left-*"),
+]
+
+needs_walls = pytest.mark.skipif(
+    sandbox.best() not in ("namespaces", "landlock"),
+    reason="no sandbox works on this machine",
+)
+
+
+@dataclass
+class Run:
+    """What became of the class."""
+
+    course: Path
+    results: dict[str, Result]
+    points: dict[str, dict[str, float | None]]  # by student, by grade id
+    before: dict[str, str]  # sha256 of each file that no grader should change
+    callers: list = field(default_factory=list)  # who came to the listener
+    processes: set = field(default_factory=set)  # all that were started
+    temporary: Path | None = None  # the grader's folder for temporary files
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Grade all cases in one run, and watch what happens around it."""
+    find_tools()
+    place = tmp_path_factory.mktemp("attacks") / "course"
+    course.build(place)
+    model = course.solutions(place)
+    temporary = tmp_path_factory.mktemp("temporary")
+    with listener() as (port, callers), children() as processes, at(temporary):
+        for case in CASES:
+            course.hand_in(case, place, model, port)
+        before = tree(place)
+        results = grade(course.NAME, place, workers=2)
+    found = {result.student: result for result in results}
+    return Run(place, found, points(place), before, callers, processes, temporary)
+
+
+@contextlib.contextmanager
+def listener():
+    """Listen on this machine; yield the port and the list of those who call."""
+    callers: list = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    callers.append(server.accept()[1])
+
+        threading.Thread(target=listen, daemon=True).start()
+        yield server.getsockname()[1], callers
+
+
+@contextlib.contextmanager
+def children():
+    """Yield the set in which all processes gather that descend from this one."""
+    seen: set = set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.2):
+            with contextlib.suppress(psutil.Error):
+                seen.update(psutil.Process().children(recursive=True))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def at(temporary: Path):
+    """Let temporary files lie in this folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(temporary))
+        patch.setattr(tempfile, "tempdir", None)
+        yield
+
+
+def tree(place: Path) -> dict[str, str]:
+    """Return the sha256, or the target, of each file that the grader does not write."""
+    found = {}
+    for path in sorted(place.rglob("*")):
+        name = path.relative_to(place).as_posix()
+        if name.startswith(WRITTEN) or path.is_fifo():
+            continue
+        if path.is_symlink():
+            found[name] = os.readlink(path)
+        elif path.is_file():
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def points(place: Path) -> dict[str, dict[str, float | None]]:
+    """Return what the gradebook says of everybody's cells."""
+    from nbgrader.api import Gradebook
+
+    folder = directory(place)
+    found = {}
+    with Gradebook(folder.db_url, folder.course_id) as book:
+        for submission in book.assignment_submissions(course.NAME):
+            grades = [g for notebook in submission.notebooks for g in notebook.grades]
+            found[submission.student.id] = {g.name: g.auto_score for g in grades}
+    return found
+
+
+@needs_walls
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_everybody_gets_what_they_deserve(run, case: Case):
+    result = run.results[case.name]
+    if case.refused:
+        assert result.status == "refused", result
+        assert case.refused in result.reason
+        return
+    assert result.status == "graded", result.reason
+    given = run.points[case.name]
+    wrong = {name: (given[name], most) for name, most in case.points.items()}
+    wrong = {name: both for name, both in wrong.items() if both[0] != both[1]}
+    assert not wrong, f"{case.what}: (given, deserved) {wrong}"
+    for words in case.said:
+        assert any(words in note for note in result.notes), (words, result.notes)
+    if case.shows:
+        assert case.shows in shown(run, case.name)
+
+
+def shown(run: Run, student: str) -> str:
+    """Return what a student's own cells have printed; nothing found means 0 found."""
+    path = run.course / "autograded" / student / course.NAME / f"{course.NAME}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    texts = [
+        output.get("text", "")
+        for cell in notebook.cells
+        if cell.cell_type == "code" and grade_id(cell) is None
+        for output in cell.outputs
+    ]
+    assert not re.search(r"\b[1-9]\d* found", "".join(texts)), texts
+    return "".join(texts)
+
+
+@needs_walls
+@pytest.mark.slow
+def test_the_course_is_as_it_was(run):
+    assert tree(run.course) == run.before
+
+
+@needs_walls
+@pytest.mark.slow
+def test_nothing_runs_and_nothing_lies_about(run):
+    deadline = time.monotonic() + 10
+    alive = {one for one in run.processes if one.is_running()}
+    while alive and time.monotonic() < deadline:
+        time.sleep(0.2)
+        alive = {one for one in alive if one.is_running()}
+    assert not alive
+    assert run.processes, "the watch saw nobody"
+    left = [path for pattern in TRACES for path in Path("/").glob(pattern[1:])]
+    assert not left
+    left = {path.name for path in run.temporary.iterdir()}
+    assert left <= {"dask-scratch-space"}  # two empty files of Dask's, which it keeps
+
+
+@needs_walls
+@pytest.mark.slow
+def test_nobody_called(run):
+    assert run.callers == []
+
+
+@needs_walls
+@pytest.mark.slow
+def test_a_second_run_grades_nobody(run):
+    names = [name for name, result in run.results.items() if result.status == "graded"]
+    start = time.monotonic()
+    again = grade(course.NAME, run.course, names)
+    assert {result.status for result in again} == {"already graded"}
+    assert [result.score for result in again] == [run.results[n].score for n in names]
+    assert time.monotonic() - start < 30
+
+
+@pytest.fixture(scope="module")
+def pages(run, tmp_path_factory) -> dict[str, str]:
+    """The text on the feedback pages of some students, without its markup."""
+    place = tmp_path_factory.mktemp("pages") / "course"
+    others = shutil.ignore_patterns("submitted", "autograded")
+    shutil.copytree(run.course, place, symlinks=True, ignore=others)
+    for name in PAGES:
+        there = Path("autograded") / name
+        shutil.copytree(run.course / there, place / there)
+    made = feedback(course.NAME, place)
+    texts = {page.parts[-3]: page.read_text("utf-8") for page in made}
+    assert set(texts) == set(PAGES)
+    return {name: re.sub(r"<[^>]*>", "", text) for name, text in texts.items()}
+
+
+@needs_walls
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAGES)
+def test_no_hidden_test_is_on_a_students_page(pages, name):
+    assert course.MARKER not in pages[name]
+    assert "reduction_reference" not in pages[name]
+    if name != "tells_later":
+        digits = str(course.INPUT)[2:]
+        assert digits not in pages[name]
+
+
+def test_every_case_has_a_name_of_its_own():
+    assert len(BY_NAME) == len(CASES) >= 40
+
+
+def test_a_sender_does_not_wait_for_who_never_reads():
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises(Late):
+        Channel(ours).send({}, [bytes(16 << 20)], time.monotonic() + 0.2)
