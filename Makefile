@@ -34,7 +34,7 @@ release: $(STAMP) ## make assignments/ from solutions/
 bench: $(STAMP) ## ours against the peers, side by side
 	@pip install --quiet --editable '.[test,bench]' --constraint constraints.txt
 	@pip install --quiet vlsift 2> /dev/null || echo "VLFeat does not build here: no row for it"
-	@for peers in flops train sift codebooks; do python benchmarks/$$peers.py || exit; done
+	@for peers in flops train sift codebooks grading; do python benchmarks/$$peers.py || exit; done
 
 env: $(STAMP) ## make the environment
 
