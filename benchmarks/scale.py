@@ -30,7 +30,6 @@ import classes
 import psutil
 from rich.console import Console
 
-import course_lib
 from course_lib.grading.results import last_run
 
 EVERY = 5.0  # s between two looks
@@ -156,7 +155,7 @@ def watch(
             command.wait(EVERY)
     assert killed, "no worker was killed: more submissions are needed"
     end = {"seconds": time.perf_counter() - began, "graded": graded(course)}
-    return [*rows, rows[-1]._replace(**end)]
+    return [*rows[:-1], rows[-2]._replace(**end)]  # at the last look all was over
 
 
 def kill(family: Family, console: Console, done: int) -> None:
@@ -185,17 +184,19 @@ def draw(rows: list[Row], path: Path) -> None:
     """Draw graded submissions and memory over time."""
     from matplotlib import pyplot as plt  # not at the top: workers import this module
 
-    plt.style.use(Path(course_lib.__file__).with_name("course.mplstyle"))
+    from course_lib.plot import name_ends
+
     plt.rcParams["svg.hashsalt"] = path.stem
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
-    minutes = [row.seconds / 60 for row in rows]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
+    minutes, ends = [row.seconds / 60 for row in rows], []
     left.plot(minutes, [row.graded for row in rows])
-    left.set(xlabel="minutes", ylabel="submissions graded", title="time is linear")
+    left.set(xlabel="minutes", ylabel="submissions graded")
     for name, label in NAMES.items():
         values = [getattr(row, name) for row in rows]
-        right.plot(minutes, values, label=label)
-    right.set(xlabel="minutes", ylabel="memory (PSS), MB", title="memory is flat")
-    right.legend()
+        (line,) = right.plot(minutes, values)
+        ends.append((minutes[-1], values[-1], label, line.get_color()))
+    right.set(xlabel="minutes", ylabel="memory (PSS), MB")
+    name_ends(right, ends)
     figure.savefig(path, metadata={"Date": None})
 
 
