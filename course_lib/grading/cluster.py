@@ -77,7 +77,7 @@ class Cluster:
         from distributed import Client
 
         try:
-            return Client(address, timeout=20, set_as_default=False)
+            return Client(address, timeout=10, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise CourseError(
                 f"no Dask scheduler answers at {self.scheduler}: start one with "
