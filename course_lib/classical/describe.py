@@ -39,18 +39,16 @@ def patches(
     """
     _, levels, height, width = gaussians.shape
     tall = gaussians.view(1, 1, -1, width)  # levels and images below each other
-    to_unit = 2 / torch.tensor([width - 1, tall.shape[2] - 1]).to(points.x)
     top = (points.image * levels + points.level).to(points.x) * height
     radius = reach * points.sigma
     cos, sin = radius * orientation.cos(), radius * orientation.sin()
-    affine = torch.stack([cos, -sin, points.x, sin, cos, points.y + top], dim=1)
-    affine = affine.view(-1, 2, 3) * to_unit[:, None]
-    affine[:, :, 2] -= 1
-    grid = (affine.flatten(0, 1) @ plane(side).to(affine)).view(-1, 2, side, side)
-    zero = torch.zeros_like(top)
-    low = torch.stack([zero, top], dim=1) * to_unit - 1
-    high = torch.stack([zero + width - 1, top + height - 1], dim=1) * to_unit - 1
-    grid.clamp_(low[:, :, None, None], high[:, :, None, None])
+    affine = torch.stack([cos, -sin, points.x, sin, cos, points.y], dim=1)
+    grid = affine.view(-1, 3) @ plane(side).to(affine)
+    grid = grid.view(-1, 2, side, side)
+    x, y = grid.unbind(1)  # pixels of a level; grid_sample takes them from -1 to 1
+    x.clamp_(0, width - 1).mul_(2 / (width - 1)).sub_(1)
+    unit = 2 / (tall.shape[2] - 1)
+    y.clamp_(0, height - 1).mul_(unit).add_((top * unit - 1)[:, None, None])
     every = tall.expand(len(top), -1, -1, -1)
     return F.grid_sample(every, grid.permute(0, 2, 3, 1), align_corners=True)[:, 0]
 

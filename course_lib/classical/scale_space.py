@@ -30,20 +30,31 @@ class Octave(NamedTuple):
 
     gaussians: Tensor  # (N, intervals + 3, H, W)
     spacing: float  # between its pixels, in pixels of the image
+    first: int = 0  # which of the batch is its first image
 
 
 def octaves(images: Tensor, intervals: int = INTERVALS) -> Iterator[Octave]:
     """Yield the octaves of images (N, H, W), finest first: their size is doubled.
 
     Every octave has half the pixels a side of the one before; none has fewer than
-    SMALLEST, so that an image of six pixels a side has none.
+    SMALLEST, so that an image of six pixels a side has none. On a CPU, whose cache it
+    fills, the finest of each image comes by itself; the others have all N.
     """
     sigmas = [SIGMA * 2 ** (level / intervals) for level in range(intervals + 3)]
-    gaussians, spacing = blur(images, more(sigmas, 2 * CAMERA), double=True), 0.5
-    while min(gaussians.shape[-2:]) >= SMALLEST:
+    bases = []
+    for first, part in enumerate(images.split(len(images) if images.is_cuda else 1)):
+        gaussians = blur(part, more(sigmas, 2 * CAMERA), double=True)
+        if min(gaussians.shape[-2:]) < SMALLEST:
+            return
+        yield Octave(gaussians, 0.5, first)
+        bases.append(gaussians[:, intervals, ::2, ::2].clone())  # twice the blur
+        del gaussians  # before the next are made
+    base, spacing = torch.cat(bases), 1.0
+    while min(base.shape[-2:]) >= SMALLEST:
+        gaussians = blur(base, more(sigmas, SIGMA))
         yield Octave(gaussians, spacing)
-        base = gaussians[:, intervals, ::2, ::2]  # twice the blur of the first
-        gaussians, spacing = blur(base, more(sigmas, SIGMA)), 2 * spacing
+        base, spacing = gaussians[:, intervals, ::2, ::2].clone(), 2 * spacing
+        del gaussians
 
 
 def more(sigmas: list[float], sigma: float) -> tuple[float, ...]:

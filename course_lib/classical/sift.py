@@ -20,8 +20,8 @@ class Sift(ImageTransformer):
     contrast: least contrast of a keypoint, times the intervals of an octave, for images
         in [0, 1].  edge: largest ratio of its principal curvatures; section 4.1.
     max_keypoints: keep so many of the strongest, or None for all.
-    batch_size: images of one size that are worked on at once: by default one on a CPU,
-        where each thread takes its own, and 32 on a GPU.
+    batch_size: images of one size that are worked on at once: by default 32 on a GPU,
+        and one or two on a CPU, where each thread takes its own.
     device: default is CUDA where there is one, else the CPU.
 
     Keypoints are (n, 4): x and y in pixels, (0, 0) the centre of the first pixel, x to
@@ -45,8 +45,7 @@ class Sift(ImageTransformer):
         Raises ImageError that names an image which is none of these.
         """
         images, device = checked(images), target(self.device)
-        size = self.batch_size or (1 if device.type == "cpu" else 32)
-        batches = batched(images, size)
+        batches = batched(images, self.batch_size or usual(len(images), device))
 
         def work(numbers: list[int]) -> list[Features]:
             planes = torch.stack([images[number] for number in numbers])
@@ -62,7 +61,7 @@ class Sift(ImageTransformer):
     @torch.no_grad()
     def extract(self, images: Tensor) -> list[Features]:
         """Return the features of a batch (N, H, W), grey, float in [0, 1]."""
-        found = [self.features(octave) for octave in octaves(images)]
+        found = list(map(self.features, octaves(images)))
         if not found:
             return [Features.none() for _ in images]
         parts = [torch.cat(part) for part in zip(*found, strict=True)]
@@ -76,10 +75,19 @@ class Sift(ImageTransformer):
         place = torch.stack([points.x, points.y, points.sigma], 1) * octave.spacing
         keypoints = torch.cat([place, angle[:, None]], dim=1)
         described = descriptors(octave.gaussians, points, angle)
-        return points.image, points.response.abs(), keypoints, described
+        return octave.first + points.image, points.response.abs(), keypoints, described
 
     def strongest(self, number, image, response, keypoints, described) -> Features:
         own = (image == number).nonzero().flatten()
         order = response[own].argsort(descending=True, stable=True)
         own = own[order[: self.max_keypoints]]
         return Features(keypoints[own].cpu().numpy(), described[own].cpu().numpy())
+
+
+def usual(images: int, device: torch.device) -> int:
+    """Return how many of so many images are best worked on at once.
+
+    On a CPU two share what a step costs beside its pixels, and more need more memory
+    than malloc keeps for the next.
+    """
+    return min(2, -(-images // torch.get_num_threads())) if device.type == "cpu" else 32
