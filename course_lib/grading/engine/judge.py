@@ -108,6 +108,8 @@ class Judge:
                 if "error" in answer:
                     text = str(answer["error"]["text"])[:MESSAGE]
                     outputs.append(_error("Stopped", text))
+                elif answer.get("failed") and not _failed(outputs):
+                    outputs.append(_error("Stopped", "it failed, and shows nothing"))
         except Stopped as stop:
             self.restart()
             return [_error("Stopped", str(stop))]
@@ -213,7 +215,7 @@ class Judge:
         for output in outputs:
             if output["output_type"] == "stream":
                 output["name"] = "stdout"
-        failed = any(output["output_type"] == "error" for output in outputs)
+        failed = _failed(outputs)
         if self.failure is not None and not failed:
             outputs.append(_error("Stopped", str(self.failure)))
         if step.kind == "test" and self.link.broken and not failed:
@@ -304,6 +306,10 @@ def checked(outputs) -> Outputs:
             words = str(output.get("ename")), str(output.get("evalue"))
             good.add(_error(*words) | {"traceback": lines})
     return good
+
+
+def _failed(outputs: list[dict]) -> bool:
+    return any(output["output_type"] == "error" for output in outputs)
 
 
 def _error(name: str, text: str) -> dict:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from types import TracebackType
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -122,6 +123,13 @@ class Shell(InteractiveShell):
         self.outputs = Outputs()
         super().__init__(display_pub_class=Publisher, displayhook_class=Hook, **options)
 
+    def _get_exc_info(self, exc_tuple=None):
+        kind, value, trace = super()._get_exc_info(exc_tuple)
+        return kind, value, shortened(trace)
+
+    def _format_exception_for_storage(self, exception, *args, **kwargs) -> dict:
+        return {}  # for IPython's history, which nobody reads
+
     def _showtraceback(self, etype, evalue, stb):
         error = {"output_type": "error", "ename": etype.__name__}
         self.outputs.add(error | {"evalue": _text(evalue), "traceback": list(stb)})
@@ -141,6 +149,19 @@ class Shell(InteractiveShell):
 
     def ask_exit(self):
         pass
+
+
+def shortened(
+    trace: TracebackType | None, head: int = 10, tail: int = 20
+) -> TracebackType | None:
+    """Leave out the middle of a long traceback: IPython needs 10 ms for each frame."""
+    steps = []
+    while trace is not None:
+        steps.append(trace)
+        trace = trace.tb_next
+    for step in reversed(steps[:head] + steps[max(head, len(steps) - tail) :]):
+        trace = TracebackType(trace, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    return trace
 
 
 def make() -> Shell:

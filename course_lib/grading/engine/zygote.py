@@ -25,6 +25,7 @@ import nbformat
 import numpy  # noqa: F401  (these are what is warm)
 import torch
 
+from ... import forbidden
 from ...errors import CourseError
 from ...notebook import NOTEBOOKS, ROOT
 from .. import sandbox
@@ -51,6 +52,8 @@ class Job:
     judge: sandbox.Box
     ends: float  # time.monotonic() at which it is given up
     student: int | None = None  # number of its S in the nursery
+    cpu: float = 0.0  # seconds of the S's that have ended
+    memory: int = 0  # bytes, of the largest of them
     start: float = field(default_factory=time.perf_counter)
 
 
@@ -71,6 +74,9 @@ class Zygote:
     def prepare(self, bundle: Bundle, level: str | None) -> None:
         """Take an assignment in: analyse its cells, warm up, on both sides."""
         self.bundle, self.level = bundle, level or sandbox.best()
+        for names in bundle.options.get("forbidden", {}).values():
+            for name in names:
+                forbidden.find(name)  # LookupError: a rule that would be none
         self.plans = {n: plan(lesson) for n, lesson in bundle.lessons.items()}
         read = [str(Path(__file__).parents[2]), str(NOTEBOOKS), str(ROOT / "data")]
         read += [os.environ[k] for k in ("COURSE_DATA",) if os.environ.get(k)]
@@ -173,19 +179,22 @@ class Zygote:
             job.student = answer["box"]
             socket.send_fds(job.control, [b"."], [ours.fileno()])
 
-    def end_student(self, job: Job) -> dict:
-        if job.student is None:
-            return {"cpu": 0.0, "memory": 0}
-        box, job.student = job.student, None
-        return self.nursery.ask(op="end", box=box)
+    def end_student(self, job: Job) -> None:
+        """End a job's S, and note what it has used."""
+        if job.student is not None:
+            box, job.student = job.student, None
+            used = self.nursery.ask(op="end", box=box)
+            job.cpu += used["cpu"]
+            job.memory = max(job.memory, used["memory"])
 
     def finish(self, job: Job, result: dict | None = None, reason: str = "") -> None:
         """End a job's processes and send what came of it."""
         self.selector.unregister(job.control)
         job.control.close()
         job.judge.kill()
-        used, own = self.end_student(job), job.judge.usage()
-        cost = {"cpu": used["cpu"] + own.cpu, "memory": max(used["memory"], own.memory)}
+        self.end_student(job)
+        own = job.judge.usage()
+        cost = {"cpu": job.cpu + own.cpu, "memory": max(job.memory, own.memory)}
         cost["wall"] = time.perf_counter() - job.start
         del self.jobs[job.number]
         answer = {"cost": cost, "reason": reason, "grader": bool(reason)}
