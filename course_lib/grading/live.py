@@ -54,7 +54,7 @@ class Live:
             self.say(self.line())
 
     def ready(self) -> None:
-        """Measure from now on: the workers are warm, whoever could not be read is out."""
+        """Measure from now on: workers are warm, whoever could not be read is out."""
         self.running.clear()
         self.began, self._before = self.clock(), self.done
 

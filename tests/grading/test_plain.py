@@ -57,7 +57,13 @@ def test_plain_values_come_back_equal_and_of_their_type(value):
 def test_tensors_of_every_type_and_stride(name):
     dtype = DTYPES[name]
     base = torch.arange(24).reshape(2, 3, 4).to(dtype)
-    for tensor in (base, base.mT, base[:, ::2], base[:1].expand(3, 3, 4), base[0, 0, 0]):
+    for tensor in (
+        base,
+        base.mT,
+        base[:, ::2],
+        base[:1].expand(3, 3, 4),
+        base[0, 0, 0],
+    ):
         back = there_and_back(tensor)
         assert back.dtype == dtype
         assert torch.equal(back, tensor)
