@@ -15,16 +15,20 @@ import socket
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+import traceback
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import nbformat
 import psutil
 import pytest
 
+from course_lib.errors import CourseError
 from course_lib.grading import feedback, grade, sandbox
 from course_lib.grading.cells import grade_id
 from course_lib.grading.course import directory, find_tools
+from course_lib.grading.engine.launcher import Engine
+from course_lib.grading.engine.shell import shortened
 from course_lib.grading.engine.wire import Channel, Late
 from course_lib.grading.results import Result
 
@@ -170,6 +174,8 @@ def points(place: Path) -> dict[str, dict[str, float | None]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_everybody_gets_what_they_deserve(run, case: Case):
+    if case is BY_NAME["workers"] and sandbox.best() == "landlock":
+        pytest.skip("without a file system of its own a box has no /dev/shm")
     result = run.results[case.name]
     if case.refused:
         assert result.status == "refused", result
@@ -267,6 +273,28 @@ def test_no_hidden_test_is_on_a_students_page(pages, name):
 
 def test_every_case_has_a_name_of_its_own():
     assert len(BY_NAME) == len(CASES) >= 40
+
+
+@needs_walls
+@pytest.mark.slow
+def test_a_rule_that_forbids_nothing_stops_the_run(bundle):
+    rules = {"double": ["torch.nn.functional.no_such_function"]}
+    engine = Engine(replace(bundle, options={"forbidden": rules}))
+    with pytest.raises(CourseError, match="no_such_function"):
+        engine.start()
+    engine.close()
+
+
+def test_a_long_traceback_keeps_its_ends():
+    def deep(n: int) -> None:
+        deep(n - 1) if n else 1 / 0
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        deep(500)
+    whole = list(traceback.walk_tb(raised.value.__traceback__))
+    kept = list(traceback.walk_tb(shortened(raised.value.__traceback__)))
+    assert kept == whole[:10] + whole[-20:]
+    assert shortened(None) is None
 
 
 def test_a_sender_does_not_wait_for_who_never_reads():

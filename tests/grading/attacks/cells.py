@@ -49,8 +49,8 @@ def magics(notebook, folder) -> None:
 
 
 def many(notebook, folder) -> None:
-    """Put two thousand cells before the answers, and a very long one."""
-    notebook.cells[4:4] = [new_code_cell(f"x{n} = {n}\nx{n}") for n in range(2000)]
+    """Put a thousand cells before the answers, and a very long one."""
+    notebook.cells[4:4] = [new_code_cell(f"x{n} = {n}\nx{n}") for n in range(1000)]
     long = "\n".join(
         f"y{n} = 'a line of a long cell, as if someone had pasted data'"
         for n in range(30_000)
@@ -163,7 +163,7 @@ CASES = [
     ),
     Case(
         "many_cells",
-        "Two thousand cells, and one of two megabytes",
+        "A thousand cells, and one of two megabytes",
         answers=right("best"),
         deserves=right("best"),
         change=many,

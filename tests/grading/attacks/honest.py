@@ -257,6 +257,13 @@ CASES = [
         deserves=right("best"),
     ),
     Case(
+        "recursion",
+        "A free cell that calls itself for ever, and then a right answer",
+        answers=right("best"),
+        before={"best": "def f(n):\n    return f(n + 1)\n\nf(0)"},
+        deserves=right("best"),
+    ),
+    Case(
         "in_parts",
         "A class spread over four cells",
         answers={"reduction": PARTS[0]},

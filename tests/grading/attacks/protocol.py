@@ -186,7 +186,9 @@ claim = told[message["call"] % len(told)]
 error(claim["class"], "it was right", **claim)
 """
 CALLBACKS = """
+import time
 while True:
+    time.sleep(0.02)
     numbers = [node["i"] for node in message["tensors"]] or [0]
     say({"callback": numbers[0], "grad": 1.0, "keep": False, "others": True})
     hear()
