@@ -108,7 +108,8 @@ def close(actual, expected, rtol=1e-4, atol=1e-6, what: str = "the answer") -> N
     if not wrong.any():
         return
     error = torch.where(wrong, (actual - expected).abs(), -1.0).nan_to_num(math.inf)
-    worst = tuple(int(i) for i in torch.unravel_index(error.argmax(), error.shape))
+    # not unravel_index, which imports SymPy: half a second for each first mistake
+    worst = tuple(int(i) for i in (error == error.max()).nonzero()[0])
     first = tuple(int(i) for i in wrong.nonzero()[0])
     index = "".join(f"[{', '.join(map(str, worst))}]") if worst else ""
     raise CheckFailed(
