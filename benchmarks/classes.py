@@ -158,9 +158,9 @@ def answers(
     even, odd = (dict(islice(model.items(), start, None, 2)) for start in (0, 1))
     while True:
         for wrong in product(mistakes, repeat=2):
+            yield from (model, even, model, {}, model, odd)
             for name, old, new in wrong:
                 yield model | {name: changed(model[name], old, new)}
-            yield from (model, even, model, {}, model, odd)
 
 
 def changed(source: str, old: str, new: str) -> str:
