@@ -43,6 +43,7 @@ class Cluster:
         self.key = f"{bundle.assignment}-{os.urandom(8).hex()}"
 
     def __enter__(self) -> Cluster:
+        import distributed  # noqa: F401  (its defaults first, or the end takes them out)
         from dask import config
 
         with contextlib.ExitStack() as stack:
