@@ -152,7 +152,15 @@ def scores(course: Path) -> dict[str, float]:
 def warm_processes(*parents: psutil.Process) -> list[psutil.Process]:
     """Return the warm processes below these, and all that they have forked."""
     family = [one for parent in parents for one in parent.children(recursive=True)]
-    return [one for one in family if WARM in " ".join(one.cmdline())]
+    return [one for one in family if WARM in words(one)]
+
+
+def words(process: psutil.Process) -> str:
+    """Return a command line, "" of a process that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def assert_gone(processes: list[psutil.Process]) -> None:
@@ -239,7 +247,7 @@ def test_a_worker_that_is_killed_loses_nothing(scheduler, workers, course, deser
 
 def warm_score(process: psutil.Process) -> bool:
     """Is this a worker, that is the parent of a warm process?"""
-    return any(WARM in " ".join(child.cmdline()) for child in process.children())
+    return any(WARM in words(child) for child in process.children())
 
 
 def test_a_submission_that_ends_workers_is_marked_and_no_other(
