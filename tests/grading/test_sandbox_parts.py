@@ -135,7 +135,7 @@ class TestLayout:
         (tmp_path / "a").mkdir()
         read = tuple(f"{tmp_path}{end}" for end in ("/a", "", "/", "/../", "/a/../a"))
         read = read[:3] + read[4:]
-        found = [path for path in paths.layout(read).paths if path.startswith("/tmp")]
+        found = [path for path in paths.layout(read).paths if str(tmp_path) in path]
         assert found == [str(tmp_path)]
 
     def test_a_neighbour_with_a_longer_name_is_another(self):
