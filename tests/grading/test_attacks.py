@@ -116,14 +116,19 @@ def listener():
 
 @contextlib.contextmanager
 def children():
-    """Yield the set in which all processes gather that descend from this one."""
+    """Yield the set in which all processes gather that begin below this one.
+
+    joblib's workers idle on after the test that asked for them: those are not ours.
+    """
     seen: set = set()
     done = threading.Event()
+    here = psutil.Process()
+    before = set(here.children(recursive=True))
 
     def watch() -> None:
         while not done.wait(0.2):
             with contextlib.suppress(psutil.Error):
-                seen.update(psutil.Process().children(recursive=True))
+                seen.update(set(here.children(recursive=True)) - before)
 
     thread = threading.Thread(target=watch)
     thread.start()
