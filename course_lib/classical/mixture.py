@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from course_lib.classical.encoder import softmax_
 from course_lib.classical.kmeans import Nearest
 from course_lib.classical.sampling import Source
 from course_lib.classical.sets import shown
@@ -61,8 +62,7 @@ class Posterior:
 
     def __call__(self, powers: Tensor) -> Tensor:
         """Return γ (m, K), of sum 1 a row."""
-        joint = self.log_joint(powers)
-        return torch.softmax(joint, dim=1, out=joint)
+        return softmax_(self.log_joint(powers))
 
 
 def expect(source: Source, mixture: Mixture) -> tuple[Sums, float]:
@@ -74,9 +74,9 @@ def expect(source: Source, mixture: Mixture) -> tuple[Sums, float]:
     for descriptors in source:
         powers = posterior.powers(descriptors)
         joint = posterior.log_joint(powers)
-        shares = joint.softmax(dim=1)
+        largest, shares = joint.amax(dim=1), softmax_(joint)
         # log Σ exp(j) = max j - log max γ: the exponentials are there already
-        total += (joint.amax(1) - shares.amax(1).log()).sum(dtype=torch.float64).item()
+        total += (largest - shares.amax(1).log()).sum(dtype=torch.float64).item()
         counts += shares.sum(dim=0)
         sums += shares.T @ powers
     return Sums(

@@ -9,6 +9,7 @@ from course_lib.classical.encoder import (
     Encoder,
     segment_of,
     signed_power,
+    softmax_,
     sums_of_rows,
     unit,
 )
@@ -130,7 +131,7 @@ class SoftHistogram(Histogram):
 
     def assign(self, descriptors: Tensor) -> tuple[Tensor]:
         # -d² / 2σ² but for |x|² / 2σ², which is the same for all words
-        return ((self.nearest.scores(descriptors) / self.variance).softmax(dim=1),)
+        return (softmax_(self.nearest.scores(descriptors).div_(self.variance)),)
 
     def pool(self, assigned: tuple[Tensor], lengths: Tensor) -> tuple[Tensor]:
         (weights,) = assigned

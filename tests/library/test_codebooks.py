@@ -34,7 +34,7 @@ from course_lib.classical import (
     mixture,
     sampling,
 )
-from course_lib.classical.encoder import sums_of_products
+from course_lib.classical.encoder import softmax_, sums_of_products
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -793,6 +793,16 @@ def test_a_pipeline_learns_and_is_searched():
     assert pyramid.score(features, labels) > 0.9
     loaded = pickle.loads(pickle.dumps(pyramid))
     assert loaded.score(features, labels) == pyramid.score(features, labels)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_softmax_has_no_subnormal_numbers_and_the_same_sum(dtype):
+    scores = torch.linspace(-120, 40, 161, dtype=dtype).flip(0).repeat(3, 1)
+    expected = scores.softmax(dim=1)
+    given = softmax_(scores.clone())
+    assert (given > torch.finfo(torch.float32).tiny).all()
+    torch.testing.assert_close(given, expected, rtol=0, atol=1e-25)
+    torch.testing.assert_close(given.sum(1), torch.ones(3, dtype=dtype))
 
 
 @pytest.mark.slow
