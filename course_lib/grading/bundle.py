@@ -7,6 +7,7 @@ in common with the course.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from ..errors import CourseError
+from ..notebook import NOTEBOOKS, ROOT
 
 CELL_SECONDS = 30  # a cell may take, as in nbgrader, unless c.Execute.timeout says
 
@@ -48,6 +50,17 @@ class Bundle:
             for name, cell in lesson.cells.items()
             if "points" in cell.metadata.nbgrader
         }
+
+    @property
+    def readable(self) -> list[str]:
+        """Files and folders that students' cells and tests may read, if they exist."""
+        course = Path(__file__).parents[1], NOTEBOOKS, ROOT / "data"
+        own = os.environ.get("COURSE_DATA"), *self.options.get("read", ())
+        return [
+            path
+            for path in map(str, filter(None, (*course, *own)))
+            if os.path.exists(path)
+        ]
 
 
 @dataclass(frozen=True)

@@ -189,8 +189,15 @@ def engine_for(key: str, shipped: bytes) -> Engine:
         if key not in _engines:
             for other in [k for k, engine in _engines.items() if not engine.waiting]:
                 _engines.pop(other).close()
-            _engines[key] = Engine(*pickle.loads(shipped)).start()
+            _engines[key] = Engine(*pickle.loads(shipped), threads_here()).start()
         return _engines[key]
+
+
+def threads_here() -> int:
+    """Return how many submissions this Dask worker grades at a time."""
+    from distributed import get_worker
+
+    return get_worker().state.nthreads
 
 
 def forget(key: str, engine: Engine | None = None) -> None:

@@ -6,31 +6,21 @@ no file left, no word to the outside, no hidden test on a student's page.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
 import re
 import shutil
 import socket
-import tempfile
-import threading
 import time
 import traceback
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-import nbformat
-import psutil
 import pytest
 
 from course_lib.errors import CourseError
 from course_lib.grading import feedback, grade, sandbox
-from course_lib.grading.cells import grade_id
-from course_lib.grading.course import directory, find_tools
 from course_lib.grading.engine.launcher import Engine
 from course_lib.grading.engine.shell import shortened
 from course_lib.grading.engine.wire import Channel, Late
-from course_lib.grading.results import Result
 
 from .attacks import (
     Case,
@@ -46,6 +36,7 @@ from .attacks import (
     rules,
     surroundings,
 )
+from .attacks.run import check, tree, watched
 
 KINDS = (
     *(surroundings, protocol, objects, files, ends, rules, oracles, patches, cells),
@@ -53,7 +44,6 @@ KINDS = (
 )
 CASES = [case for kind in KINDS for case in kind.CASES]
 BY_NAME = {case.name: case for case in CASES}
-WRITTEN = "autograded", "gradebook.db", "reports", "feedback"  # by the grader
 PAGES = [  # whose feedback is made and searched; more would take minutes
     *(case.name for case in oracles.CASES),
     *("words", "flood", "metadata", "changes", "fields", "rule_1", "z_memory"),
@@ -69,110 +59,11 @@ needs_walls = pytest.mark.skipif(
 )
 
 
-@dataclass
-class Run:
-    """What became of the class."""
-
-    course: Path
-    results: dict[str, Result]
-    points: dict[str, dict[str, float | None]]  # by student, by grade id
-    before: dict[str, str]  # sha256 of each file that no grader should change
-    callers: list = field(default_factory=list)  # who came to the listener
-    processes: set = field(default_factory=set)  # all that were started
-    temporary: Path | None = None  # the grader's folder for temporary files
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Grade all cases in one run, and watch what happens around it."""
-    find_tools()
-    place = tmp_path_factory.mktemp("attacks") / "course"
-    course.build(place)
-    model = course.solutions(place)
-    temporary = tmp_path_factory.mktemp("temporary")
-    with listener() as (port, callers), children() as processes, at(temporary):
-        for case in CASES:
-            course.hand_in(case, place, model, port)
-        before = tree(place)
-        results = grade(course.NAME, place, workers=2)
-    found = {result.student: result for result in results}
-    return Run(place, found, points(place), before, callers, processes, temporary)
-
-
-@contextlib.contextmanager
-def listener():
-    """Listen on this machine; yield the port and the list of those who call."""
-    callers: list = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def listen() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    callers.append(server.accept()[1])
-
-        threading.Thread(target=listen, daemon=True).start()
-        yield server.getsockname()[1], callers
-
-
-@contextlib.contextmanager
-def children():
-    """Yield the set in which all processes gather that begin below this one.
-
-    joblib's workers idle on after the test that asked for them: those are not ours.
-    """
-    seen: set = set()
-    done = threading.Event()
-    here = psutil.Process()
-    before = set(here.children(recursive=True))
-
-    def watch() -> None:
-        while not done.wait(0.2):
-            with contextlib.suppress(psutil.Error):
-                seen.update(set(here.children(recursive=True)) - before)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        thread.join()
-
-
-@contextlib.contextmanager
-def at(temporary: Path):
-    """Let temporary files lie in this folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(temporary))
-        patch.setattr(tempfile, "tempdir", None)
-        yield
-
-
-def tree(place: Path) -> dict[str, str]:
-    """Return the sha256, or the target, of each file that the grader does not write."""
-    found = {}
-    for path in sorted(place.rglob("*")):
-        name = path.relative_to(place).as_posix()
-        if name.startswith(WRITTEN) or path.is_fifo():
-            continue
-        if path.is_symlink():
-            found[name] = os.readlink(path)
-        elif path.is_file():
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
-
-
-def points(place: Path) -> dict[str, dict[str, float | None]]:
-    """Return what the gradebook says of everybody's cells."""
-    from nbgrader.api import Gradebook
-
-    folder = directory(place)
-    found = {}
-    with Gradebook(folder.db_url, folder.course_id) as book:
-        for submission in book.assignment_submissions(course.NAME):
-            grades = [g for notebook in submission.notebooks for g in notebook.grades]
-            found[submission.student.id] = {g.name: g.auto_score for g in grades}
-    return found
+    folders = (tmp_path_factory.mktemp(name) for name in ("attacks", "temporary"))
+    return watched(CASES, *folders)
 
 
 @needs_walls
@@ -181,34 +72,7 @@ def points(place: Path) -> dict[str, dict[str, float | None]]:
 def test_everybody_gets_what_they_deserve(run, case: Case):
     if case is BY_NAME["workers"] and sandbox.best() == "landlock":
         pytest.skip("without a file system of its own a box has no /dev/shm")
-    result = run.results[case.name]
-    if case.refused:
-        assert result.status == "refused", result
-        assert case.refused in result.reason
-        return
-    assert result.status == "graded", result.reason
-    given = run.points[case.name]
-    wrong = {name: (given[name], most) for name, most in case.points.items()}
-    wrong = {name: both for name, both in wrong.items() if both[0] != both[1]}
-    assert not wrong, f"{case.what}: (given, deserved) {wrong}"
-    for words in case.said:
-        assert any(words in note for note in result.notes), (words, result.notes)
-    if case.shows:
-        assert case.shows in shown(run, case.name)
-
-
-def shown(run: Run, student: str) -> str:
-    """Return what a student's own cells have printed; nothing found means 0 found."""
-    path = run.course / "autograded" / student / course.NAME / f"{course.NAME}.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    texts = [
-        output.get("text", "")
-        for cell in notebook.cells
-        if cell.cell_type == "code" and grade_id(cell) is None
-        for output in cell.outputs
-    ]
-    assert not re.search(r"\b[1-9]\d* found", "".join(texts)), texts
-    return "".join(texts)
+    check(run, case)
 
 
 @needs_walls

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import sys
 import threading
 import time
 import warnings
@@ -235,30 +234,6 @@ def test_a_record_is_verified_in_the_students_own_class(odd):
 def test_files_of_the_release_win_and_those_handed_in_are_there(odd):
     answer = "def plain(xs):\n    return sum(xs) + 0 * len(open('mine.txt').read())"
     assert grade(odd, {"mine.txt": b"1"}, source_answer=answer)[0]["source"] == ""
-
-
-def test_a_worker_in_a_container_speaks_over_its_pipes(tmp_path, monkeypatch):
-    """No engine of containers runs here: a program that only runs the worker does."""
-    podman = tmp_path / "podman"
-    podman.write_text(
-        f"#!{sys.executable}\nimport os, sys\nat = sys.argv.index('image-of-ours')\n"
-        "assert '--network' in sys.argv[:at]\n"
-        "os.execvp(sys.argv[at + 1], sys.argv[at + 1:])"
-    )
-    podman.chmod(0o755)
-    ours = Path(sys.executable).parent
-    monkeypatch.setenv("PATH", f"{tmp_path}:{ours}:{os.environ['PATH']}")
-    made = lesson("small", ODD[:3])
-    options = {"image": "image-of-ours"}
-    bundle = Bundle("small", {"small": made}, {}, 20, options)
-    with Engine(bundle, level="container") as engine:
-        assert engine.level in sandbox.LEVELS
-        verdict = engine.grade(
-            Submission("ada", "small", {"small": nbformat.from_dict(made.solution)}, {})
-        )
-        process = engine.process
-    assert error_of(verdict.notebooks["small"], "source") == ""
-    assert process.poll() is not None
 
 
 def test_a_warm_process_that_dies_is_noticed_and_takes_its_students_along():

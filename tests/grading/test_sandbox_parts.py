@@ -187,7 +187,7 @@ class TestContainer:
     def test_the_command_line_closes_all_doors(self, tmp_path):
         policy = sandbox.Policy(read=(str(tmp_path), str(tmp_path)), memory=1 << 30)
         line = container.command(
-            policy, ["python", "-m", "worker"], "course:1", program="docker", workers=2
+            policy, ["python", "-m", "worker"], "course:1", program="docker", jobs=2
         )
         text = " ".join(line)
         assert line[:2] == ["docker", "run"]
@@ -197,9 +197,9 @@ class TestContainer:
             "--read-only",
             "--cap-drop ALL",
             "--security-opt no-new-privileges",
-            "--pids-limit 131",
-            f"--memory {3 << 30} --memory-swap {3 << 30}",
-            f"--tmpfs /tmp:rw,nosuid,nodev,size={512 << 20}",
+            "--pids-limit 296",
+            f"--memory {5 << 30} --memory-swap {5 << 30}",
+            f"--tmpfs /tmp:rw,nosuid,nodev,size={1 << 30}",
             "--user 65534:65534",
         ):
             assert option in text

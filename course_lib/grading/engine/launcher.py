@@ -34,10 +34,13 @@ class Died(RuntimeError):
 
 
 class Engine:
-    """Grades submissions of one assignment in a warm process; of many threads' use."""
+    """Grades submissions of one assignment in a warm process; of many threads' use.
 
-    def __init__(self, bundle: Bundle, level: str | None = None):
-        self.bundle, self.level = bundle, level
+    jobs: how many there may be at a time, which a container must have room for.
+    """
+
+    def __init__(self, bundle: Bundle, level: str | None = None, jobs: int = 1):
+        self.bundle, self.level, self.jobs = bundle, level, jobs
         self.lock = threading.Lock()
         self.numbers = itertools.count(1)
         self.waiting: dict[int, Future] = {}
@@ -69,7 +72,8 @@ class Engine:
         """Start the process: over a socket here, over pipes in a container."""
         if (self.level or sandbox.best()) == "container":
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-            self.process = subprocess.Popen(container_command(self.bundle), **pipes)
+            command = container_command(self.bundle, self.jobs)
+            self.process = subprocess.Popen(command, **pipes)
             reader, writer = self.process.stdout, self.process.stdin
             self.reader = Connection(os.dup(reader.fileno()), writable=False)
             self.writer = Connection(os.dup(writer.fileno()), readable=False)
@@ -243,14 +247,17 @@ def errors(notebook, names) -> dict[str, str]:
     return found
 
 
-def container_command(bundle: Bundle) -> list[str]:
+def container_command(bundle: Bundle, jobs: int) -> list[str]:
     """Return the command that runs a warm process in docker or podman."""
-    read = [str(ROOT / name) for name in ("course_lib", "notebooks", "data")]
-    policy = sandbox.Policy(read=tuple(path for path in read if os.path.exists(path)))
-    settings = [f"PYTHONPATH={ROOT}", *(f"{k}={v}" for k, v in ONE_THREAD.items())]
-    worker = ["env", *settings, "python3", "-m", f"{__package__}.zygote", "stdio"]
+    limits = bundle.options.get("limits", {})
+    policy = sandbox.Policy(**{"read": tuple(bundle.readable), **limits})
+    settings = {"PYTHONPATH": ROOT, **ONE_THREAD}
+    if "COURSE_DATA" in os.environ:
+        settings["COURSE_DATA"] = os.path.abspath(os.environ["COURSE_DATA"])
+    worker = ["env", *(f"{name}={value}" for name, value in settings.items())]
+    worker += ["python3", "-m", f"{__package__}.zygote", "stdio"]
     image = bundle.options.get("image", sandbox.container.IMAGE)
-    return sandbox.container.command(policy, worker, image)
+    return sandbox.container.command(policy, worker, image, jobs=jobs)
 
 
 __all__ = ["Died", "Engine"]

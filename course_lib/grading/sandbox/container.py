@@ -10,6 +10,7 @@ from ...errors import CourseError
 
 IMAGE = "python:3.12"
 RUNTIMES = ("podman", "docker")  # podman first: it needs no root
+OWN = 8  # processes and threads that a box has when it starts, and the worker itself
 
 
 def runtime() -> str | None:
@@ -22,13 +23,14 @@ def command(
     worker: Sequence[str],
     image: str = IMAGE,
     program: str | None = None,
-    workers: int = 1,
+    jobs: int = 1,
 ) -> list[str]:
     """Return the command line that runs `worker`, an argument list, in a container.
 
     The container has no network, no capability and no disk but a tmpfs; it reads what
     the policy names, at the same paths. The worker speaks over its standard input and
-    output. Its limits are those of `workers` boxes at a time, which share it.
+    output. Its limits leave room for so many jobs at a time: each has two boxes, whose
+    processes count as one user's.
     image: must hold Python and the course's packages (c.CourseGrade.image).
     """
     program = program or runtime()
@@ -36,15 +38,16 @@ def command(
         raise CourseError(
             "Neither docker nor podman is on PATH: install one, or grade on Linux."
         )
-    scratch = f"rw,nosuid,nodev,size={policy.scratch * workers}"
+    boxes = 2 * jobs  # the student's and the tests'
+    scratch = f"rw,nosuid,nodev,size={policy.scratch * boxes}"
     return [
         *(program, "run", "--rm", "--interactive", "--init"),
         *("--network", "none", "--read-only", "--ipc", "private"),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--user", "65534:65534", "--hostname", "sandbox"),
-        *("--pids-limit", str((policy.processes + 1) * workers + 1)),
-        *("--memory", str(policy.memory * (workers + 1))),
-        *("--memory-swap", str(policy.memory * (workers + 1))),
+        *("--pids-limit", str((policy.processes + OWN) * boxes + OWN)),
+        *("--memory", str(policy.memory * (boxes + 1))),
+        *("--memory-swap", str(policy.memory * (boxes + 1))),
         *("--ulimit", "core=0", "--ulimit", f"nofile={policy.files}"),
         *("--ulimit", f"fsize={policy.file_size}"),
         *("--tmpfs", f"/tmp:{scratch}", "--env", "HOME=/tmp", "--workdir", "/tmp"),
