@@ -293,12 +293,13 @@ for images, classes, epsilon in [(5, 3, 0.1), (2, 10, 0.3), (7, 2, 0.0)]:
     labels = torch.randint(classes, (images,), generator=rng)
     prior = torch.rand(classes, generator=rng) ** 2 + 0.01
     prior /= prior.sum()
-    answer = smoothed_cross_entropy(logits, labels, epsilon, prior)
-    assert isinstance(answer, Tensor), f"the answer is {answer!r}, not a tensor"
-    assert answer.ndim == 0, f"the answer is {tuple(answer.shape)}, not one number"
     spec = smoothing_spec(logits, labels, epsilon, prior)
     uniform = smoothing_spec(logits, labels, epsilon, [1 / classes] * classes)
     plain = smoothing_spec(logits, labels, 0.0, prior)
+    theirs = F.cross_entropy(logits, labels, label_smoothing=epsilon)
+    answer = smoothed_cross_entropy(logits.clone(), labels.clone(), epsilon, prior)
+    assert isinstance(answer, Tensor), f"the answer is {answer!r}, not a tensor"
+    assert answer.ndim == 0, f"the answer is {tuple(answer.shape)}, not one number"
     likely = {
         "it is the sum over the images, not the mean": images * spec,
         "the sign is wrong": -spec,
@@ -311,7 +312,6 @@ for images, classes, epsilon in [(5, 3, 0.1), (2, 10, 0.3), (7, 2, 0.0)]:
         assert not same, mistake
     what = f"smoothed_cross_entropy of {images} images, {classes} classes, ε = {epsilon}"
     check.close(answer, spec, what=what)
-    theirs = F.cross_entropy(logits, labels, label_smoothing=epsilon)
     mine = smoothed_cross_entropy(logits, labels, epsilon, None)
     check.close(mine, theirs, what=f"{what}, uniform,")
 

@@ -257,12 +257,11 @@ CASES = [
         "mutating",
         """The arguments are overwritten so that the question is easy.
 
-        The visible test works out what it expects after the call, from the tensors that
-        it passed in, so that in a notebook with one kernel this passes, too: a test has
-        to keep a copy, as `smoothing_hidden` does.
+        It would pass, in a notebook with one kernel too, where a test works out what it
+        expects after the call, from the tensors that it passed in.
         """,
         answers={"smoothing": MUTATING} | right("best"),
-        deserves=right("best") | {"smoothing": {"smoothing_visible": 1}},
+        deserves=right("best"),
     ),
     Case(
         "written_later",
