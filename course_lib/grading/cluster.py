@@ -57,9 +57,7 @@ class Cluster:
                     f"`dask worker {self.scheduler}`."
                 )
             # what a worker's end means is decided here: Dask does not try again
-            self.client.run_on_scheduler(
-                lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0)
-            )
+            stack.callback(self._allow_failures, self._allow_failures(0))
             # a task's value, unlike scattered data, outlives the workers that hold it
             data = pickle.dumps((self.bundle, self.level))
             self.shipped = self.client.submit(bytes, data, pure=False)
@@ -91,6 +89,18 @@ class Cluster:
                 f"no Dask scheduler answers at {self.scheduler}: start one with "
                 f"`dask scheduler` and workers with `dask worker ADDRESS` ({error})"
             ) from error
+
+    def _allow_failures(self, count: int) -> int:
+        """Let a task take so many workers along; return how many it was allowed."""
+
+        def exchange(dask_scheduler):  # local, so that it travels by value
+            before, dask_scheduler.allowed_failures = (
+                dask_scheduler.allowed_failures,
+                count,
+            )
+            return before
+
+        return self.client.run_on_scheduler(exchange)
 
     def remarks(self) -> list[str]:
         """Start all warm processes; return what to tell the instructor first."""

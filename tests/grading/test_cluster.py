@@ -219,10 +219,21 @@ def test_one_worker_grades_and_force_grades_again(course, deserved):
 def test_workers_elsewhere_grade_what_they_are_sent(
     scheduler, workers, course, deserved
 ):
+    before = allowed_failures(scheduler)
     said = finish(grade(course, "--scheduler", scheduler), course)
     assert f"{STUDENTS} graded" in said
     assert scores(course) == deserved
     assert_gone(warm_processes(workers))
+    assert allowed_failures(scheduler) == before > 0
+
+
+def allowed_failures(scheduler: str) -> int:
+    from distributed import Client
+
+    with Client(scheduler, set_as_default=False) as client:
+        return client.run_on_scheduler(
+            lambda dask_scheduler: dask_scheduler.allowed_failures
+        )
 
 
 def test_what_is_sent_does_not_name_the_course(course):
