@@ -25,6 +25,9 @@ SLOW = (  # how the error of a test begins that ran out of time
     *("TimeIsUp: ", "Stopped: no time was left", "Stopped: your code took too long"),
     "Stopped: your code was stopped",
 )
+AHEAD = {
+    "optim": "torch._dynamo"
+}  # word in a cell: what it will import, a second of CPU
 START = 300  # seconds that a warm process may take to get ready
 END = 5  # seconds that it may take to clean up
 
@@ -82,7 +85,7 @@ class Engine:
             return
         ours, theirs = socket.socketpair()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.zygote", str(theirs.fileno())],
+            [sys.executable, *zygote(self.bundle, theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env={**os.environ, **ONE_THREAD, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
@@ -247,6 +250,14 @@ def errors(notebook, names) -> dict[str, str]:
     return found
 
 
+def zygote(bundle: Bundle, where: int | str) -> list[str]:
+    """Return the arguments of Python that start a warm process."""
+    lessons = bundle.lessons.values()
+    source = "".join(cell.source for one in lessons for cell in one.solution.cells)
+    ahead = [module for word, module in AHEAD.items() if word in source]
+    return ["-m", f"{__package__}.zygote", str(where), *ahead]
+
+
 def container_command(bundle: Bundle, jobs: int) -> list[str]:
     """Return the command that runs a warm process in docker or podman."""
     limits = bundle.options.get("limits", {})
@@ -255,7 +266,7 @@ def container_command(bundle: Bundle, jobs: int) -> list[str]:
     if "COURSE_DATA" in os.environ:
         settings["COURSE_DATA"] = os.path.abspath(os.environ["COURSE_DATA"])
     worker = ["env", *(f"{name}={value}" for name, value in settings.items())]
-    worker += ["python3", "-m", f"{__package__}.zygote", "stdio"]
+    worker += ["python3", *zygote(bundle, "stdio")]
     image = bundle.options.get("image", sandbox.container.IMAGE)
     return sandbox.container.command(policy, worker, image, jobs=jobs)
 

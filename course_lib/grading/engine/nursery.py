@@ -9,6 +9,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def warm(shell: Shell, cells: list[str], files: dict[str, bytes]) -> None:
     gc.freeze()
 
 
-def import_all(names: list[str]) -> None:
+def import_all(names: Iterable[str]) -> None:
     """Import modules, so that no submission has to."""
     for name in names:
         if name not in sys.modules:

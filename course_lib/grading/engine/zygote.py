@@ -1,4 +1,4 @@
-"""The warm process: `python -m course_lib.grading.engine.zygote FD`.
+"""The warm process: `python -m course_lib.grading.engine.zygote FD [MODULE ...]`.
 
 It imports PyTorch once and forks S and T of each submission from two copies of itself:
 the one that S comes from has never seen a test. It runs on one thread, so that it may
@@ -239,8 +239,11 @@ def judge_main(
     channel.send({"op": "done", **facts}, [text])
 
 
-def main(where: str) -> None:
-    """Serve over an inherited socket or "stdio": first the bundle, then jobs."""
+def main(where: str, *ahead: str) -> None:
+    """Serve over an inherited socket or "stdio": first the bundle, then jobs.
+
+    ahead: modules to import before the first fork, which both copies will need.
+    """
     torch.set_num_threads(1)
     here = {"", os.getcwd()}
     sys.path[:] = [path for path in sys.path if path not in here]
@@ -250,6 +253,7 @@ def main(where: str) -> None:
         os.dup2(2, 1)  # what anything prints is no verdict
     else:
         reader = writer = Connection(int(where))
+    import_all(ahead)
     zygote = Zygote(reader, writer)
     bundle, level = pickle.loads(reader.recv_bytes())
     try:
@@ -265,4 +269,4 @@ def main(where: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
