@@ -51,7 +51,10 @@ class Coder(Protocol):
         """Return their sums over segments of so many rows: (S, …)."""
 
     def encode(self, sums: tuple[Tensor, ...]) -> Tensor:
-        """Return a row (dims,) a segment; zeros where it has no descriptor."""
+        """Return a row (dims,) a segment; zeros where it has no descriptor.
+
+        The sums may be overwritten.
+        """
 
 
 class SetTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):

@@ -154,7 +154,7 @@ class Gradients:
         counts, shares, products = sums
         segments, words, twice = products.shape
         by_weights = (shares - counts[:, None] * self.weights) / self.weights.sqrt()
-        both = (products * self.scale).addcmul_(shares[:, :, None], self.shift)
+        both = products.mul_(self.scale).addcmul_(shares[:, :, None], self.shift)
         by_means, by_deviations = both.chunk(2, dim=2)  # (S, K, D)
         by_deviations.addcmul_(by_means, self.cross)
         if self.power is None:
@@ -163,8 +163,9 @@ class Gradients:
             by_weights = signed_power(by_weights, self.power)
             both = signed_power(both, self.power)
             by_means, by_deviations = both.chunk(2, dim=2)
-            length = by_weights.square().sum(1) + both.flatten(1).square().sum(1)
-            factor = torch.where(length > 0, length, 1).rsqrt()
+            norm = torch.linalg.vector_norm
+            length = torch.hypot(norm(by_weights, dim=1), norm(both.flatten(1), dim=1))
+            factor = 1 / torch.where(length > 0, length, 1)
         rows = products.new_empty(segments, words + words * twice)
         parts = rows.split([words, words * twice // 2, words * twice // 2], dim=1)
         for part, values in zip(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -54,6 +53,7 @@ def patches(images: Tensor, side: int, step: int) -> tuple[np.ndarray, Tensor]:
     )
     if not xs or not ys:
         return grid([], [], side / 2), planes.new_zeros(len(planes), 0, 3 * side**2)
-    found = F.unfold(planes, side, stride=step).mT  # (N, n, D)
-    variance, mean = torch.var_mean(found, dim=2, keepdim=True)
-    return grid(xs, ys, side / 2), (found - mean) / (variance + FLOOR).sqrt()
+    found = F.unfold(planes, side, stride=step)  # (N, D, n)
+    found = found.sub_(found.mean(dim=1, keepdim=True))
+    variance = found.square().sum(dim=1, keepdim=True) / (found.shape[1] - 1)
+    return grid(xs, ys, side / 2), found.div_((variance + FLOOR).sqrt_()).mT
