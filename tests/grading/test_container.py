@@ -12,9 +12,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from course_lib.grading.engine.launcher import Engine
 
 from .attacks import ends, honest, objects, surroundings
 from .attacks.run import check, tree, watched
@@ -111,5 +114,19 @@ def test_everybody_gets_what_they_deserve(run, case):
 def test_nothing_is_changed_nobody_is_called_and_no_container_is_left(run, podman):
     assert tree(run.course) == run.before
     assert run.callers == []
+    assert containers(podman) == ""
+
+
+@pytest.mark.slow
+def test_a_container_whose_program_is_killed_is_removed(podman, bundle):
+    engine = Engine(replace(bundle, options={"image": IMAGE}), level="container")
+    with engine:
+        assert containers(podman).count("\n") == 1
+        engine.process.kill()
+    assert containers(podman) == ""
+
+
+def containers(podman: Path) -> str:
+    """Return a line for each container that there is."""
     listing = [podman, "ps", "--all", "--quiet"]
-    assert subprocess.run(listing, capture_output=True, text=True).stdout == ""
+    return subprocess.run(listing, capture_output=True, text=True, check=True).stdout

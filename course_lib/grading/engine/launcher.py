@@ -51,6 +51,7 @@ class Engine:
         self.unfit: dict[str, str] = {}  # test: why the model solution fails it
         self.alone: dict[str, str] = {}  # test run in S: why it cannot run in T
         self.process: subprocess.Popen | None = None
+        self.container: str | None = None  # its name, if the process is in one
 
     def start(self) -> Engine:
         """Start the warm process and try the model solution on it."""
@@ -75,7 +76,8 @@ class Engine:
         """Start the process: over a socket here, over pipes in a container."""
         if (self.level or sandbox.best()) == "container":
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-            command = container_command(self.bundle, self.jobs)
+            self.container = f"course-grader-{os.urandom(8).hex()}"
+            command = container_command(self.bundle, self.jobs, self.container)
             self.process = subprocess.Popen(command, **pipes)
             reader, writer = self.process.stdout, self.process.stdin
             self.reader = Connection(os.dup(reader.fileno()), writable=False)
@@ -110,6 +112,8 @@ class Engine:
             self.process.wait(END)
         self.process.kill()
         self.process.wait()
+        if self.container:  # which outlives the program that started it
+            sandbox.container.remove(self.container)
         with contextlib.suppress(OSError):
             self.writer.close()
             self.reader.close()
@@ -258,7 +262,7 @@ def zygote(bundle: Bundle, where: int | str) -> list[str]:
     return ["-m", f"{__package__}.zygote", str(where), *ahead]
 
 
-def container_command(bundle: Bundle, jobs: int) -> list[str]:
+def container_command(bundle: Bundle, jobs: int, name: str) -> list[str]:
     """Return the command that runs a warm process in docker or podman."""
     limits = bundle.options.get("limits", {})
     policy = sandbox.Policy(**{"read": tuple(bundle.readable), **limits})
@@ -268,7 +272,7 @@ def container_command(bundle: Bundle, jobs: int) -> list[str]:
     worker = ["env", *(f"{name}={value}" for name, value in settings.items())]
     worker += ["python3", *zygote(bundle, "stdio")]
     image = bundle.options.get("image", sandbox.container.IMAGE)
-    return sandbox.container.command(policy, worker, image, jobs=jobs)
+    return sandbox.container.command(policy, worker, image, jobs=jobs, name=name)
 
 
 __all__ = ["Died", "Engine"]

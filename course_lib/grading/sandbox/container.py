@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterable, Sequence
 
 from ...errors import CourseError
@@ -24,6 +25,7 @@ def command(
     image: str = IMAGE,
     program: str | None = None,
     jobs: int = 1,
+    name: str | None = None,
 ) -> list[str]:
     """Return the command line that runs `worker`, an argument list, in a container.
 
@@ -32,6 +34,7 @@ def command(
     output. Its limits leave room for so many jobs at a time: each has two boxes, whose
     processes count as one user's.
     image: must hold Python and the course's packages (c.CourseGrade.image).
+    name: of the container, by which `remove` finds it.
     """
     program = program or runtime()
     if program is None:
@@ -42,6 +45,7 @@ def command(
     scratch = f"rw,nosuid,nodev,size={policy.scratch * boxes}"
     return [
         *(program, "run", "--rm", "--interactive", "--init"),
+        *(("--name", name) if name else ()),
         *("--network", "none", "--read-only", "--ipc", "private"),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--user", "65534:65534", "--hostname", "sandbox"),
@@ -55,6 +59,11 @@ def command(
         image,
         *worker,
     ]
+
+
+def remove(name: str) -> None:
+    """End a container, if it is there, and leave nothing of it."""
+    subprocess.run([runtime(), "rm", "--force", name], capture_output=True)
 
 
 def mounts(read: Iterable[str]) -> list[str]:
