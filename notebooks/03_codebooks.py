@@ -713,8 +713,8 @@ for row, column in zip(*torch.unravel_index(worst, share.shape), strict=True):
 #
 # ## CIFAR-10
 #
-# And on the data of the notebooks to come: 32×32 pixels in colour, 10,000 test images? Each row of `python benchmarks/classical_cifar10.py` is a pipeline with a linear classifier; "shape and colour"
-# joins the Fisher vectors of SIFT and of small colour patches, in 2×2 cells. (The copy of CIFAR-10 it was measured on is slightly lossy.) The last two lines are small networks of notebooks 04 and 08, from the course's records.
+# And on the data of the notebooks to come: 32×32 pixels in colour, 10,000 of them to test on. Each row of `python benchmarks/classical_cifar10.py` is a pipeline with a linear classifier, its words learnt from
+# 10,000 images, at three seeds; "shape and colour" joins the Fisher vectors of SIFT and of small colour patches, in 2×2 cells, and "mirrored" adds the scores of a test image and of its mirror image. (The copy of CIFAR-10 it was measured on is slightly lossy.) The last two lines are small networks of notebooks 04 and 08, from the course's records.
 
 # %%
 path, cifar = results.RESULTS / "03_codebooks-cifar10.csv", {}
