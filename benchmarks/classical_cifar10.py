@@ -197,8 +197,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=int, action="append", help="10000 and 50000")
-    parser.add_argument("--seeds", type=int, default=3, help="of 10,000 images")
-    parser.add_argument("--whole", type=int, default=1, help="seeds of 50,000 images")
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="", help="pipelines whose name begins so")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     asked = parser.parse_args()
@@ -207,7 +206,7 @@ if __name__ == "__main__":
         [
             Run(name, count, seed)
             for count in asked.images or (10_000, 50_000)
-            for seed in range(asked.seeds if count <= 10_000 else asked.whole)
+            for seed in range(asked.seeds)
             for name in PIPELINES
             if name.startswith(asked.only)
         ]

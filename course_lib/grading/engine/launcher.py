@@ -267,7 +267,7 @@ def container_command(bundle: Bundle, jobs: int, name: str) -> list[str]:
     limits = bundle.options.get("limits", {})
     policy = sandbox.Policy(**{"read": tuple(bundle.readable), **limits})
     settings = {"PYTHONPATH": ROOT, **ONE_THREAD}
-    if "COURSE_DATA" in os.environ:
+    if os.environ.get("COURSE_DATA"):
         settings["COURSE_DATA"] = os.path.abspath(os.environ["COURSE_DATA"])
     worker = ["env", *(f"{name}={value}" for name, value in settings.items())]
     worker += ["python3", *zygote(bundle, "stdio")]

@@ -82,13 +82,11 @@ class Zygote:
         Folder(self.folder).apply(bundle.files, [])
         for path in self.folder.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)
-        self.policy = (
-            sandbox.Policy(  # many processes: in a container all count as one's
-                read=(*read, str(self.folder)),
-                memory=4 << 30,
-                scratch=512 << 20,
-                processes=1024,
-            )
+        self.policy = sandbox.Policy(
+            read=(*read, str(self.folder)),
+            memory=4 << 30,
+            scratch=512 << 20,
+            processes=1024,  # where T shares S's user, what S starts counts here, too
         )
         alone = next(iter(self.plans.values())) if len(self.plans) == 1 else Plan([])
         self.warmed = {i for i in alone.warm}
