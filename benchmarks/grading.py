@@ -27,8 +27,8 @@ from nbgrader.api import Gradebook
 from rich.console import Console
 from rich.table import Table
 
-from course_lib import grading
-from course_lib.grading.course import directory
+import course_grader as grading
+from course_grader.assignment.course import directory
 
 OURS = "a07_inception"
 MISTAKES = [

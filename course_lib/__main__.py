@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from course_lib.errors import CourseError
-from course_lib.notebook import ROOT
+from course_lib.files import ROOT
 
 app = typer.Typer(
     help="Image classification from SIFT to the Vision Transformer: the tools.",
@@ -110,7 +110,7 @@ def train(
 
     Example: course train 04_alexnet --data cifar10
     """
-    from course_lib.run import train_unit
+    from course_lib.networks import train_unit
 
     changes = {} if epochs is None else {"epochs": epochs}
     changes |= dict(assignment(text) for text in set_ or [])
@@ -150,7 +150,7 @@ def cost(
     Example: course cost 04_alexnet --layers; course cost 04_alexnet.alexnet_small
     """
     from course_lib import flops
-    from course_lib.run import costs
+    from course_lib.networks import costs
 
     found = {name: row for unit in units for name, row in costs(unit, size).items()}
     if layers:
@@ -194,7 +194,7 @@ def submit(
 
     Example: course submit a04_alexnet --name "Ada Byron"
     """
-    from course_lib.submit import submit
+    from course_lib.hand_in.submit import submit
 
     made = submit(assignment, name, folder, out)
     for text in made.warnings:
@@ -225,7 +225,7 @@ def collect(
 
     Example: course collect inbox/*.zip
     """
-    from course_lib.grading import collect
+    from course_grader.intake import collect
 
     rows = collect.collect(sources, assignment, course)
     table = Table("student", "assignment", "", "remarks")
@@ -244,7 +244,7 @@ def release(
     course: Course = ROOT,
 ):
     """Make what students get from the solutions: answers and hidden tests removed."""
-    from course_lib import grading
+    import course_grader as grading
 
     for path in grading.release(assignments, course):
         console.print(f"released {path}", highlight=False, soft_wrap=True)
@@ -283,7 +283,7 @@ def grade(
 
     Example: course grade ps1 --course ~/my-nbgrader-course --workers 8
     """
-    from course_lib import grading
+    import course_grader as grading
 
     if check:
         show_findings(grading.findings())
@@ -301,7 +301,7 @@ def grade(
         message = "stopped; what is graded is kept: the same command goes on"
         raise CourseError(message) from stop
     show_grades(found)
-    page = grading.report(assignment, course)
+    page = grading.summarise(assignment, course)
     console.print(f"summary: {page}", highlight=False, soft_wrap=True)
 
 
@@ -321,7 +321,7 @@ def show_grades(found: list, most: int = 60) -> None:
 @app.command(rich_help_panel=INSTRUCTORS)
 def feedback(assignment: Assignment, course: Course = ROOT):
     """Write an HTML page for each graded student."""
-    from course_lib import grading
+    import course_grader as grading
 
     for page in grading.feedback(assignment, course):
         console.print(page, highlight=False, soft_wrap=True)
@@ -333,7 +333,7 @@ def export(
     course: Course = ROOT,
 ):
     """Write all grades as CSV, for a learning management system."""
-    from course_lib import grading
+    import course_grader as grading
 
     console.print(f"wrote {grading.export(path, course)}", highlight=False)
 
@@ -397,7 +397,7 @@ def notebooks_test(units: UnitNames = None):
         for unit in units or notebook.units()
     ]
     command = [sys.executable, "-m", "pytest", "--nbval", "-q", *paths]
-    raise typer.Exit(subprocess.run(command, cwd=notebook.ROOT).returncode)
+    raise typer.Exit(subprocess.run(command, cwd=ROOT).returncode)
 
 
 @app.command(rich_help_panel=STUDENTS)

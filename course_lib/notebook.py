@@ -16,9 +16,8 @@ from types import ModuleType
 from typing import NamedTuple
 
 from course_lib.errors import CourseError
-from course_lib.files import replacing
+from course_lib.files import ROOT, replacing
 
-ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 KERNELSPEC = {
     "display_name": "Python 3 (ipykernel)",

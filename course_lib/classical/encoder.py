@@ -22,14 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from course_lib.classical.sampling import Source, draw
-from course_lib.classical.sets import (
-    Batch,
-    CodebookError,
-    batches,
-    one_of,
-    real,
-    whole,
-)
+from course_lib.classical.sets import Batch, CodebookError, batches, one_of, real, whole
 
 ROW_BYTES = {"cpu": 2**22, "cuda": 2**26}  # made at once: a CPU's cache holds few
 SEEDS_A_WORD = 32  # descriptors from which the first words are chosen

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from course_lib.grading import execute
+from tests import execute
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from course_lib.grading import execute
+from tests import execute
 
 # slow: a mistake in one cell runs the test cells of all that use it
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from course_lib.grading import execute
+from tests import execute
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 NAME = "a05_vgg"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from course_lib.grading import execute
+from tests import execute
 
 # slow: each mistake runs the cells that it reaches
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]

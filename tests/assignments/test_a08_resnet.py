@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from course_lib.grading import build, execute, release
+from course_grader import build, release
+from tests import execute
 from course_lib.notebook import ROOT
 
 # slow: the networks of the test cells take seconds to build

@@ -8,15 +8,10 @@ from __future__ import annotations
 import pytest
 from nbgrader.converters import Autograde
 
-from course_lib.grading import (
-    execute,
-    grade,
-    new_course,
-    release,
-    sample_class,
-    summary,
-)
-from course_lib.grading.course import convert
+from course_grader import grade, new_course, release, sample_class
+from tests import execute
+from course_grader.report import summary
+from course_grader.assignment.course import convert
 from course_lib.notebook import ROOT
 
 NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("a*.py"))

@@ -8,7 +8,8 @@ import shutil
 
 import pytest
 
-from course_lib.grading import build, execute, release
+from course_grader import build, release
+from tests import execute
 from course_lib.notebook import ROOT
 
 NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("a[0-9]*.py"))

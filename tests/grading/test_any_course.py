@@ -12,8 +12,8 @@ import pytest
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
 
-from course_lib.grading import grade, release
-from course_lib.grading.course import convert, directory, find_tools
+from course_grader import grade, release
+from course_grader.assignment.course import convert, directory, find_tools
 
 from .conftest import CONFIG, code
 

@@ -20,13 +20,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course_lib.grading import bundle, intake
+from course_grader.assignment import bundle
+from course_grader.intake import submission
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 CLASSES = runpy.run_path(str(ROOT / "benchmarks" / "classes.py"))
 SMALL, STUDENTS, PATIENCE = CLASSES["SMALL"], 24, 240  # s
-WARM = "course_lib.grading.engine.zygote"
+WARM = "course_grader.engine.zygote"
 KILLER = """
 import os, signal
 from pathlib import Path
@@ -239,7 +240,7 @@ def allowed_failures(scheduler: str) -> int:
 def test_what_is_sent_does_not_name_the_course(course):
     assigned = bundle.load(SMALL, course)
     place = course / "submitted" / "student000000" / SMALL
-    sent = pickle.dumps((assigned, intake.read(place, assigned, "student000000")))
+    sent = pickle.dumps((assigned, submission.read(place, assigned, "student000000")))
     assert str(course).encode() not in sent
 
 

@@ -14,10 +14,10 @@ import pytest
 from nbformat import writes
 from nbformat.v4 import new_notebook
 
+from course_grader.intake.collect import collect
 from course_lib import __main__
 from course_lib.errors import CourseError
-from course_lib.grading.collect import collect
-from course_lib.submit import submit
+from course_lib.hand_in.submit import submit
 
 NOTEBOOK = writes(new_notebook()).encode()
 CONFIG = """c = get_config()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from course_grader import new_course, sample_class
+from course_grader.assignment import course, release
 from course_lib.errors import CourseError
-from course_lib.grading import course, new_course, sample_class, sources
 
 NAME = "a04_alexnet"
 
@@ -15,6 +16,6 @@ def test_no_course_no_assignment_no_release(tmp_path):
         course.settings(tmp_path)
     folder = new_course(tmp_path / "course", [NAME])
     with pytest.raises(CourseError, match="a05_unknown"):
-        sources.build("a05_unknown", folder)
+        release.build("a05_unknown", folder)
     with pytest.raises(CourseError, match=f"run `course release {NAME}`"):
         sample_class(NAME, folder)

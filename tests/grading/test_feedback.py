@@ -26,10 +26,11 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.server_extensions.formgrader import handlers
 from traitlets.config import Config
 
-from course_lib.grading import feedback, sanitise
-from course_lib.grading.course import convert
-from course_lib.grading.gradebook import Writer
-from course_lib.grading.handback import message, policy
+from course_grader import feedback
+from course_grader.assignment.course import convert
+from course_grader.report import sanitise
+from course_grader.report.feedback import message, policy
+from course_grader.store.gradebook import Writer
 
 NAME = "tiny"
 JS = "top.document.title='hit'"

@@ -17,11 +17,11 @@ from nbformat.v4 import new_output
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from course_grader import export
+from course_grader.store.gradebook import Result, Writer
+from course_grader.store.marks import points
+from course_grader.store.outcomes import last_run
 from course_lib.errors import CourseError
-from course_lib.grading import export
-from course_lib.grading.gradebook import Result, Writer
-from course_lib.grading.marks import points
-from course_lib.grading.results import last_run
 
 NAME = "tiny"
 LATE = """

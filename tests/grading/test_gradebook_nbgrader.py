@@ -20,10 +20,10 @@ from nbgrader.converters import Autograde
 from nbgrader.server_extensions.formgrader import handlers
 from traitlets.config import Config
 
-from course_lib.grading import release
-from course_lib.grading.bundle import load
-from course_lib.grading.course import convert
-from course_lib.grading.gradebook import Writer
+from course_grader import release
+from course_grader.assignment.bundle import load
+from course_grader.assignment.course import convert
+from course_grader.store.gradebook import Writer
 
 NAME = "tiny"
 ANSWERS = {  # what students hand in: answer, reason

@@ -20,9 +20,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course_lib.grading import feedback, release
-from course_lib.grading.facts import points
-from course_lib.grading.results import last_run
+from course_grader import feedback, release
+from course_grader.report.facts import points
+from course_grader.store.outcomes import last_run
 
 FOLDER = os.environ.get("HOSTILE_CASES")
 NAME, PORT = "convblock", 45678  # the port that one of the cases calls

@@ -18,8 +18,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.utils import compute_checksum, determine_grade
 
-from course_lib.grading import bundle, restore, sources, unpack
-from course_lib.grading.intake import Refused, read
+from course_grader.assignment import bundle, release
+from course_grader.intake import restore, unpack
+from course_grader.intake.submission import Refused, read
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = sorted(path.stem for path in ROOT.glob("assignments/*/*.ipynb"))
@@ -863,8 +864,8 @@ def test_the_model_solution_survives_an_editor_that_strips_metadata(name):
 @pytest.mark.slow
 def test_bundles_of_a_real_gradebook(tmp_path):
     """The gradebook of a released assignment restores what the quick tests assume."""
-    course = sources.new_course(tmp_path, ["a04_alexnet"])
-    sources.release(["a04_alexnet"], course)
+    course = release.new_course(tmp_path, ["a04_alexnet"])
+    release.release(["a04_alexnet"], course)
     real = bundle.load("a04_alexnet", course)
     found = read(course / "assignments" / "a04_alexnet", real, "Ada")
     assert found.notes == ()
@@ -900,7 +901,7 @@ def test_hostile_cases_are_read_or_refused_as_they_deserve(tmp_path):
     )
     for path in [tmp_path, *tmp_path.rglob("*")]:
         path.chmod(0o755)
-    sources.release(["convblock"], tmp_path)
+    release.release(["convblock"], tmp_path)
     real = bundle.load("convblock", tmp_path)
     cases = json.loads((hostile / "deserved.json").read_text("utf-8"))
     refused = set()

@@ -12,10 +12,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_lib.errors import CourseError
-from course_lib.grading import (
+from course_grader import (
     autograde,
-    execute,
     export,
     feedback,
     grade,
@@ -23,8 +21,10 @@ from course_lib.grading import (
     release,
     report,
     sample_class,
-    summary,
 )
+from course_grader.report import summary
+from course_lib.errors import CourseError
+from tests import execute
 
 NAME = "a04_alexnet"
 pytestmark = pytest.mark.slow

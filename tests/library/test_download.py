@@ -18,7 +18,8 @@ import time
 import numpy as np
 import pytest
 
-from course_lib import data, download
+from course_lib import data
+from course_lib.data import download
 
 CONTENT = np.random.default_rng(0).bytes(3_000_001)
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -120,7 +121,7 @@ def test_gives_up_in_one_sentence_and_goes_on_when_called_again(server, tmp_path
 def test_killed_download_continues(server, tmp_path):
     server.pause = 0.05
     code = (
-        "import pathlib, sys; from course_lib.download import download;"
+        "import pathlib, sys; from course_lib.data.download import download;"
         "download(sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3])"
     )
     target, part = tmp_path / "file.bin", tmp_path / "file.bin.part"

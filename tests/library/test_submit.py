@@ -14,7 +14,7 @@ import pytest
 
 from course_lib import __main__
 from course_lib.errors import CourseError
-from course_lib.submit import as_folder, submit
+from course_lib.hand_in.submit import as_folder, submit
 
 NAME = "a04_alexnet"
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,7 +187,8 @@ def test_the_command_says_what_is_inside(folder, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_the_students_half_does_without_the_instructors():
-    code = "import sys, course_lib.submit; print('course_lib.grading' in sys.modules)"
+    code = "import sys, course_lib.hand_in.submit as _; "
+    code += "print('course_grader' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -17,10 +17,10 @@ import nbformat
 import psutil
 import pytest
 
-from course_lib.grading import grade
-from course_lib.grading.cells import grade_id
-from course_lib.grading.course import directory, find_tools
-from course_lib.grading.results import Result
+from course_grader import grade
+from course_grader.assignment.cells import grade_id
+from course_grader.assignment.course import directory, find_tools
+from course_grader.store.outcomes import Result
 
 from . import Case, course
 
