@@ -19,7 +19,7 @@ from typing import NamedTuple
 from nbgrader.utils import parse_utc
 
 from course_grader.assignment.bundle import contents as files_under
-from course_grader.assignment.course import directory
+from course_grader.assignment.course import Course
 from course_lib.errors import CourseError
 from course_lib.hand_in.ipynb import Refused, parse
 from course_lib.hand_in.submit import as_folder
@@ -67,13 +67,14 @@ class HandedIn(NamedTuple):
 
 
 def collect(
-    sources: list[Path], assignment: str | None, course: Path
+    sources: list[Path], assignment: str | None, course: Course | Path
 ) -> list[Collected]:
     """Put submissions into submitted/NAME/ASSIGNMENT/, never an older over a newer.
 
     sources: folders and zips.
     assignment: None is the one that folders or notebooks say.
     """
+    course = Course.open(course)
     known = notebooks(course)
     if assignment and assignment not in known:
         raise CourseError(
@@ -100,10 +101,9 @@ def collect(
     return results
 
 
-def notebooks(course: Path) -> dict[str, set[str]]:
+def notebooks(course: Course) -> dict[str, set[str]]:
     """Return the names of each released assignment's notebooks, as x.ipynb."""
-    folder = directory(course)
-    release = Path(folder.format_path(folder.release_directory, ".", "x")).parent
+    release = course.released("x").parent
     found = defaultdict(set)
     for path in sorted(release.glob("*/*.ipynb")):
         found[path.parent.name].add(path.name)
@@ -179,7 +179,7 @@ def _matters(loose: Group) -> bool:
     return bool(loose.assignment) or any(map(is_notebook, names))
 
 
-def _collect(group, assignment, known, course: Path, numbers: list[str]) -> Collected:
+def _collect(group, assignment, known, course: Course, numbers: list[str]) -> Collected:
     """Read and place one group; `numbers` are those of all who have its name."""
     try:
         if len(numbers) > 1:
@@ -241,11 +241,9 @@ def _assigned(files: dict[str, bytes], known: dict[str, set[str]]) -> str:
     return found.pop()
 
 
-def _place(found: HandedIn, course: Path) -> Collected:
+def _place(found: HandedIn, course: Course) -> Collected:
     """Write a submission, unless what is there is the same or newer."""
-    folder = directory(course)
-    step = folder.submitted_directory
-    path = Path(folder.format_path(step, found.student, found.assignment))
+    path = course.submitted(found.student, found.assignment)
     row = Collected(found.student, found.assignment, "collected", _doubts(found), path)
     files = {TIMESTAMP: f"{found.time:%Y-%m-%d %H:%M:%S} UTC".encode()} | found.files
     if path.is_dir():

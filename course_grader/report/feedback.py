@@ -20,7 +20,7 @@ from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor
 from nbgrader.utils import is_locked
 from traitlets.config import Config
 
-from course_grader.assignment.course import convert, directory
+from course_grader.assignment.course import Course
 from course_grader.store import folders
 
 from . import sanitise
@@ -29,24 +29,24 @@ SAID = ("AssertionError", "CheckFailed")  # their messages are the instructor's 
 SCRIPT = re.compile(r'<script src="(https://[^"?]*?/)(?:[\d.]+/)?[^"/]*"')
 
 
-def feedback(assignment: str, course: Path) -> list[Path]:
+def feedback(assignment: str, course: Course | Path) -> list[Path]:
     """Write feedback/<student>/<assignment>/*.html for each graded submission.
 
     Hidden tests stay hidden (their messages are shown), and no student's markup runs.
     Returns the pages.
     """
-    config = Config()
+    course, config = Course.open(course), Config()
     own = GenerateFeedback.preprocessors.default()
     config.GenerateFeedback.preprocessors = [HideTests, Harmless, *own]
     config.GenerateFeedback.exporter_class = Page
     config.GenerateFeedback.force = True
     config.HTMLExporter.exclude_anchor_links = True
-    convert(Pages, course, assignment, config=config)
-    folder, pages = directory(course), []
-    for student, graded in folders.graded(folder, assignment).items():
-        there = folder.format_path(folder.feedback_directory, student, assignment)
+    course.convert(Pages, assignment, config=config)
+    pages: list[Path] = []
+    for student, graded in folders.graded(course.folder, assignment).items():
+        there = course.feedback(student, assignment)
         names = sorted(path.stem for path in graded.glob("*.ipynb"))
-        pages += [Path(there) / f"{name}.html" for name in names]
+        pages += [there / f"{name}.html" for name in names]
     return [page for page in pages if page.is_file()]
 
 

@@ -11,7 +11,7 @@ from nbgrader.converters import Autograde
 from course_grader import grade, new_course, release, sample_class
 from tests import execute
 from course_grader.report import summary
-from course_grader.assignment.course import convert
+from course_grader.assignment.course import Course
 from course_lib.notebook import ROOT
 
 NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("a*.py"))
@@ -48,7 +48,7 @@ def test_both_give_the_same_points(name, tmp_path):
         sample_class(name, course, mistake(name))
     grade(name, ours)
     for student in sorted(HONEST):
-        convert(Autograde, stock, name, student)
+        Course.open(stock).convert(Autograde, name, student)
     mine = points(name, ours)
     assert mine == points(name, stock)
     right = sum(v for (who, _), v in mine.items() if who == "ada_right")

@@ -27,7 +27,7 @@ from nbgrader.server_extensions.formgrader import handlers
 from traitlets.config import Config
 
 from course_grader import feedback
-from course_grader.assignment.course import convert
+from course_grader.assignment.course import Course
 from course_grader.report import sanitise
 from course_grader.report.feedback import message, policy
 from course_grader.store.gradebook import Writer
@@ -331,7 +331,7 @@ def test_nbgraders_own_page_of_it_runs(
     handed_in.cells = [cell for cell in handed_in.cells if stays(cell.source)]
     nbformat.write(handed_in, kept)
     force = Config({"GenerateFeedback": {"force": True}})
-    convert(GenerateFeedback, tiny, NAME, config=force)
+    Course.open(tiny).convert(GenerateFeedback, NAME, config=force)
     seen = asyncio.run(visit(chromium, page, tmp_path / "profile"))
     assert seen.title == "hit"
     assert URL in seen.requests
