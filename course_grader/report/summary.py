@@ -1,28 +1,17 @@
-"""What a class gets to see: grades as CSV, and one page of summary with its picture."""
+"""What an instructor reads of a graded class: one page, with its picture."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from course_grader.assignment.course import Course, Log
+from course_grader.assignment.course import Course
 from course_lib.files import replacing
 
 from . import figure, page
 from .facts import facts, points
 
-__all__ = ["export", "points", "summarise"]
-
-
-def export(path: Path, course: Course | Path) -> Path:
-    """Write all grades of the course as CSV, with nbgrader's own exporter."""
-    from nbgrader.plugins import CsvExportPlugin
-
-    with Course.open(course).gradebook() as gradebook:
-        plugin = CsvExportPlugin(log=Log().logger)
-        plugin.to = str(path)
-        plugin.export(gradebook)
-    return Path(path)
+__all__ = ["points", "summarise"]
 
 
 def summarise(assignment: str, course: Course | Path) -> Path:

@@ -538,3 +538,20 @@ def test_the_policy_allows_mathjax_and_nothing_else():
     assert "unsafe-inline'" in tags.partition("style-src")[2]
     assert "127.0.0.1" not in tags
     assert "script-src 'none'" in policy("<head></head><body>")
+
+
+ODD = "[ab]", "a", "ada*", "one\ntwo", "?", "{x}", "!", "**", "\x1b[2Jred", "‮ab"
+
+
+def test_no_name_brings_a_notebook_and_none_ends_it_for_others(tiny, bundle, verdict):
+    files = {"helper.py": b"x = 1\n", "old/Tiny.IPYNB": b"{}", "x.pyc": b"0"}
+    with Writer(tiny, NAME, bundle) as writer:
+        for student in ODD:
+            assert writer.write(verdict(student, files=files)).status == "graded"
+    pages = feedback(NAME, tiny)
+    assert pages == [tiny / "feedback" / s / NAME / f"{NAME}.html" for s in sorted(ODD)]
+    there = {path.name for path in (tiny / "feedback").rglob("*") if path.is_file()}
+    assert there == {f"{NAME}.html", "helper.py", "timestamp.txt"}
+    for page in pages:
+        assert "24690" not in text_of(page)
+        assert "assert double(2) == 4" in text_of(page)
