@@ -19,8 +19,8 @@ from course_grader import (
     grade,
     new_course,
     release,
-    report,
     sample_class,
+    summarise,
 )
 from course_grader.report import summary
 from course_lib.errors import CourseError
@@ -140,7 +140,7 @@ def test_export_has_a_row_for_each_graded_one(course, results, tmp_path):
 
 
 def test_summary_says_points_refusals_and_the_hardest_exercise(course, results):
-    page = report(NAME, course)
+    page = summarise(NAME, course)
     text = page.with_suffix(".md").read_text("utf-8")
     assert "| bo_partly | 4 | 2 | 0 | 1 | 2 | 1 | 2 | 1 | 3 | 0 … | 16 |" in text
     assert "zoe_broken was refused" in text
