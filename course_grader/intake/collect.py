@@ -82,10 +82,8 @@ def collect(
             name = shown(source.name)
             results.append(Collected(name, assignment or "", "refused", str(error)))
             continue
-        wanted = [
-            g for g in found if not assignment or g.assignment in ("", assignment)
-        ]
-        groups.append(wanted)
+        mine = {"", assignment} if assignment else {"", *known}
+        groups.append([group for group in found if group.assignment in mine])
     everybody = {one.student for some in groups for one in some}
     for some in groups:
         told = Names(some, everybody)
@@ -183,7 +181,8 @@ def _read(group: Group, assignment: str | None, known, alone: bool) -> HandedIn:
         files, skipped = contents(here)
         inner = {tuple(name.split("/")[:2]) for name in files if name.count("/") > 1}
         if len(inner) == 1 and (own := inner.pop())[1] in known:
-            student = student if group.number else own[0]
+            loose = zips[0][:-4] == group.student  # a folder is its owner's, whatever
+            student = own[0] if loose else student  # a zip in it says
             assigned = assigned or own[1]
     if not any(map(is_notebook, files)):
         for name, why in skipped.items():

@@ -118,7 +118,7 @@ class Layout:
         return Owner(name[:-4] if _is_zip(name) else "", "", name)
 
     def by_lms(self, first: str, file: bool) -> Owner | None:
-        """Read the first step of a path, of a `file` or a folder, as an LMS writes it."""
+        """Read the first step of a path (a `file` or a folder) as an LMS writes it."""
         if found := MOODLE.fullmatch(first):
             return Owner(*found.groups())
         if found := BRIGHTSPACE.fullmatch(first):

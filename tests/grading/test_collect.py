@@ -262,6 +262,18 @@ def test_a_student_may_keep_other_notebooks_which_are_named(course, tmp_path):
     assert in_place(course) == mine | submitted("Bo/a01/a01.ipynb")
 
 
+def test_a_zip_in_a_students_folder_is_not_a_classmates(course, tmp_path):
+    taken = zipped({"Ada/a01/a01.ipynb": NOTEBOOK + b" "}, 20)
+    files = {"Ada/a01/a01.ipynb": NOTEBOOK, "Bo/mine.zip": taken}
+    rows = collect([spread(tmp_path / "in", files)], None, course)
+    assert {(row.student, row.status) for row in rows} == {
+        ("Ada", "collected"),
+        ("Bo", "collected"),
+    }
+    there = course / "submitted" / "Ada" / "a01" / "a01.ipynb"
+    assert there.read_bytes() == NOTEBOOK
+
+
 def test_own_files_that_look_like_an_lms_s_stay_the_students(course, tmp_path):
     files = {"a01.ipynb": NOTEBOOK, "run_1_2_log.csv": b"", "Ada - notes.txt": b""}
     (row,) = collect([spread(tmp_path / "Ada", files)], None, course)
