@@ -1,6 +1,6 @@
 """Answers and tests that must come out in two processes as they do in one.
 
-Each case is an answer, which runs in S, and a test of it, which runs in T; half of the
+Each case is an answer, for the student's side, and a test of it, for the judge's; half of the
 tests fail, and must fail with the same exception.
 """
 
