@@ -198,7 +198,7 @@ def clocked(work: Callable, count: int) -> tuple[float, float]:
 
 
 def memory(assigned: Bundle, one: Submission) -> None:
-    """Print the memory of the warm process, its copy, a judge and a student that wait."""
+    """Print the memory of the warm process, its copy, a waiting judge and student."""
     table = table_of("memory in MB", "", "resident", "PSS", "of its own")
     with Engine(assigned) as engine:
         warm = processes_of(engine)
