@@ -274,6 +274,34 @@ def test_a_warm_process_that_dies_is_noticed_and_takes_its_students_along():
     assert not alive(there)
 
 
+ENDLESS = [
+    cell("spin_answer", "def spin(x):\n    return x\n\ndef quick(x):\n    return x"),
+    *(cell(f"spin_{n}", f"assert spin({n}) == {n}", 1) for n in (1, 2)),
+    cell("quick", "assert quick(1) == 1", 1),
+    cell("spin_3", "try:\n    assert spin(0) == 0\nfinally:\n    assert quick(2)", 1),
+]
+
+
+def test_an_endless_answer_gets_less_time_in_each_later_test():
+    made = lesson("endless", ENDLESS)
+    with Engine(Bundle("endless", {"endless": made}, {}, 4)) as engine:
+        notebook = nbformat.from_dict(made.solution)
+        notebook.cells[0].source = (
+            "def spin(x):\n    while x > 0: pass\n    return x\n\n"
+            "def quick(x):\n    return x"
+        )
+        verdict = engine.grade(Submission("ada", "endless", {"endless": notebook}, {}))
+    said = {
+        c.metadata.nbgrader.grade_id: "".join(
+            o.evalue for o in c.outputs if o.output_type == "error"
+        )
+        for c in verdict.notebooks["endless"].cells
+    }
+    assert "your code was stopped: it took longer than 4 s" in said["spin_1"]
+    assert "your code was stopped: it took longer than 0.4 s" in said["spin_2"]
+    assert said["quick"] == said["spin_3"] == ""
+
+
 LATE = """
 import sys, time
 sys.path.insert(0, "{folder}")

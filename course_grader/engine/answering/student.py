@@ -58,7 +58,7 @@ class Student:
     def answer(self, message: dict, blobs: list) -> tuple[dict, list]:
         """Carry out one request; whatever goes wrong becomes part of the answer."""
         try:
-            with time_limit(message["seconds"]):
+            with time_limit(message["seconds"], message["limit"]):
                 return getattr(self, f"on_{message['op']}")(message, blobs)
         except BaseException as error:
             return {"error": self.told(error)}, []

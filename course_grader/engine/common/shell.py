@@ -201,11 +201,14 @@ def captured(shell: Shell):
 
 
 @contextmanager
-def time_limit(seconds: float):
-    """Raise TimeIsUp in this block after so many seconds, and again if it is caught."""
+def time_limit(seconds: float, limit: float | None = None):
+    """Raise TimeIsUp in this block after so many seconds, and again if it is caught.
+
+    limit: what is said to be allowed, of which `seconds` may be what is left.
+    """
 
     def ring(number, frame):
-        raise TimeIsUp(f"it took longer than {seconds:.0f} s")
+        raise TimeIsUp(f"it took longer than {limit or seconds:.3g} s")
 
     signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01), 0.5)

@@ -28,6 +28,7 @@ from .line import GRACE
 from .link import Link
 from .oracles import oracles
 from .outputs import as_stdout, checked, failed, stopped
+from .patience import Patience
 from .raised import MESSAGE, Stopped, reading
 from .terms import Terms
 
@@ -62,6 +63,7 @@ class Judge:
         self.used: dict[str, list[str]] = {}
         self.ran: list[str] = []  # sources of the student's, for a new process
         self.restarts = 0
+        self.patience = Patience(cell_seconds)
         self.room = ROOM
         self.link: Link | None = None
         self.attach()
@@ -70,7 +72,8 @@ class Judge:
         """Connect to a fresh process of the student's."""
         watchdog(START)
         channel = Channel(self.connect())
-        self.link = Link(channel, self.folder, self.shell.user_ns)
+        space = self.shell.user_ns
+        self.link = Link(channel, self.folder, space, self.patience)
         self.link.place(self.handed_in)
         for number in self.done:
             self.know_given(self.plan.steps[number])
@@ -201,7 +204,7 @@ class Judge:
         forbidden.HERE[0] = False
         with captured(self.shell) as outputs:
             try:
-                with time_limit(seconds):
+                with time_limit(seconds, self.link.line.limit):
                     result = self.shell.run_cell(step.source, store_history=False)
                     self.failure = result.error_before_exec or result.error_in_exec
             except TimeIsUp as late:

@@ -18,12 +18,12 @@ class Line:
 
     def __init__(self, channel: Channel, derive: Callable[[dict, list], tuple]):
         self.channel, self.derive = channel, derive
-        self.deadline = time.monotonic() + START
+        self.give(START)
         self.lost = False  # is the process late, dead or out of step?
 
     def give(self, seconds: float) -> None:
         """Give all that follows so long."""
-        self.deadline = time.monotonic() + seconds
+        self.limit, self.deadline = seconds, time.monotonic() + seconds
 
     @property
     def left(self) -> float:
@@ -42,7 +42,7 @@ class Line:
             raise Stopped("your code's process is gone")
         self.lost = True  # until the answer is here, whatever interrupts this
         try:
-            message = {"op": op, "seconds": left, **fields}
+            message = {"op": op, "seconds": left, "limit": self.limit, **fields}
             self.channel.send(message, parts, self.deadline + GRACE)
             while True:
                 answer, blobs = self.channel.receive(self.deadline + GRACE)
@@ -52,7 +52,10 @@ class Line:
                 found = self.derive(answer, blobs)
                 self.channel.send(*found, self.deadline + GRACE)
         except Late:
-            raise Stopped("your code took too long and did not stop") from None
+            words = (
+                f"your code took too long (over {self.limit:.3g} s) and did not stop"
+            )
+            raise Stopped(words, late=True) from None
         except Gone:
             raise Stopped("your code ended its process") from None
         except Malformed as error:

@@ -24,6 +24,7 @@ from .gradients import derivative
 from .held import Held
 from .line import Line
 from .names import Names
+from .patience import Patience
 from .proxies import Remote, fact, note
 from .raised import MESSAGE, Exceptions, Stopped, reading
 from .terms import Terms
@@ -32,12 +33,14 @@ from .terms import Terms
 class Link:
     """The connection to one student's process."""
 
-    def __init__(self, channel: Channel, folder: Folder, space: dict):
+    def __init__(
+        self, channel: Channel, folder: Folder, space: dict, patience: Patience
+    ):
         """space: where the judge's cells run."""
         self.line = Line(channel, self.derivative)
         self.folder, self.names = folder, Names(space)
         self.held, self.exceptions = Held(), Exceptions()
-        self.draws, self.terms = Draws(), Terms()
+        self.draws, self.terms, self.patience = Draws(), Terms(), patience
         self.calls = 0
 
     def place(self, files: dict[str, bytes]) -> None:
@@ -86,6 +89,12 @@ class Link:
     def invoke(self, operation: str, *args, **kwargs):
         """Apply an operation on the student's side; return or raise what came of it."""
         __tracebackhide__ = True
+        name = fact(args[0], "name") if operation == "call" and args else None
+        with self.patience.with_(name, self.line):
+            return self._invoke(operation, name, args, kwargs)
+
+    def _invoke(self, operation: str, name: str | None, args: tuple, kwargs: dict):
+        __tracebackhide__ = True
         there, gone = self.names.news()
         if there or gone:
             self.bind(there, gone)
@@ -93,7 +102,7 @@ class Link:
         _held = self.held.alive()  # the answer may name any
         to = ToStudent(self.held)
         message = {"f": operation, "args": to.node(args), "kwargs": to.node(kwargs)}
-        message["rules"] = self._rules(operation, args)
+        message["rules"] = [*forbidden.ACTIVE, *self.terms.rules.get(name, [])]
         message["sync"] = self.held.changes(to)
         message["tensors"] = to.in_order()
         self.calls += 1
@@ -179,10 +188,6 @@ class Link:
             warnings.warn(str(text), kind if good else UserWarning, stacklevel=5)
         if answer["out"]:
             sys.stdout.write(str(answer["out"]))
-
-    def _rules(self, operation: str, args: tuple) -> list[str]:
-        name = fact(args[0], "name") if operation == "call" and args else None
-        return [*forbidden.ACTIVE, *self.terms.rules.get(name, [])]
 
     def _setting(self, to: ToStudent) -> dict:
         """Gradient mode, default type, and random state if we have drawn or seeded."""

@@ -17,6 +17,10 @@ class Stopped(BaseException):
 
     _course_remote = True
 
+    def __init__(self, text: str = "", late: bool = False):
+        super().__init__(text)
+        self.late = late  # was it too slow?
+
 
 @contextlib.contextmanager
 def reading():
@@ -49,7 +53,7 @@ class Exceptions:
         """Return the exception to raise for one that was raised there, and its text."""
         text = str(told["text"])[:MESSAGE]
         if told.get("late"):
-            return Stopped(f"your code was stopped: {text}"), ""
+            return Stopped(f"your code was stopped: {text}", late=True), ""
         words, base = text, getattr(builtins, str(told["builtin"]), Exception)
         if not (isinstance(base, type) and issubclass(base, Exception)):
             words = f"your code raised {told['class']} {text}".strip()
