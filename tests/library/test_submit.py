@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,6 +14,7 @@ import pytest
 from course_lib import __main__
 from course_lib.errors import CourseError
 from course_lib.hand_in.submit import as_folder, submit
+from tests import execute
 
 NAME = "a04_alexnet"
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ def folder(tmp_path) -> Path:
     """A student's folder: the notebook as released, the files that it asks for."""
     made = tmp_path / NAME
     made.mkdir()
-    shutil.copy(ROOT / "assignments" / NAME / f"{NAME}.ipynb", made)
+    (made / f"{NAME}.ipynb").write_bytes(execute.released(NAME))
     (made / "record.json").write_text("{}")
     (made / "record.safetensors").write_bytes(b"\0" * 100)
     return made
@@ -80,7 +80,7 @@ def test_what_is_unanswered_or_edited_is_said(folder, tmp_path):
 
 
 def test_the_model_solution_is_handed_in_without_a_warning(folder, tmp_path):
-    solved = nbformat.read(ROOT / "solutions" / NAME / f"{NAME}.ipynb", 4)
+    solved = execute.notebook(NAME)
     answers = {c.metadata.get("nbgrader", {}).get("grade_id"): c for c in solved.cells}
 
     def change(cells):
