@@ -21,7 +21,7 @@ _HOME = {
     "sample_class": "assignment.sample",
     "grade": "autograde",
     "feedback": "report.feedback",
-    "export": "report.summary",
+    "export": "report.grades",
     "summarise": "report.summary",
     "findings": "sandbox.machine",
     "UNPROTECTED": "sandbox.machine",

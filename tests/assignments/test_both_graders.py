@@ -12,7 +12,7 @@ from course_grader import grade, new_course, release, sample_class
 from tests import execute
 from tests.assignments import cases
 from course_grader.report import summary
-from course_grader.assignment.course import convert
+from course_grader.assignment.course import Course
 
 HONEST = {"ada_right", "bo_partly"}
 pytestmark = [
@@ -47,7 +47,7 @@ def test_both_give_the_same_points(name, tmp_path):
         sample_class(name, course, mistake(name))
     grade(name, ours)
     for student in sorted(HONEST):
-        convert(Autograde, stock, name, student)
+        Course.open(stock).convert(Autograde, name, student)
     mine = points(name, ours)
     assert mine == points(name, stock)
     right = sum(v for (who, _), v in mine.items() if who == "ada_right")

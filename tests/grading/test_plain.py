@@ -16,9 +16,9 @@ import pytest
 import torch
 from torch import nn
 
-from course_grader.engine.folder import Folder
-from course_grader.engine.plain import ARRAYS, DTYPES, Decoder, Encoder
-from course_grader.engine.wire import HEADER, Channel, Gone, Late, Malformed
+from course_grader.engine.common.folder import Folder
+from course_grader.engine.common.plain import ARRAYS, DTYPES, Decoder, Encoder
+from course_grader.engine.common.wire import HEADER, Channel, Gone, Late, Malformed
 
 Point = collections.namedtuple("Point", "x y")
 

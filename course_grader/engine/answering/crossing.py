@@ -1,61 +1,29 @@
-"""How values leave S and what T sends is read: handles, copies, gradients."""
+"""How values leave the student's side, and how what the judge sends is read."""
 
 from __future__ import annotations
 
 import io
 import math
 import pickle
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from .plain import Decoder, Encoder, is_plain_tensor
-from .shared import Shared, aliases, apply, module_facts
+from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
+from course_grader.engine.common.shared import aliases, apply, module_facts
 
-if TYPE_CHECKING:
-    from .student import Student
+from .gradients import Graphs
+from .objects import Objects
 
 MESSAGE = 10_000  # characters of a docstring
 
 
-class FromT(torch.autograd.Function):
-    """The part of a graph that lies in T, seen from S."""
-
-    @staticmethod
-    def forward(ctx, student, number, data, others, *leaves):
-        """`others` stands for all leaves that T has and did not pass."""
-        ctx.student, ctx.number, ctx.leaves = student, number, len(leaves)
-        ctx.others = torch.autograd.graph.get_gradient_edge(others).node
-        ctx.save_for_backward(data.new_empty(0))
-        return data.clone()
-
-    @staticmethod
-    def backward(ctx, grad):
-        _ = ctx.saved_tensors  # raises when the graph was freed
-        nothing = (None,) * ctx.leaves
-        if ctx.student.cutting:
-            return None, None, None, None, *nothing
-        to = Encoder()
-        question = {
-            "callback": ctx.number,
-            "grad": to.node(grad),
-            "keep": torch._C._autograd._get_current_graph_task_keep_graph(),
-            "others": torch._C._will_engine_execute_node(ctx.others),  # .backward()
-        }
-        ctx.student.channel.send(question, to.blobs)
-        answer, blobs = ctx.student.channel.receive()
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return None, None, None, None, *Decoder(blobs).value(answer["grads"])
-
-
 class Exporter(Encoder):
-    """Encodes for T: objects it passed are named, all that is not plain is a handle."""
+    """Encodes for the judge: what it passed is named, what is not plain is a handle."""
 
-    def __init__(self, student: Student, passed: dict[int, object]):
+    def __init__(self, objects: Objects, passed: dict[int, object]):
         super().__init__()
-        self.student = student
+        self.objects = objects
         self.passed = {id(value): (value, n) for n, value in passed.items()}
         self.outputs: list[Tensor] = []
         self.memory = {
@@ -67,8 +35,8 @@ class Exporter(Encoder):
     def special(self, value):
         if id(value) in self.passed:
             return {"k": "yours", "i": self.passed[id(value)][1]}
-        number = self.student.handles.get(id(value))
-        if number in self.student.exported or number in self.student.modules:
+        number = self.objects.copied(value)
+        if number is not None:
             return {"k": "own", "h": number}
         if isinstance(value, nn.Module):
             return self.module(value)
@@ -88,9 +56,8 @@ class Exporter(Encoder):
         return node
 
     def export(self, value: Tensor, node: dict) -> dict:
-        """Let T have a copy that is kept in step with this tensor."""
-        number = self.student.handle(value)
-        self.student.exported[number] = Shared(value)
+        """Let the judge have a copy that is kept in step with this tensor."""
+        number = self.objects.share(value)
         gradient = None if value.grad is None else self.node(value.grad)
         node.update(h=number, g=gradient)
         return node
@@ -105,12 +72,11 @@ class Exporter(Encoder):
 
     def module(self, module: nn.Module) -> dict:
         """Describe a module: class, tensors, children and plain attributes."""
-        number = self.student.handle(module)
-        self.student.modules[number] = bool(module.training)
+        number = self.objects.share(module)
         return module_facts(self, module) | {"k": "module", "h": number}
 
     def other(self, value) -> dict:
-        facts = {"k": "handle", "h": self.student.handle(value), "t": "object"}
+        facts = {"k": "handle", "h": self.objects.handle(value), "t": "object"}
         kind = value if isinstance(value, type) else type(value)
         facts["class"] = str(kind.__qualname__)[:200]
         if isinstance(value, type):
@@ -125,17 +91,19 @@ class Exporter(Encoder):
 
 
 class Importer(Decoder):
-    """Decodes what T sends: plain data, pickles, and references to S's own objects."""
+    """Decodes what the judge sends: plain data, pickles, and objects of our own."""
 
     most = math.inf
 
-    def __init__(self, student: Student, blobs: list, message: dict):
+    def __init__(
+        self, objects: Objects, graphs: Graphs, space: dict, blobs: list, message: dict
+    ):
+        """space: the names of the notebook."""
         super().__init__(blobs)
-        self.student = student
+        self.objects, self.graphs, self.space = objects, graphs, space
         for number, change in message.get("sync", []):
-            apply(student.objects[number], change, self)
-            if number in student.exported:
-                student.exported[number] = Shared(student.objects[number])
+            apply(objects[number], change, self)
+            objects.renew(number)
         for node in message.get("tensors", []):
             self.value(node)
 
@@ -149,7 +117,7 @@ class Importer(Decoder):
         elif node.get("reach") is not None:
             leaves = [self.made[n] for n in node["reach"]]
             with torch.enable_grad():
-                value = self.student.from_t(node["i"], value, leaves)
+                value = self.graphs.from_judge(node["i"], value, leaves)
         elif node.get("grad"):
             value.requires_grad_(True)
         if node.get("g") is not None:
@@ -157,7 +125,7 @@ class Importer(Decoder):
         return value
 
     def read_handle(self, node):
-        return self.student.objects[node["h"]]
+        return self.objects[node["h"]]
 
     read_own = read_handle
 
@@ -177,7 +145,7 @@ class Importer(Decoder):
 
 
 class Unpickler(pickle.Unpickler):
-    """Reads what T pickled. S may read anything of T's: T is the trusted one."""
+    """Reads what the judge pickled. The judge is the trusted one: it may send code."""
 
     def __init__(self, of: Importer, data: bytes):
         super().__init__(io.BytesIO(data))
@@ -188,8 +156,8 @@ class Unpickler(pickle.Unpickler):
         if kind == "tensor":
             return self.of.made[key]
         if kind == "name":
-            return self.of.student.shell.user_ns[key]
-        return self.of.student.objects[key]
+            return self.of.space[key]
+        return self.of.objects[key]
 
 
 def _known_bases(kind: type) -> list[str]:

@@ -1,7 +1,8 @@
-"""T: the process that runs the tests. No line of a student's is executed here.
+"""The process that runs the tests. No line of a student's is executed here.
 
-It walks through the student's notebook in order. Cells that are no tests are sent to S;
-a test runs here, with the student's names bound to what S has for them.
+It walks through the student's notebook in order. Cells that are no tests are sent to
+the student's process; a test runs here, with the student's names bound to what that
+process has for them.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ import torch
 from nbformat import NotebookNode
 
 from course_grader.assignment.cells import grade_id
+from course_grader.engine.common.folder import Folder
+from course_grader.engine.common.shell import Shell, TimeIsUp, captured, time_limit
+from course_grader.engine.common.warm import installed
+from course_grader.engine.common.wire import Channel, Gone
+from course_grader.engine.plan import Plan, Step
 from course_lib.check import forbidden
 
-from .folder import Folder
-from .link import GRACE, MESSAGE, Link
+from .line import GRACE
+from .link import Link
 from .oracles import oracles
-from .plan import Plan, Step
-from .raised import Stopped, reading
-from .shell import Outputs, Shell, TimeIsUp, captured, time_limit
-from .student import installed
-from .wire import Channel, Gone
+from .outputs import as_stdout, checked, failed, stopped
+from .raised import MESSAGE, Stopped, reading
+from .terms import Terms
 
 RESTARTS = 12  # times that a student's process may end before it gets no new one
 START = 120  # seconds within which there is a new one
@@ -52,21 +56,21 @@ class Judge:
         self.cell_seconds, self.fair, self.stated = cell_seconds, fair, rules or {}
         self.handed_in = files
         self.folder = Folder(Path.cwd(), released)
-        self.done: set[int] = set(warm)  # given steps that T has run
+        self.done: set[int] = set(warm)  # given steps that ran here
         self.seconds: dict[str, float] = {}
         self.notes: list[str] = []
         self.used: dict[str, list[str]] = {}
-        self.ran: list[str] = []  # sources that S has run, for a new one
+        self.ran: list[str] = []  # sources of the student's, for a new process
         self.restarts = 0
         self.room = ROOM
         self.link: Link | None = None
         self.attach()
 
     def attach(self) -> None:
-        """Connect to a fresh S."""
+        """Connect to a fresh process of the student's."""
         watchdog(START)
-        self.link = Link(Channel(self.connect()), self.folder)
-        self.link.space = self.shell.user_ns
+        channel = Channel(self.connect())
+        self.link = Link(channel, self.folder, self.shell.user_ns)
         self.link.place(self.handed_in)
         for number in self.done:
             self.know_given(self.plan.steps[number])
@@ -87,33 +91,32 @@ class Judge:
         return notebook
 
     def start_clock(self) -> None:
-        """Give what follows the time of one cell, in S and here."""
-        self.link.deadline = time.monotonic() + self.cell_seconds
+        """Give what follows the time of one cell, on both sides."""
+        self.link.line.give(self.cell_seconds)
         watchdog(self.cell_seconds + 5 * GRACE)
 
     def modules(self) -> list[list[str]]:
-        """Return what is imported now in T and in S: the next ones begin with it."""
+        """Return what each side has imported now: the next ones begin with it."""
         self.start_clock()
-        answer, _ = self.link.request("modules")
+        answer, _ = self.link.line.request("modules")
         return [installed(), answer.get("modules", [])]
 
     # --- cells of the student's -------------------------------------------------------
 
     def student_cell(self, source: str) -> list[dict]:
-        """Run a cell in S; return its outputs. A cell that ends S is not run again."""
+        """Run a cell of the student's; one that ends the process is not run again."""
         self.start_clock()
         try:
             answer, _ = self.link.run(source)
             with reading():
                 outputs = checked(answer.get("outputs", []))
                 if "error" in answer:
-                    text = str(answer["error"]["text"])[:MESSAGE]
-                    outputs.append(_error("Stopped", text))
-                elif answer.get("failed") and not _failed(outputs):
-                    outputs.append(_error("Stopped", "it failed, and shows nothing"))
+                    outputs.append(stopped(str(answer["error"]["text"])[:MESSAGE]))
+                elif answer.get("failed") and not failed(outputs):
+                    outputs.append(stopped("it failed, and shows nothing"))
         except Stopped as stop:
             self.restart()
-            return [_error("Stopped", str(stop))]
+            return [stopped(str(stop))]
         self.ran.append(source)
         self.room -= outputs.size
         if self.room < 0:
@@ -127,7 +130,7 @@ class Judge:
         After RESTARTS there is none, and what asks it fails.
         """
         self.restarts += 1
-        self.link.lost = True
+        self.link.line.lost = True
         if self.restarts > RESTARTS:
             return None
         self.attach()
@@ -149,19 +152,17 @@ class Judge:
         fair = None if self.fair is None else self.fair.get(step.name, {})
         if fair and fair.get("alone"):
             return self.alone(step, cell)
-        link.allowed = None if fair is None else set(fair.get("used", ()))
-        link.used, link.broken, link.said = set(), [], []
+        terms = Terms(None if fair is None else set(fair.get("used", ())))
+        link.terms = terms
         try:
             self.prepare(at)
             outputs = self.execute(step)
         except Stopped as stop:
-            outputs = [_error("Stopped", str(stop))]
-        self.used[step.name] = sorted(link.used)
-        cell.metadata["course"] = {"remote": self.is_remote(outputs)}
-        if link.broken:
-            self.notes += [
-                f"rule: {step.name}: {b} was called" for b in link.broken[:1]
-            ]
+            outputs = [stopped(str(stop))]
+        self.used[step.name] = sorted(terms.used)
+        cell.metadata["course"] = {"remote": is_remote(outputs, terms)}
+        if terms.broken:
+            self.notes.append(f"rule: {step.name}: {terms.broken[0]} was called")
         if self.ended(outputs):
             self.restart()
         else:
@@ -169,14 +170,10 @@ class Judge:
         return outputs
 
     def alone(self, step: Step, cell: NotebookNode) -> list[dict]:
-        """Run a test in S, where the answer can see it: it passes in no other way."""
+        """Run a test where the answer can see it: it passes in no other way."""
         self.used[step.name] = []
         cell.metadata["course"] = {"remote": True}
-        outputs = self.student_cell(step.source)
-        for output in outputs:
-            if output["output_type"] == "stream":
-                output["name"] = "stdout"
-        return outputs
+        return as_stdout(self.student_cell(step.source))
 
     def prepare(self, at: int) -> None:
         """Run the given cells that the test needs, and bind the student's names."""
@@ -187,22 +184,19 @@ class Judge:
                 self.execute(self.plan.steps[number])
                 self.know_given(self.plan.steps[number])
         self.bind(at)
-        self.link.rules = self.rules_of(at)
+        self.link.terms.rules = self.rules_of(at)
 
     def bind(self, at: int) -> None:
         """Bind what a step needs: imports of solution cells, the student's names."""
         for statement in self.plan.imports(at).values():
-            exec(statement, self.link.space)
+            exec(statement, self.shell.user_ns)
         wanted = self.plan.student_names(at)
-        found = self.link.names(sorted(wanted)) if wanted else {}
-        for name in wanted:
-            self.link.space.pop(name, None)
-        self.link.space.update(found)
-        self.link.bound = dict(found)
+        found = self.link.values(sorted(wanted)) if wanted else {}
+        self.link.names.bind(wanted, found)
 
     def execute(self, step: Step) -> list[dict]:
-        """Run a step in T within its time; return its outputs, stderr as stdout."""
-        seconds = max(self.link.deadline - time.monotonic(), 0) + 2 * GRACE
+        """Run a step here within its time; return its outputs, stderr as stdout."""
+        seconds = max(self.link.line.left, 0) + 2 * GRACE
         forbidden.ACTIVE.clear()
         forbidden.HERE[0] = False
         with captured(self.shell) as outputs:
@@ -213,52 +207,45 @@ class Judge:
             except TimeIsUp as late:
                 self.failure = late
         torch.set_grad_enabled(True)
-        for output in outputs:
-            if output["output_type"] == "stream":
-                output["name"] = "stdout"
-        failed = _failed(outputs)
-        if self.failure is not None and not failed:
-            outputs.append(_error("Stopped", str(self.failure)))
-        if step.kind == "test" and self.link.broken and not failed:
-            words = f"{self.link.broken[0]} was called: solve this without it"
-            outputs.append(_error("Stopped", words))
-        return list(outputs)
+        broken = self.link.terms.broken if step.kind == "test" else []
+        if not failed(outputs):
+            if self.failure is not None:
+                outputs.append(stopped(str(self.failure)))
+            if broken:
+                words = f"{broken[0]} was called: solve this without it"
+                outputs.append(stopped(words))
+        return as_stdout(list(outputs))
 
     def ended(self, outputs: list[dict]) -> bool:
-        """Must there be a new S, since this one is late or gone?"""
-        stopped = [o for o in outputs if o.get("ename") == "Stopped"]
-        return bool(stopped) and not self.alive()
+        """Must the student get a new process, since this one is late or gone?"""
+        said = [o for o in outputs if o.get("ename") == "Stopped"]
+        return bool(said) and not self.alive()
 
     def alive(self) -> bool:
-        self.link.deadline = time.monotonic() + GRACE
+        self.link.line.give(GRACE)
         try:
-            self.link.request("names", names=[])
+            self.link.line.request("names", names=[])
             self.link.drop()
         except (Stopped, Gone):
             return False
         return True
-
-    def is_remote(self, outputs: list[dict]) -> bool:
-        """Came the error's text out of the student's code?"""
-        texts = [o["evalue"] for o in outputs if o["output_type"] == "error"]
-        said = {line for text in self.link.said for line in text.splitlines()} - {""}
-        return any(line in shown for shown in texts for line in said)
 
     def know_given(self, step: Step) -> None:
         """Functions and classes of a given cell are on both sides: send their names."""
         for name in step.binds:
             value = self.shell.user_ns.get(name)
             if callable(value) and getattr(value, "__module__", None) == "__main__":
-                self.link.given[id(value)] = name
+                self.link.held.given[id(value)] = name
 
     def hand_over(self, at: int) -> None:
-        """Let S have what a test's visible part bound, for the cells that follow."""
+        """Let the student have what a test's visible part bound, for later cells."""
         step = self.plan.steps[at]
         later = {
             n for s in self.plan.steps[at + 1 :] if s.kind != "test" for n in s.uses
         }
         names = (step.shown - step.concealed) & later
-        values = {n: self.link.space[n] for n in names if n in self.link.space}
+        space = self.shell.user_ns
+        values = {n: space[n] for n in names if n in space}
         if values:
             self.start_clock()
             try:
@@ -269,7 +256,7 @@ class Judge:
     def rules_of(self, at: int) -> dict[str, list[str]]:
         """Return what the answers that a test calls must not call, by their names."""
         step, names = self.plan.steps[at], self.plan.student_names(at)
-        found = oracles(step, names, self.link.space)
+        found = oracles(step, names, self.shell.user_ns)
         for name, rules in found.items():
             words = self.plan.words  # what the model solution uses, everybody may
             found[name] = [r for r in rules if r.rpartition(".")[2] not in words]
@@ -287,32 +274,8 @@ def watchdog(seconds: float) -> None:
     faulthandler.dump_traceback_later(seconds, exit=True, file=2)
 
 
-def checked(outputs) -> Outputs:
-    """Return those outputs that S says it has, as far as they are what outputs are."""
-    good = Outputs()
-    for output in outputs if isinstance(outputs, list) else []:
-        kind = output.get("output_type") if isinstance(output, dict) else None
-        if kind == "stream" and isinstance(output.get("text"), str):
-            name = "stderr" if output.get("name") == "stderr" else "stdout"
-            good.add({"output_type": kind, "name": name, "text": output["text"]})
-        elif kind in ("display_data", "execute_result"):
-            data = output.get("data")
-            data = data if isinstance(data, dict) else {}
-            texts = {k: v for k, v in data.items() if isinstance(v, str)}
-            made = {"output_type": kind, "data": texts, "metadata": {}}
-            good.add(made | ({"execution_count": None} if kind[0] == "e" else {}))
-        elif kind == "error":
-            trace = output.get("traceback")
-            lines = [str(line) for line in trace] if isinstance(trace, list) else []
-            words = str(output.get("ename")), str(output.get("evalue"))
-            good.add(_error(*words) | {"traceback": lines})
-    return good
-
-
-def _failed(outputs: list[dict]) -> bool:
-    return any(output["output_type"] == "error" for output in outputs)
-
-
-def _error(name: str, text: str) -> dict:
-    line = f"{name}: {text}"
-    return {"output_type": "error", "ename": name, "evalue": text, "traceback": [line]}
+def is_remote(outputs: list[dict], terms: Terms) -> bool:
+    """Came the error's text out of the student's code?"""
+    texts = [o["evalue"] for o in outputs if o["output_type"] == "error"]
+    said = {line for text in terms.said for line in text.splitlines()} - {""}
+    return any(line in shown for shown in texts for line in said)

@@ -1,8 +1,8 @@
-"""A network of the student's in T: real parameters here, `forward` there.
+"""A network of the student's: real parameters here, `forward` on their side.
 
-PyTorch's own layers, and the course's, become real ones in T. A module of a class that
-only the student has keeps its tensors in T, where they are read, written and optimised,
-and sends each forward pass to S.
+PyTorch's own layers, and the course's, become real ones here. A module of a class that
+only the student has keeps its tensors here, where they are read, written and optimised,
+and sends each forward pass to the student's side.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ import sys
 import torch
 from torch import Tensor, nn
 
-from .plain import Decoder
-from .shared import INTERNAL, is_simple
-from .wire import Malformed
+from course_grader.engine.common.plain import Decoder
+from course_grader.engine.common.shared import INTERNAL, is_simple
+from course_grader.engine.common.wire import Malformed
 
-OURS = ("torch.nn.modules.", "torchvision.ops.", "notebook_")  # classes that T trusts
+from .asking import Asking
+
+OURS = ("torch.nn.modules.", "torchvision.ops.", "notebook_")  # classes to be trusted
 
 
 class RemoteModule(nn.Module):
-    """A module whose class only S has."""
+    """A module whose class only the student's side has."""
 
     def forward(self, *args, **kwargs):
         __tracebackhide__ = True
@@ -34,10 +36,7 @@ class RemoteModule(nn.Module):
             if name.startswith("__") or "_course_link" not in self.__dict__:
                 raise
         link = _link(self)
-        detail = f"getattr:{name}"
-        if link.allowed is None:
-            link.used.add(detail)
-        elif detail not in link.allowed:
+        if not link.terms.use(f"getattr:{name}"):
             raise AttributeError(f"{type(self).__name__} has no {name!r} to grade")
         return link.invoke("getattr", self, name)
 
@@ -56,12 +55,12 @@ class RemoteModule(nn.Module):
         return made
 
 
-def _link(module: RemoteModule):
+def _link(module: RemoteModule) -> Asking:
     return module.__dict__["_course_link"]
 
 
 def rebuild(of: Decoder, node: dict) -> nn.Module:
-    """Return T's copy of a module of S's."""
+    """Return our copy of a module of the student's; `of` has whom to ask."""
     kind = None if node["odd"] else trusted(node["class"])
     children = {
         _word(name): None if child is None else of.value(child)
@@ -87,12 +86,12 @@ def rebuild(of: Decoder, node: dict) -> nn.Module:
     module._non_persistent_buffers_set = set(map(str, node["unsaved"]))
     module.training = bool(node["training"])
     if isinstance(module, RemoteModule):
-        module.__dict__["_course_link"] = of.link
-    return of.link.adopt(int(node["h"]), module)
+        module.__dict__["_course_link"] = of.asking
+    return of.held.adopt(int(node["h"]), module)
 
 
 def trusted(name: list) -> type | None:
-    """Return T's own class of this name, if it is one of PyTorch's or ours."""
+    """Return our own class of this name, if it is one of PyTorch's or ours."""
     where, word = (str(part) for part in name)
     if not where.startswith(OURS) or where not in sys.modules:
         return None

@@ -1,4 +1,4 @@
-"""Names of the student's in T: objects on which T does nothing that decides.
+"""Stand-ins for the student's objects: nothing that decides is done on them here.
 
 A `Remote` is what is no plain data: a function, a class, any other object. What a test
 may do with one is what it did with the model solution's, and what only fetches data.
@@ -6,19 +6,13 @@ may do with one is what it did with the model solution's, and what only fetches 
 
 from __future__ import annotations
 
-import weakref
-from typing import TYPE_CHECKING
-
-from .raised import own_exception
-
-if TYPE_CHECKING:
-    from .link import Link
+from .asking import Asking
 
 FREE = {"call", "iter", "next", "len", "getitem"}  # they give data, not verdicts
 
 
 def fact(value, field: str):
-    """Read a field of a Remote without asking S; None of anything else."""
+    """Read a field of a Remote without asking anybody; None of anything else."""
     if not isinstance(value, Remote):
         return None
     return object.__getattribute__(value, "_facts").get(field)
@@ -29,18 +23,19 @@ def note(value, field: str, content) -> None:
 
 
 def _ask(operation: str, value, *args, **kwargs):
-    """Let S do something with an object of its own, if a fair test may want that."""
+    """Let the student's side act on an object, if a fair test may want that."""
     __tracebackhide__ = True
-    link = fact(value, "link")
+    asking = fact(value, "asking")
     detail = (
         f"{operation}:{args[0]}" if operation in ("getattr", "setattr") else operation
     )
-    if operation not in FREE:
-        if link.allowed is None:
-            link.used.add(detail)
-        elif detail not in link.allowed:
-            raise _refused(operation, value, args)
-    return link.invoke(operation, value, *args, **kwargs)
+    if operation not in FREE and not asking.terms.use(detail):
+        raise _refused(operation, value, args)
+    return asking.invoke(operation, value, *args, **kwargs)
+
+
+def _fair(value, operation: str) -> bool:
+    return fact(value, "asking").terms.allow(operation)
 
 
 def _refused(operation: str, value, args) -> Exception:
@@ -57,8 +52,8 @@ class Remote:
 
     __slots__ = ("__weakref__", "_facts")
 
-    def __init__(self, link: Link, facts: dict):
-        object.__setattr__(self, "_facts", {"link": link, **facts})
+    def __init__(self, asking: Asking, facts: dict):
+        object.__setattr__(self, "_facts", {"asking": asking, **facts})
 
     def __call__(self, *args, **kwargs):
         __tracebackhide__ = True
@@ -81,23 +76,18 @@ class Remote:
         _ask("delattr", self, name)
 
     def __repr__(self):
-        link = fact(self, "link")
-        fair = link.allowed is None or "repr" in link.allowed
-        return (
-            _ask("repr", self) if fair else f"<{fact(self, 'class')} of the student's>"
-        )
+        if _fair(self, "repr"):
+            return _ask("repr", self)
+        return f"<{fact(self, 'class')} of the student's>"
 
     def __str__(self):
-        link = fact(self, "link")
-        fair = link.allowed is None or "str" in link.allowed
-        return _ask("str", self) if fair else repr(self)
+        return _ask("str", self) if _fair(self, "str") else repr(self)
 
     def __instancecheck__(self, instance):
-        handle = fact(instance, "handle") or fact(self, "link").own.get(id(instance))
-        return (
-            handle is not None
-            and fact(self, "link").invoke("isinstance", instance, self) is True
-        )
+        asking = fact(self, "asking")
+        handle = fact(instance, "handle") or asking.held.handle(instance)
+        known = handle is not None
+        return known and asking.invoke("isinstance", instance, self) is True
 
     def __eq__(self, other):
         return _compared("eq", self, other, self is other)
@@ -109,17 +99,14 @@ class Remote:
         return id(self)
 
     def __bool__(self):
-        link = fact(self, "link")
-        fair = link.allowed is None or "bool" in link.allowed
-        return bool(_ask("bool", self)) if fair else True
+        return bool(_ask("bool", self)) if _fair(self, "bool") else True
 
     def __reduce_ex__(self, protocol):
         raise TypeError("an object of the student's is not pickled")
 
 
 def _compared(operation: str, one: Remote, other, default: bool):
-    link = fact(one, "link")
-    if link.allowed is None or operation in link.allowed:
+    if _fair(one, operation):
         answer = _ask(operation, one, other)
         return answer if isinstance(answer, bool) else default
     return default
@@ -132,11 +119,10 @@ def _forward(operation: str, reflected: bool = False):
 
     def swapped(self, other):
         __tracebackhide__ = True
-        link = fact(self, "link")
-        if link.allowed is not None and operation not in link.allowed:
+        asking = fact(self, "asking")
+        if not asking.terms.use(operation):
             raise _refused(operation, self, ())
-        link.used.add(operation)
-        return link.invoke(operation, other, self)
+        return asking.invoke(operation, other, self)
 
     return swapped if reflected else method
 
@@ -153,19 +139,16 @@ for _name in "add sub mul truediv floordiv mod pow matmul and or xor".split():
     setattr(Remote, f"__r{_name}__", _forward(_operation, reflected=True))
 
 
-def remote(link: Link, node: dict):
-    """Return the Remote of a handle, the same one each time while T holds it."""
+def remote(asking: Asking, node: dict):
+    """Return the Remote of a handle, the same one each time while a test holds it."""
     handle = int(node["h"])
-    known = link.copies.get(handle)
-    if known is not None and known() is not None:
-        return known()
+    known = asking.held[handle]
+    if known is not None:
+        return known
     if node.get("t") == "class" and "BaseException" in (node.get("bases") or ()):
-        return own_exception(link, handle, node)
+        return asking.exceptions.own(handle, node)
     facts = {"handle": handle, "class": str(node["class"]), "name": None}
     for word in ("__name__", "__doc__"):
         text = node.get(word)
         facts[word] = text if isinstance(text, str) else None
-    made = Remote(link, facts)
-    link.copies[handle] = weakref.ref(made)
-    weakref.finalize(made, link._forget, handle, id(made)).atexit = False
-    return made
+    return asking.held.stand_in(handle, Remote(asking, facts))

@@ -1,4 +1,4 @@
-"""Plain data and tensors as a JSON tree with raw buffers: all that crosses from S to T.
+"""Plain data and tensors as a JSON tree with raw buffers: all that the student may say.
 
 A value is a JSON scalar or an object whose "k" says its kind. Mutable values carry a
 number, so that one object seen twice stays one object. What is not plain is left to the

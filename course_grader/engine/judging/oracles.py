@@ -6,7 +6,7 @@ import ast
 
 import torch
 
-from .plan import Step
+from course_grader.engine.plan import Step
 
 
 def oracles(step: Step, names: set[str], space: dict) -> dict[str, list[str]]:

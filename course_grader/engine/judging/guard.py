@@ -1,4 +1,4 @@
-"""T reads files that S wrote. A pickle among them must not become code in T."""
+"""A test reads files that the student wrote; no pickle may become code here."""
 
 from __future__ import annotations
 

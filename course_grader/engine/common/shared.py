@@ -212,7 +212,7 @@ def _apply_to_module(value: nn.Module, change: dict, of: Decoder) -> None:
 
 
 def module_facts(to: Encoder, module: nn.Module) -> dict:
-    """Describe a module for T: class, mode, tensors, children and plain attributes."""
+    """Describe a module: class, mode, tensors, children and plain attributes."""
     kind, inside = type(module), module.__dict__
     attributes, odd = {}, any(inside.get(name) for name in HOOKS)
     for name, value in inside.items():

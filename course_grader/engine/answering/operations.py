@@ -1,4 +1,4 @@
-"""What T may ask S to do with a value."""
+"""What the judge may ask the student's side to do with a value."""
 
 from __future__ import annotations
 
