@@ -397,6 +397,7 @@ def test_digest_knows_every_pixel_label_and_name():
         ("CIFAR-10", {}, r"'CIFAR-10': did you mean 'cifar10'\?"),
         ("zebra", {}, r"'zebra': there are digits, fashion-mnist, cifar10"),
         ("no/such/folder", {}, r"no folder and no file at no/such/folder"),
+        ("~no-such-user/flowers", {}, r"no folder and no file at ~no-such-user/flow"),
         ("digits", {"split": "valid"}, r"'valid': take train, val or test"),
         ("digits", {"size": 0}, r"size 0.*1 or more"),
         ("digits", {"channels": 2}, r"channels 2.*1 or 3"),
