@@ -28,7 +28,7 @@ EXTENSIONS |= {".webp"}
 # images, too, for which Pillow needs a plug-in: they are named, not left out
 OTHERS = {".dng", ".exr", ".heic", ".heif", ".jxl", ".svg"}
 ORIENTATION = 0x0112  # of EXIF; 5 and more lie on their side
-BITS_PER_SAMPLE = 258  # of a TIFF
+BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262  # of a TIFF; photometric 0: 0 is white
 EIGHT = "bring all images in the same way to 8 bits, 0 black and 255 white"
 
 
@@ -112,9 +112,9 @@ def decode_file(file: Path, size: int | None) -> np.ndarray:
     from PIL import Image, ImageOps
 
     with opened(file) as image:
-        white = white_of(image, file)
+        ends = range_of(image, file)
         image = ImageOps.exif_transpose(image)
-        image = as_rgb(image if white is None else eight_bits(image, white, file))
+        image = as_rgb(eight_bits(image, *ends, file) if ends else image)
         if size is not None:
             image = image.resize((size, size), Image.Resampling.BILINEAR)
         return np.asarray(image)
@@ -137,8 +137,8 @@ def opened(file: Path):
         ) from error
 
 
-def white_of(image, file: Path) -> int | None:
-    """Return the value of white in an image of 12 or 16 bits, None of 8.
+def range_of(image, file: Path) -> tuple[int, int] | None:
+    """Return the values of black and white in an image of 12 or 16 bits, None of 8.
 
     Pillow has 16 bits as I;16, and as I what a .pgm or, in former versions, a .png
     holds; of colour it keeps the upper 8 bits itself.
@@ -146,26 +146,28 @@ def white_of(image, file: Path) -> int | None:
     if not image.mode.startswith("I") and image.mode != "F":
         return None
     if image.mode.startswith("I;16"):
-        bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
-        return 2**bits - 1
+        tags = getattr(image, "tag_v2", {})
+        most = 2 ** tags.get(BITS_PER_SAMPLE, (16,))[0] - 1
+        return (most, 0) if tags.get(PHOTOMETRIC) == 0 else (0, most)
     if image.mode == "I" and image.format in ("PNG", "PPM"):
-        return 2**16 - 1
+        return 0, 2**16 - 1
     what = "floats" if image.mode == "F" else "32-bit integers"
     raise DataError(f"{file} has {what} (mode {image.mode}): {EIGHT}")
 
 
-def eight_bits(image, white: int, file: Path):
-    """Return a grey image of the values 0 to `white` as one of 0 to 255."""
+def eight_bits(image, black: int, white: int, file: Path):
+    """Return a grey image of the values from black to white as one of 0 to 255."""
     from PIL import Image
 
     values = np.asarray(image).astype(np.int64)
-    brightest = int(values.max())
-    if 0 < brightest <= white >> 4:
+    largest, most = int(values.max()), max(black, white)
+    if 0 < largest <= most >> 4:
         raise DataError(
-            f"{file} has values up to {brightest} (mode {image.mode}), where white is "
-            f"{white}: it would be black; {EIGHT}"
+            f"{file} has values up to {largest} (mode {image.mode}) of {most}: of 256 "
+            f"greys it would have 16; {EIGHT}"
         )
-    return Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
+    share = (values - black) / (white - black)
+    return Image.fromarray(np.rint(255 * share).astype(np.uint8))
 
 
 def as_rgb(image):

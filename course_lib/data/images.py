@@ -153,10 +153,10 @@ def load(
     """
     if split not in SPLITS:
         raise DataError(f"no split is named {split!r}: take train, val or test")
+    asked = f"size {size!r}, channels {channels!r}"
+    size, channels = (None if n is None else _count(n) or 0 for n in (size, channels))
     if channels not in (None, 1, 3) or (size is not None and size < 1):
-        raise DataError(
-            f"size {size}, channels {channels}: size is 1 or more, channels is 1 or 3"
-        )
+        raise DataError(f"{asked}: size is 1 or more, channels is 1 or 3")
     where, parts, classes = read(str(name), data_root(root))
     parts = _cut(parts, classes, where)
     pixels, labels = parts[split]

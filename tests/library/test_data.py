@@ -400,7 +400,11 @@ def test_digest_knows_every_pixel_label_and_name():
         ("~no-such-user/flowers", {}, r"no folder and no file at ~no-such-user/flow"),
         ("digits", {"split": "valid"}, r"'valid': take train, val or test"),
         ("digits", {"size": 0}, r"size 0.*1 or more"),
+        ("digits", {"size": 16.0}, r"size 16\.0.*1 or more"),
+        ("digits", {"size": "16"}, r"size '16'.*1 or more"),
+        ("digits", {"size": True}, r"size True.*1 or more"),
         ("digits", {"channels": 2}, r"channels 2.*1 or 3"),
+        ("digits", {"channels": True}, r"channels True.*1 or 3"),
     ],
 )
 def test_wrong_call_says_what_would_be_right(name, keys, message):

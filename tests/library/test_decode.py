@@ -43,13 +43,25 @@ def twelve_bits(values):
         height, width = values.shape
         packed = "".join(f"{value:012b}" for value in values.flat)
         raw = int(packed, 2).to_bytes(len(packed) // 8, "big")
-        tags = [(256, width), (257, height), (258, 12), (259, 1), (262, 1), (273, 8)]
-        tags += [(277, 1), (278, height), (279, len(raw))]
+        tags = [(256, width), (257, height), (258, 12), (259, 1), (262, 1)]
+        tags += [(273, 8), (277, 1), (278, height), (279, len(raw))]
         rows = (struct.pack("<HHII", tag, 3, 1, value) for tag, value in tags)
         head = b"II*\0" + struct.pack("<I", 8 + len(raw)) + raw
         path.write_bytes(
             head + struct.pack("<H", len(tags)) + b"".join(rows) + b"\0" * 4
         )
+
+    return save
+
+
+def negative(values):
+    """Write a TIFF in which 0 is white."""
+
+    def save(path):
+        Image.fromarray(65535 - values).save(path)
+        tag = struct.pack("<HHI", 262, 3, 1)  # photometric: 1 is black
+        content = path.read_bytes()
+        path.write_bytes(content.replace(tag + b"\1", tag + b"\0"))
 
     return save
 
@@ -74,6 +86,7 @@ TWELVE = np.rint(RAMP * (4095 / 255)).astype(np.uint16)
         (portable(SIXTEEN, 65535), ".pgm"),
         (portable(TWELVE, 4095), ".pgm"),
         (twelve_bits(TWELVE), ".tif"),
+        (negative(SIXTEEN), ".tif"),
         (grey_of(SIXTEEN), ".jp2"),
     ],
 )
@@ -87,8 +100,8 @@ def test_16_and_12_bits_become_8_from_black_to_white(tmp_path, save, name):
     [
         (RAMP.astype(np.int32), ".tif", r"32-bit integers \(mode I\)"),
         (RAMP / np.float32(255), ".tif", r"floats \(mode F\)"),
-        (TWELVE, ".png", r"values up to 4047 \(mode I;16\), where white is 65535"),
-        (TWELVE, ".tif", r"values up to 4047 \(mode I;16\), where white is 65535"),
+        (TWELVE, ".png", r"values up to 4047 \(mode I;16\) of 65535: of 256"),
+        (TWELVE, ".tif", r"values up to 4047 \(mode I;16\) of 65535: of 256"),
     ],
 )
 def test_an_image_that_does_not_tell_its_white_is_named(
