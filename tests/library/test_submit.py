@@ -168,6 +168,34 @@ def test_everybodys_login_is_no_name(folder, tmp_path, monkeypatch):
     assert submit(NAME, "", folder, tmp_path).student == "ada"
 
 
+def test_a_user_whom_the_machine_has_no_name_for_is_asked(
+    folder, tmp_path, monkeypatch
+):
+    """On OpenShift, and in some JupyterHubs, a user is a number alone."""
+    for name in ("JUPYTERHUB_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 1_000_660_000)
+    with pytest.raises(CourseError, match=r"no name for you\. Add --name"):
+        submit(NAME, "", folder, tmp_path)
+    assert submit(NAME, "Ada", folder, tmp_path).student == "Ada"
+
+
+@pytest.mark.slow
+def test_a_user_without_a_home_can_hand_in(folder, tmp_path):
+    """Jupyter cannot be imported then: the zip is made, and what is missing is said."""
+    code = "import os, pathlib, sys; os.getuid = lambda: 1_000_660_000;"
+    code += "from course_lib.hand_in.submit import submit;"
+    code += "folder, out = map(pathlib.Path, sys.argv[1:]);"
+    code += f"print(submit({NAME!r}, 'Ada', folder, out).warnings)"
+    words = [sys.executable, "-c", code, str(folder), str(tmp_path)]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        words, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "unanswered cells (Could not determine home" in done.stdout
+    assert (tmp_path / f"{NAME}_Ada.zip").is_file()
+
+
 def test_the_command_says_what_is_inside(folder, tmp_path, monkeypatch, capsys):
     words = ["submit", NAME, "--name", "Ada [red]", "--folder", str(folder)]
     monkeypatch.setattr(sys, "argv", ["course", *words, "--out", str(tmp_path)])
