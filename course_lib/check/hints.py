@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 import torch
 from torch import Tensor, nn
 
-from course_lib.check.same.watching import label
+from course_lib.check.labels import label
 
 # --- shapes -------------------------------------------------------------------
 
