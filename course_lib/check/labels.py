@@ -18,6 +18,8 @@ class Label(str):
 def label(name: str, module: nn.Module) -> Label:
     """Return a module's path and a short description: `stem.0` Conv2d(3, 96, …)."""
     settings = module.extra_repr()
+    if "\n" in settings:  # a ParameterList, a row for each: their number is enough
+        settings = f"{len(settings.splitlines())} parameters"
     parts = SETTINGS.split(settings)
     if isinstance(module, nn.Linear):
         parts = [str(module.in_features), str(module.out_features)]

@@ -9,7 +9,6 @@ answer the same.
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -23,6 +22,7 @@ from course_lib.check.same.plan import Plan
 from course_lib.check.same.record import Record
 from course_lib.check.same.watch import NoDropout, Watch
 from course_lib.check.same.words import hint
+from course_lib.check.untouched import copied, fixed_random, sized
 from course_lib.errors import CheckFailed
 
 ATTEMPTS = 64  # runs of the candidate to find which of several like layers is which
@@ -105,7 +105,9 @@ def _verdict(hand: Hand, outputs: list[Tensor], expected: list[Tensor]) -> Match
 
 def _prepared(net: nn.Module, train: bool, images: Tensor) -> nn.Module:
     """Return a float64 copy on the images' device, dropout off."""
-    net = copy.deepcopy(net).to(images.device, torch.float64).train(train)
+    if any(p.is_complex() for p in sized(net).parameters()):
+        raise CheckFailed("check.matches compares networks of real numbers alone")
+    net = copied(net).to(images.device, torch.float64).train(train)
     for module in net.modules():
         kind = type(module).__name__.lower()
         if "drop" in kind or "stochasticdepth" in kind:
@@ -128,8 +130,7 @@ def _run(mode: Watch, net: nn.Module, images: Tensor) -> list[Tensor]:
 def _watching() -> Iterator[None]:
     """No gradients, no random state used up, no fused kernels that hide layers."""
     fast = torch.backends.mha.get_fastpath_enabled()
-    with torch.no_grad(), torch.random.fork_rng(), torch.backends.cudnn.flags(False):
-        torch.manual_seed(0)
+    with torch.no_grad(), fixed_random(), torch.backends.cudnn.flags(False):
         torch.backends.mha.set_fastpath_enabled(False)
         try:
             yield
