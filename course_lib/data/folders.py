@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -182,13 +183,14 @@ def refuse_unclear(classes: list[Tree], known: bool) -> None:
                 f"{named(inner)} is a split in the folder of a class: put the folders "
                 f"of classes into those of splits, {split_of(inner[0])}/CLASS"
             )
-    inside = {frozenset(i.path.name for i in folder.full()) for folder in classes}
-    first = sorted(min(inside, key=sorted))
-    alike = len(classes) > 1 and len(inside) == 1 and len(first) > 1
-    if alike and not known and not any(folder.images for folder in classes):
+    inner = {f.path: {i.path.name for i in unwrapped(f).full()} for f in classes}
+    twice = Counter(chain.from_iterable(inner.values()))
+    twice = sorted(name for name, times in twice.items() if times > 1)
+    if len(twice) > 1 and not known:
+        alike = [folder for folder in classes if twice[0] in inner[folder.path]]
         raise DataError(
-            f"{shown(classes)} in {classes[0].path.parent} all hold the folders "
-            f"{', '.join(first[:3])}: which are the classes? {OWN}"
+            f"{shown(alike)} in {alike[0].path.parent} hold folders of the same names, "
+            f"{', '.join(twice[:3])}: which are the classes? {OWN}"
         )
 
 
