@@ -84,16 +84,19 @@ def scan(path: Path, above: tuple[str, ...] = ()) -> Tree:
     if real in above:
         raise DataError(f"{path} is a link to a folder that it lies in: remove it")
     try:
-        names = sorted(entry.name for entry in os.scandir(path))
+        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error}): allow it, or move it away"
         ) from error
-    for file in (path / name for name in names if not hidden(name)):
-        if file.suffix.lower() in EXTENSIONS | OTHERS and not file.is_dir():
-            tree.images.append(file)
-        elif file.is_dir():
+    for entry in entries:
+        file = path / entry.name
+        if hidden(entry.name):
+            continue
+        if entry.is_dir():
             tree.folders.append(scan(file, (*above, real)))
+        elif file.suffix.lower() in EXTENSIONS | OTHERS:
+            tree.images.append(file)
         else:
             tree.others.append(file)
     return tree
