@@ -24,14 +24,19 @@ def checked(images: Sequence) -> list[Tensor]:
     (H, W, 1 or 3) or (1 or 3, H, W); uint8, or float in [0, 1].
     Raises ImageError that names the first image which is none of these.
     """
-    sized = hasattr(images, "__len__") and hasattr(images, "__getitem__")
-    if isinstance(images, str) or not sized:
+    if isinstance(images, str) or not is_sequence(images):
         raise ImageError(
             f"images is a {type(images).__name__}: expected a list of images"
         )
     if getattr(images, "ndim", 4) < 4:
         refuse_single(tuple(images.shape))
     return [as_planes(image, f"image {number}") for number, image in enumerate(images)]
+
+
+def is_sequence(values) -> bool:
+    """Say whether values have a length and can be gone through again."""
+    through = hasattr(values, "__iter__") or hasattr(values, "__getitem__")
+    return through and hasattr(values, "__len__")
 
 
 def refuse_single(shape: tuple[int, ...]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.classical.inputs import is_sequence
 from course_lib.errors import CourseError
 
 LARGEST = 1e9  # of descriptors: float32 holds 1e38, a sum of squares of a million 1e24
@@ -86,10 +87,7 @@ def batches(
 
 
 def check(sets) -> None:
-    sized = hasattr(sets, "__len__") and (
-        hasattr(sets, "__iter__") or hasattr(sets, "__getitem__")
-    )
-    if isinstance(sets, (str, bytes)) or not sized:
+    if isinstance(sets, (str, bytes)) or not is_sequence(sets):
         raise CodebookError(
             f"the descriptors are a {type(sets).__name__}: expected a sequence with "
             "one set an image, that can be gone through again; make it a list"

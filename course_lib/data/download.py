@@ -19,8 +19,6 @@ from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from filelock import FileLock
-
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 
@@ -108,6 +106,8 @@ def fetch(name: str, root: str | Path | None = None) -> Path:
     root = data_root(root)
     if path := find(name, root):
         return path
+    from filelock import FileLock
+
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f".{name}.lock"):  # a killed process lets go of it

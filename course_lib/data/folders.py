@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -83,16 +84,19 @@ def scan(path: Path, above: tuple[str, ...] = ()) -> Tree:
     if real in above:
         raise DataError(f"{path} is a link to a folder that it lies in: remove it")
     try:
-        names = sorted(entry.name for entry in os.scandir(path))
+        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error}): allow it, or move it away"
         ) from error
-    for file in (path / name for name in names if not hidden(name)):
-        if file.suffix.lower() in EXTENSIONS | OTHERS and not file.is_dir():
-            tree.images.append(file)
-        elif file.is_dir():
+    for entry in entries:
+        file = path / entry.name
+        if hidden(entry.name):
+            continue
+        if entry.is_dir():
             tree.folders.append(scan(file, (*above, real)))
+        elif file.suffix.lower() in EXTENSIONS | OTHERS:
+            tree.images.append(file)
         else:
             tree.others.append(file)
     return tree
@@ -182,13 +186,14 @@ def refuse_unclear(classes: list[Tree], known: bool) -> None:
                 f"{named(inner)} is a split in the folder of a class: put the folders "
                 f"of classes into those of splits, {split_of(inner[0])}/CLASS"
             )
-    inside = {frozenset(i.path.name for i in folder.full()) for folder in classes}
-    first = sorted(min(inside, key=sorted))
-    alike = len(classes) > 1 and len(inside) == 1 and len(first) > 1
-    if alike and not known and not any(folder.images for folder in classes):
+    inner = {f.path: {i.path.name for i in unwrapped(f).full()} for f in classes}
+    twice = Counter(chain.from_iterable(inner.values()))
+    twice = sorted(name for name, times in twice.items() if times > 1)
+    if len(twice) > 1 and not known:
+        alike = [folder for folder in classes if twice[0] in inner[folder.path]]
         raise DataError(
-            f"{shown(classes)} in {classes[0].path.parent} all hold the folders "
-            f"{', '.join(first[:3])}: which are the classes? {OWN}"
+            f"{shown(alike)} in {alike[0].path.parent} hold folders of the same names, "
+            f"{', '.join(twice[:3])}: which are the classes? {OWN}"
         )
 
 

@@ -639,6 +639,14 @@ def test_keypoints_in_one_place_are_in_one_cell():
 
 # hostile input
 
+
+class SizeOnly:
+    """What has a length, as a split of a data set has, but no items."""
+
+    def __len__(self):
+        return 3
+
+
 GOOD = some_sets([20, 20])
 NAN = [*GOOD, np.where(np.eye(20, WIDTH) > 0, np.nan, 0)]
 
@@ -671,6 +679,7 @@ NAN = [*GOOD, np.where(np.eye(20, WIDTH) > 0, np.nan, 0)]
         (torch.zeros(427, 640, 1), r"\(427, 640, 1\), as a photo has"),
         ([torch.zeros(4, WIDTH, dtype=torch.complex64)], "are no array of numbers"),
         ([torch.zeros(4, WIDTH).bool()], "image 0 are no array of numbers"),
+        (SizeOnly(), "a SizeOnly: expected a sequence"),
     ],
 )
 def test_what_is_no_list_of_sets_is_named(encoder, given, words):

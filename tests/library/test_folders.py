@@ -145,6 +145,9 @@ def test_a_class_of_trains(tmp_path):
 
 
 TWO = ["train/cat", "train/dog"]
+INTEL = [f"seg_{split}/seg_{split}" for split in ("train", "test")]
+INTEL = [f"{split}/{label}" for split in INTEL for label in ("cat", "dog")]
+INTEL += ["seg_pred/seg_pred"]
 
 
 @pytest.mark.parametrize(
@@ -167,8 +170,9 @@ TWO = ["train/cat", "train/dog"]
         (["flowers/cat"], r"cat is the only folder of images"),
         (
             ["a/cat", "a/dog", "b/cat", "b/dog"],
-            r"a, b in .* hold .*cat, dog: which",
+            r"a, b in .* hold .* cat, dog: which",
         ),
+        (INTEL, r"seg_test, seg_train in .* hold .* cat, dog: which"),
     ],
 )
 def test_what_can_be_read_in_two_ways_is_named(tmp_path, folders, message):
