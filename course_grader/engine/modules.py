@@ -12,6 +12,8 @@ import sys
 import torch
 from torch import Tensor, nn
 
+from course_lib.check.untouched import copied
+
 from .plain import Decoder
 from .shared import INTERNAL, is_simple
 from .wire import Malformed
@@ -48,10 +50,7 @@ class RemoteModule(nn.Module):
             _link(self).invoke("setattr", self, name, value)
 
     def __deepcopy__(self, memo):
-        import copy
-
-        link = _link(self)
-        made = link.invoke("call", copy.deepcopy, self)
+        made = _link(self).invoke("call", copied, self)
         memo[id(self)] = made
         return made
 
