@@ -93,7 +93,8 @@ def load(unit: str) -> ModuleType:
     for cell in cells(path.read_text(encoding="utf-8")):
         if cell.kind == "code" and "export" in cell.tags:
             padded = "\n" * (cell.line - 1) + cell.source
-            exec(compile(padded, str(path), "exec"), module.__dict__)
+            code = compile(padded, str(path), "exec", dont_inherit=True)
+            exec(code, module.__dict__)
     _loaded[path] = changed, module
     return module
 

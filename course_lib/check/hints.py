@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -14,19 +13,20 @@ from course_lib.check.labels import label
 # --- shapes -------------------------------------------------------------------
 
 
-def trace(net: nn.Module, running: list, outputs: list) -> list:
+def trace(net: nn.Module, running: list, outputs: list) -> None:
     """Hook each module: the names of those that run, and (name, shape) of each leaf."""
 
-    def hook(name: str, module: nn.Module) -> Iterator:
+    def hook(name: str, module: nn.Module) -> None:
         def leave(_module, _args, output):
             running.pop()
             if not list(module.children()) and isinstance(output, Tensor):
                 outputs.append((label(name, module), tuple(output.shape)))
 
-        yield module.register_forward_pre_hook(lambda *_: running.append(name))
-        yield module.register_forward_hook(leave)
+        module.register_forward_pre_hook(lambda *_: running.append(name))
+        module.register_forward_hook(leave)
 
-    return [h for name, m in net.named_modules() for h in hook(name, m)]
+    for name, module in net.named_modules():
+        hook(name, module)
 
 
 def shapes(outputs: list[tuple[str, tuple]]) -> str:

@@ -24,12 +24,15 @@ def copied(net: nn.Module) -> nn.Module:
     loose = [x for x in held if isinstance(x, Tensor) and not x.is_leaf]
     memo = {id(x): x.detach().clone() for x in loose}  # PyTorch copies leaves alone
     try:
-        return copy.deepcopy(net, memo)
+        twin = copy.deepcopy(net, memo)
+        if not isinstance(twin, nn.Module):
+            raise TypeError(f"its copy is a {type(twin).__name__}")
     except Exception as error:
         raise CheckFailed(
             f"{type(net).__name__} cannot be copied, and a check runs a copy, so that "
             f"your network stays as it is: {first_line(error)}"
         ) from error
+    return twin
 
 
 def sized(net: nn.Module) -> nn.Module:
