@@ -1,10 +1,20 @@
 """What all tests share: skips that say why, and images in the data folder or not."""
 
 import os
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
+
+from course_lib import __main__
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 def pytest_collection_modifyitems(items):
@@ -29,3 +39,17 @@ def one_thread():
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def run_course(monkeypatch, capsys):
+    """run_course("data", "list"): the command, in this process, which has torch."""
+
+    def run(*words: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["course", *words])
+        monkeypatch.setenv("COLUMNS", "100")
+        with pytest.raises(SystemExit) as stop:
+            __main__.main()
+        return Done(stop.value.code or 0, *capsys.readouterr())
+
+    return run

@@ -86,8 +86,8 @@ def login() -> str:
     name = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
     if name in ANYBODY:
         raise CourseError(
-            f"say who hands in: this machine calls you {name!r}. Add --name, with the "
-            "name that your instructor knows."
+            f"say who hands in: this machine calls you {name!r}. Add --student, with "
+            "the name that your instructor knows."
         )
     return name
 

@@ -161,7 +161,7 @@ def test_a_name_of_nothing_is_refused(name):
 def test_everybodys_login_is_no_name(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTERHUB_USER", "jovyan")
     with pytest.raises(
-        CourseError, match=r"this machine calls you 'jovyan'. Add --name"
+        CourseError, match=r"this machine calls you 'jovyan'. Add --student"
     ):
         submit(NAME, "", folder, tmp_path)
     monkeypatch.setenv("JUPYTERHUB_USER", "ada")
@@ -169,7 +169,7 @@ def test_everybodys_login_is_no_name(folder, tmp_path, monkeypatch):
 
 
 def test_the_command_says_what_is_inside(folder, tmp_path, monkeypatch, capsys):
-    words = ["submit", NAME, "--name", "Ada [red]", "--folder", str(folder)]
+    words = ["submit", NAME, "--student", "Ada [red]", "--folder", str(folder)]
     monkeypatch.setattr(sys, "argv", ["course", *words, "--out", str(tmp_path)])
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as stop:
