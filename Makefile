@@ -7,20 +7,28 @@ SETTINGS := .venv/share/jupyter/lab/settings
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: help demo test quick lab notebooks release bench env constraints
+.PHONY: help demo test test-all quick lab notebooks release bench env constraints
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: $(STAMP) ## train, count, release, grade a sample class: two minutes
 	@course demo
 
+# a worker a core, of one thread each; groups and their order: tests/conftest.py
+PYTEST := OMP_NUM_THREADS=1 pytest -n auto --maxprocesses 8 --dist loadgroup \
+  --no-loadscope-reorder
+
 test: $(STAMP) ## all that CI runs: lint, tests, notebooks, assignments
 	@ruff check . && ruff format --check .
-	@OMP_NUM_THREADS=1 pytest --nbval -n 2 --dist loadfile tests notebooks  # a core each
+	@$(PYTEST) --nbval -m "not thorough" tests notebooks
+
+test-all: $(STAMP) ## the same and every planted mistake and notebook; leaves nothing out
+	@ruff check . && ruff format --check .
+	@$(PYTEST) --nbval tests notebooks
 
 quick: $(STAMP) ## the tests for each edit, under a minute
-	@ruff check . && OMP_NUM_THREADS=1 pytest -q -n 2 --dist loadfile -m "not slow" tests
+	@ruff check . && $(PYTEST) -q -m "not slow and not thorough" tests
 
 lab: $(STAMP) ## JupyterLab on the notebooks and assignments
 	@jupyter lab

@@ -10,7 +10,7 @@ from course_lib.errors import CourseError
 from . import sandbox
 from .assignment import bundle
 from .assignment.bundle import Submission, Verdict
-from .assignment.course import directory, find_tools
+from .assignment.course import Course
 from .cluster import Cluster, quiet_dask
 from .intake import submission
 from .live import Live
@@ -20,7 +20,7 @@ from .store.outcomes import Result
 
 def grade(
     assignment: str,
-    course: Path,
+    course: Course | Path,
     students: list[str] | None = None,
     *,
     force: bool = False,
@@ -38,8 +38,7 @@ def grade(
     A submission that cannot be graded is refused with a reason, and the others go on.
     A run that is killed loses nothing: repeat it, and it goes on.
     """
-    find_tools()
-    course = Path(course).resolve()
+    course = Course.open(course)
     if scheduler is None:
         require_sandbox(level)
     register(assignment, course)
@@ -69,7 +68,7 @@ def grade(
 class Run:
     """One run of the grader over a class."""
 
-    def __init__(self, assignment: str, course: Path, assigned, writer, force: bool):
+    def __init__(self, assignment: str, course: Course, assigned, writer, force: bool):
         self.assignment, self.course, self.assigned = assignment, course, assigned
         self.writer, self.force = writer, force
         self.results: dict[str, Result] = {}
@@ -89,10 +88,9 @@ class Run:
 
     def open(self, name: str) -> Submission | Verdict:
         """Read what a student handed in, or say why it cannot be graded."""
-        folder = directory(self.course)
-        place = folder.format_path(folder.submitted_directory, name, self.assignment)
+        place = self.course.submitted(name, self.assignment)
         try:
-            return submission.read(Path(place), self.assigned, name)
+            return submission.read(place, self.assigned, name)
         except submission.Refused as error:
             return Verdict(name, self.assignment, reason=str(error))
 
@@ -121,10 +119,9 @@ def require_sandbox(level: str | None) -> None:
         )
 
 
-def submitted(assignment: str, course: Path) -> list[str]:
+def submitted(assignment: str, course: Course) -> list[str]:
     """Return the names of those who handed in, in order."""
-    folder = directory(course)
-    root = Path(course) / folder.submitted_directory
+    root = course.root / course.folder.submitted_directory
     names = [path.parent.name for path in sorted(root.glob(f"*/{assignment}"))]
     if not names:
         raise CourseError(
@@ -134,14 +131,13 @@ def submitted(assignment: str, course: Path) -> list[str]:
     return names
 
 
-def register(assignment: str, course: Path) -> None:
+def register(assignment: str, course: Course) -> None:
     """Tell the gradebook the assignment's cells, unless it knows them already."""
-    from nbgrader.api import Gradebook, MissingEntry
+    from nbgrader.api import MissingEntry
 
     from .assignment.release import release
 
-    folder = directory(course)
-    with Gradebook(folder.db_url, folder.course_id) as gradebook:
+    with course.gradebook() as gradebook:
         try:
             if gradebook.find_assignment(assignment).notebooks:
                 return

@@ -11,12 +11,16 @@ import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 from nbformat import NotebookNode
 
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
+
+if TYPE_CHECKING:
+    from .course import Course
 
 CELL_SECONDS = 30  # a cell may take, as in nbgrader, unless c.Execute.timeout says
 
@@ -93,21 +97,15 @@ class Verdict:
     digest: str = ""
 
 
-def load(assignment: str, course: Path) -> Bundle:
+def load(assignment: str, course: Course | Path) -> Bundle:
     """Read an assignment from the gradebook, its release and its source."""
-    from nbgrader.api import Gradebook
-
     from .cells import released_cells
-    from .course import directory, settings
+    from .course import Course
 
-    course = Path(course).resolve()
-    folder, config = directory(course), settings(course)
-    steps = folder.release_directory, folder.source_directory
-    release, source = (
-        Path(folder.format_path(step, ".", assignment)) for step in steps
-    )
-    lessons = {}
-    with Gradebook(folder.db_url, folder.course_id) as gradebook:
+    course = Course.open(course)
+    config, lessons = course.config, {}
+    release, source = course.released(assignment), course.source(assignment)
+    with course.gradebook() as gradebook:
         for notebook in gradebook.find_assignment(assignment).notebooks:
             paths = [where / f"{notebook.name}.ipynb" for where in (release, source)]
             for path in paths:

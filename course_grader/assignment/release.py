@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 
+if TYPE_CHECKING:
+    from .course import Course
 
-def build(assignment: str, course: Path = ROOT) -> Path:
+
+def build(assignment: str, course: Course | Path = ROOT) -> Path:
     """Write solutions/<assignment>/<assignment>.ipynb from the .py beside its folder.
 
     The notebook has no outputs; a cell's id is its grade id or a digest of its text, so
@@ -36,7 +40,10 @@ def build(assignment: str, course: Path = ROOT) -> Path:
 
 
 def release(
-    assignments: list[str] | None = None, course: Path = ROOT, *, database: bool = True
+    assignments: list[str] | None = None,
+    course: Course | Path = ROOT,
+    *,
+    database: bool = True,
 ) -> list[Path]:
     """Generate what students get, in assignments/, and tell the gradebook its cells.
 
@@ -46,10 +53,10 @@ def release(
     from nbgrader.converters import GenerateAssignment
     from traitlets.config import Config
 
-    from .course import convert, directory
+    from .course import Course
 
-    folder = directory(course)
-    sources = Path(folder.format_path(folder.source_directory, ".", "."))
+    course = Course.open(course)
+    sources = course.source(".")
     known = _known(sources)
     names = assignments or known
     for name in set(names) - set(known):
@@ -61,8 +68,8 @@ def release(
     for name in names:
         if (sources / f"{name}.py").is_file():
             build(name, course)
-        convert(GenerateAssignment, course, name, config=config)
-    return [Path(folder.format_path(folder.release_directory, ".", n)) for n in names]
+        course.convert(GenerateAssignment, name, config=config)
+    return [course.released(name) for name in names]
 
 
 def new_course(folder: Path, assignments: list[str], source: Path = ROOT) -> Path:

@@ -10,14 +10,14 @@ import nbformat
 
 from course_lib.errors import CourseError
 
-from .course import directory
+from .course import Course
 
 REGION = re.compile(r"### BEGIN SOLUTION.*?### END SOLUTION", re.S)
 
 
 def sample_class(
     assignment: str,
-    course: Path,
+    course: Course | Path,
     mistake: tuple[str, str, str] | None = None,
 ) -> list[str]:
     """Hand in four submissions; return the students' names.
@@ -27,7 +27,8 @@ def sample_class(
     harms nothing; it has one right answer, the first, and deserves those points alone.
     mistake: grade id, text of the solution, what stands there instead.
     """
-    released, solved = _notebooks(Path(course), assignment)
+    course = Course.open(course)
+    released, solved = _notebooks(course, assignment)
     cell, old, new = mistake or MISTAKES[assignment]
     answers = {name: c.source for name, c in _named(solved).items() if _is_solution(c)}
     wrong = answers | {cell: _replaced(answers[cell], old, new)}
@@ -39,7 +40,7 @@ def sample_class(
         "mal_hostile": _tampered(_answered(released, {first: answers[first]})),
     }
     for student, notebook in notebooks.items():
-        _hand_in(Path(course), assignment, student, notebook)
+        _hand_in(course, assignment, student, notebook)
     return list(notebooks)
 
 
@@ -50,10 +51,8 @@ MISTAKES = {  # grade id, in the solution, instead of it
 }
 
 
-def _notebooks(course: Path, assignment: str):
-    folder = directory(course)
-    steps = folder.release_directory, folder.source_directory
-    paths = [Path(folder.format_path(step, ".", assignment)) for step in steps]
+def _notebooks(course: Course, assignment: str):
+    paths = course.released(assignment), course.source(assignment)
     paths = [path / f"{assignment}.ipynb" for path in paths]
     for path in paths:
         if not path.exists():
@@ -101,11 +100,8 @@ def _tampered(notebook):
     return notebook
 
 
-def _hand_in(course: Path, assignment: str, student: str, notebook) -> Path:
-    folder = directory(course)
-    steps = folder.submitted_directory, folder.release_directory
-    target = Path(folder.format_path(steps[0], student, assignment))
-    source = Path(folder.format_path(steps[1], ".", assignment))
+def _hand_in(course: Course, assignment: str, student: str, notebook) -> Path:
+    target, source = course.submitted(student, assignment), course.released(assignment)
     if target.exists():
         shutil.rmtree(target)
     shutil.copytree(source, target)

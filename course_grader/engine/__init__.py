@@ -1,12 +1,21 @@
-"""Grades one submission in two processes: S runs the student's code, T the tests.
+"""Grades one submission in two processes: one runs the student's code, one the tests.
 
-`launcher.Engine` is what the rest of the grader uses. It starts `zygote`, which forks
-for each notebook a warm T and, through `nursery`, a warm S. They talk over a socket
-(`wire`), in plain data and tensors (`plain`) and files (`folder`).
+Read in this order. `launcher.Engine` is what the rest of the grader uses. It starts
+`zygote`, which forks for each notebook a warm judge and, through `nursery`, a warm
+process for the student; `plan` says which cell runs on which side.
 
-T: `judge` walks through the notebook as `plan` says; `link` asks S, `crossing_t` sends
-and reads values, `proxies` and `modules` stand for the student's objects, `raised` for
-exceptions; `oracles` and `guard` keep it fair. S: `student` answers, `crossing_s` reads
-and sends, `operations` says what may be asked, `shell` runs cells as a kernel does.
-`shared` tells the other side what has changed in an object that both have.
+`common` is what both sides use: frames over a socket (`wire`), plain data and tensors
+(`plain`), what changed in an object that both have (`shared`) and in their files
+(`folder`), a kernel's shell (`shell`), what is imported (`warm`).
+
+`judging` is the judge's side. `judge` walks through the notebook. `link` asks the
+student's process over a `line`; `crossing` sends and reads values. `proxies` and
+`modules` stand for the student's objects and ask through what `asking` promises;
+`gradients` differentiates, `raised` makes exceptions. `held`, `names`, `draws` and
+`terms` are what is remembered of objects, names, the random state and the test at hand;
+`oracles` and `guard` keep it fair.
+
+`answering` is the student's side. `student` answers, `crossing` reads and sends,
+`objects` and `gradients` remember, `operations` says what may be asked, and `telling`
+what was raised.
 """

@@ -49,7 +49,7 @@ class Engine:
         self.waiting: dict[int, Future] = {}
         self.fair: dict[str, dict] = {}
         self.unfit: dict[str, str] = {}  # test: why the model solution fails it
-        self.alone: dict[str, str] = {}  # test run in S: why it cannot run in T
+        self.alone: dict[str, str] = {}  # test that runs on the student's side: why
         self.process: subprocess.Popen | None = None
         self.container: str | None = None  # its name, if the process is in one
 

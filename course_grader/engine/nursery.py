@@ -1,16 +1,13 @@
-"""The process that S's are forked from; it has never seen a test."""
+"""The process that students' processes are forked from; it has never seen a test."""
 
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy  # noqa: F401  (these are what is warm)
@@ -18,16 +15,17 @@ import numpy  # noqa: F401  (these are what is warm)
 from course_grader import sandbox
 from course_lib.errors import CourseError
 
-from . import student
-from .folder import Folder
-from .shell import Shell, captured
-from .wire import Channel, Gone, Malformed
+from .answering import student
+from .common.folder import Folder
+from .common.shell import Shell, captured
+from .common.warm import import_all
+from .common.wire import Channel, Gone, Malformed
 
 REPLY = 60.0  # seconds within which a process of the grader's own must answer
 
 
 class Nursery:
-    """The process that S's are forked from, seen from the main one."""
+    """The process that students' processes are forked from, seen from the main one."""
 
     def __init__(self, shell: Shell):
         ours, theirs = socket.socketpair()
@@ -54,7 +52,7 @@ class Nursery:
 
 
 def nursery(end: socket.socket, shell: Shell) -> None:
-    """Serve the main process: get warm, fork an S, end one."""
+    """Serve the main process: get warm, fork a student's process, end one."""
     channel, boxes, policy, level = Channel(end), {}, None, None
     files: dict[str, bytes] = {}
     while True:
@@ -92,7 +90,7 @@ def nursery(end: socket.socket, shell: Shell) -> None:
 
 
 def start_student(policy, level, fd: int, shell: Shell, files) -> sandbox.Box:
-    """Fork an S that talks over `fd`."""
+    """Fork a student's process that talks over `fd`."""
 
     def run() -> None:
         student.main(socket.socket(fileno=fd), shell, files)
@@ -121,15 +119,5 @@ def warm(shell: Shell, cells: list[str], files: dict[str, bytes]) -> None:
                 del sys.modules[name]
         os.chdir(before)
     sys.path[:] = path
-    gc.collect()
-    gc.freeze()
-
-
-def import_all(names: Iterable[str]) -> None:
-    """Import modules, so that no submission has to."""
-    for name in names:
-        if name not in sys.modules:
-            with suppress(Exception):
-                importlib.import_module(name)
     gc.collect()
     gc.freeze()

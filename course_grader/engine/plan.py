@@ -1,6 +1,6 @@
 """Which cell runs where, and whose each name is, read off the instructor's notebook.
 
-Tests run in T. Of the cells that are given, T runs those which a test needs. A name
+Tests run on the judge's side, and of the given cells those which a test needs. A name
 belongs to the student when the last cell that binds it, before the test, is a solution
 cell; every other name is the instructor's, whatever the student may have made of it.
 """
@@ -54,7 +54,7 @@ class Plan:
 
     @cached_property
     def wanted(self) -> set[int]:
-        """The given steps that T must run, since a test needs what they bind."""
+        """The given steps that the judge runs, since a test needs what they bind."""
         todo = [n for n, step in enumerate(self.steps) if step.kind == "test"]
         found: set[int] = set()
         while todo:
@@ -69,7 +69,7 @@ class Plan:
 
     @cached_property
     def warm(self) -> list[int]:
-        """The given steps that need nothing of a student's: T runs them beforehand."""
+        """The given steps that need nothing of a student's: they are run beforehand."""
         found: list[int] = []
         for at in sorted(self.wanted):
             needs = [self.owner(at, name) for name in self.steps[at].uses - KNOWN]

@@ -1,8 +1,9 @@
 """The warm process: `python -m course_grader.engine.zygote FD [MODULE ...]`.
 
-It imports PyTorch once and forks S and T of each submission from two copies of itself:
-the one that S comes from has never seen a test. It runs on one thread, so that it may
-fork, and serves any number of submissions at a time.
+It imports PyTorch once and forks the judge's and the student's process of each
+submission from two copies of itself: the one that students' processes come from has
+never seen a test. It runs on one thread, so that it may fork, and serves any number of
+submissions at a time.
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ from course_grader.assignment.bundle import Bundle, Submission
 from course_lib.check import forbidden
 from course_lib.errors import CourseError
 
-from . import guard
-from .folder import Folder
-from .judge import Judge
-from .nursery import REPLY, Nursery, import_all
+from .common.folder import Folder
+from .common.shell import captured, make
+from .common.warm import import_all
+from .common.wire import Channel, Gone, Late, Malformed
+from .judging import guard
+from .judging.judge import Judge
+from .nursery import REPLY, Nursery
 from .plan import Plan, plan
-from .shell import captured, make
-from .wire import Channel, Gone, Late, Malformed
 
 FACTS = "seconds", "notes", "used", "modules"
 
@@ -51,14 +53,14 @@ class Job:
     control: socket.socket
     judge: sandbox.Box
     ends: float  # time.monotonic() at which it is given up
-    student: int | None = None  # number of its S in the nursery
-    cpu: float = 0.0  # seconds of the S's that have ended
+    student: int | None = None  # number of the student's process in the nursery
+    cpu: float = 0.0  # seconds of students' processes that have ended
     memory: int = 0  # bytes, of the largest of them
     start: float = field(default_factory=time.perf_counter)
 
 
 class Zygote:
-    """The main process: it holds the assignment, forks T's and hands them their S's."""
+    """The main process: it holds the assignment and forks judges, one for each job."""
 
     def __init__(self, reader: Connection, writer: Connection):
         self.reader, self.writer = reader, writer
@@ -87,7 +89,7 @@ class Zygote:
             read=(*read, str(self.folder)),
             memory=4 << 30,
             scratch=512 << 20,
-            processes=1024,  # where T shares S's user, what S starts counts here, too
+            processes=1024,  # with one user for both sides, the student's count, too
         )
         alone = next(iter(self.plans.values())) if len(self.plans) == 1 else Plan([])
         self.warmed = {i for i in alone.warm}
@@ -155,7 +157,7 @@ class Zygote:
         self.selector.register(ours, selectors.EVENT_READ, number)
 
     def listen(self, job: Job) -> None:
-        """Serve a T: a new S, or its result."""
+        """Serve a judge: a new process of the student's, or its result."""
         try:
             deadline = time.monotonic() + REPLY
             message, blobs = Channel(job.control).receive(deadline)
@@ -170,7 +172,7 @@ class Zygote:
             self.finish(job, reason=f"{reason}: look at what they return")
 
     def connect(self, job: Job) -> None:
-        """Give a T a fresh S, and end the S it had."""
+        """Give a judge a fresh process of the student's, and end the one it had."""
         self.end_student(job)
         ours, theirs = socket.socketpair()
         with ours, theirs:
@@ -179,7 +181,7 @@ class Zygote:
             socket.send_fds(job.control, [b"."], [ours.fileno()])
 
     def end_student(self, job: Job) -> None:
-        """End a job's S, and note what it has used."""
+        """End a job's student's process, and note what it has used."""
         if job.student is not None:
             box, job.student = job.student, None
             used = self.nursery.ask(op="end", box=box)
@@ -203,7 +205,7 @@ class Zygote:
 def judge_main(
     zygote: Zygote, control: socket.socket, submission, lesson, fair
 ) -> None:
-    """Be T: grade one notebook and report."""
+    """Be the judge: grade one notebook and report."""
     channel = Channel(control)
     bundle = zygote.bundle
 

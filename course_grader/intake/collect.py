@@ -1,9 +1,8 @@
 """Submissions into place: from an LMS's download to submitted/NAME/ASSIGNMENT/.
 
-Understood are nbgrader's own layout (NAME/ASSIGNMENT/…, which `course submit` writes),
-a folder or a zip for each student, and the names that Moodle
-(`Ada Byron_123_assignsubmission_file_/…`) and Canvas (`byronada_LATE_12_345_x.ipynb`)
-give to the files of a class. Nothing in a notebook is run here.
+`layouts` says whose each file is; here each student's files are read, and written
+beside one another. No two people ever get one folder, and files that could be a whole
+class are nobody's. Nothing in a notebook is run here.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import unicodedata
 from collections import defaultdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,17 +19,17 @@ from typing import NamedTuple
 from nbgrader.utils import parse_utc
 
 from course_grader.assignment.bundle import contents as files_under
-from course_grader.assignment.course import directory
+from course_grader.assignment.course import Course
 from course_lib.errors import CourseError
 from course_lib.hand_in.ipynb import Refused, parse
 from course_lib.hand_in.submit import as_folder
 
+from .layouts import Group, grouped
+from .restore import listed
 from .submission import TIMESTAMP, base, is_notebook
-from .unpack import Entry, Listing, contents, listing, shown
+from .unpack import Listing, contents, listing, shown
 
-CLASS_FILES = 500_000  # of a whole class
-MOODLE = re.compile(r"(.+?)_(\d+)_assignsubmission_[a-z]+_?(.*)")
-CANVAS = re.compile(r"([^_]+)(?:_LATE)?_(\d+)_\d+_(.+)")
+NUMBERED = re.compile(r"(.+) ?\(\d+\)\.ipynb")  # as browsers and Drive name the next
 
 
 class Collected(NamedTuple):
@@ -38,18 +38,8 @@ class Collected(NamedTuple):
     student: str
     assignment: str
     status: str  # "collected", "unchanged", "older" (what is there is newer), "refused"
-    reason: str = ""  # why it was refused, or will be when it is graded
+    reason: str = ""  # why it was refused, or will be; what else came and stays out
     path: Path | None = None  # where it is now
-
-
-class Group(NamedTuple):
-    """Files of one student, not read yet."""
-
-    student: str
-    assignment: str  # "" if no folder says
-    number: str  # an LMS's, or ""
-    entries: list[Entry]
-    skipped: dict[str, str]
 
 
 class HandedIn(NamedTuple):
@@ -59,6 +49,7 @@ class HandedIn(NamedTuple):
     assignment: str
     files: dict[str, bytes]
     times: dict[str, float]  # s since 1970
+    remark: str = ""
 
     @property
     def time(self) -> datetime:
@@ -67,134 +58,120 @@ class HandedIn(NamedTuple):
 
 
 def collect(
-    sources: list[Path], assignment: str | None, course: Path
+    sources: list[Path], assignment: str | None, course: Course | Path
 ) -> list[Collected]:
     """Put submissions into submitted/NAME/ASSIGNMENT/, never an older over a newer.
 
     sources: folders and zips.
     assignment: None is the one that folders or notebooks say.
     """
+    course = Course.open(course)
     known = notebooks(course)
     if assignment and assignment not in known:
         raise CourseError(
             f"no assignment is called {assignment}: {', '.join(known) or 'none'} "
             "released; see `course release`."
         )
-    results = []
+    results, groups = [], []
     for source in map(Path, sources):
         if not source.exists():
             raise CourseError(f"{source} does not exist: name a folder or a zip.")
         try:
-            groups = grouped(source, set(known))
+            found = grouped(source, known)
         except Refused as error:
             name = shown(source.name)
             results.append(Collected(name, assignment or "", "refused", str(error)))
             continue
-        numbers = defaultdict(list)
-        for group in groups:
-            numbers[group[:2]].append(group.number)
-        for group in groups:
-            if group.assignment in ("", assignment) or not assignment:
-                alike = numbers[group[:2]]
-                results.append(_collect(group, assignment, known, course, alike))
+        mine = {"", assignment} if assignment else {"", *known}
+        groups.append([group for group in found if group.assignment in mine])
+    everybody = {one.student for some in groups for one in some}
+    for some in groups:
+        told = Names(some, everybody)
+        alone = len({one.student for one in some}) == 1
+        for group, older in newest(some):
+            try:
+                told.check(group)
+                row = _place(_read(group, assignment, known, alone), course)
+            except CourseError as error:
+                where = assignment or group.assignment
+                row = Collected(group.student, where, "refused", str(error))
+            results.append(row._replace(reason=_joined(row.reason, older)))
     return results
 
 
-def notebooks(course: Path) -> dict[str, set[str]]:
+def notebooks(course: Course) -> dict[str, set[str]]:
     """Return the names of each released assignment's notebooks, as x.ipynb."""
-    folder = directory(course)
-    release = Path(folder.format_path(folder.release_directory, ".", "x")).parent
+    release = course.released("x").parent
     found = defaultdict(set)
     for path in sorted(release.glob("*/*.ipynb")):
         found[path.parent.name].add(path.name)
     return dict(found)
 
 
-def grouped(source: Path, known: set[str]) -> list[Group]:
-    """Say whose each file is, without reading it."""
-    source = source.resolve() if source.is_dir() else source
-    found = listing(source, CLASS_FILES)
-    names = [entry.name for entry in found.entries] + list(found.skipped)
-    wrapper = _wrapper(names, known)
-    groups: dict[tuple, Group] = {}
-
-    def group(name: str) -> tuple[Group, str]:
-        student, number, path = _whose(name[len(wrapper) :])
-        first, slash, inner = path.partition("/")
-        assigned, path = (first, inner) if slash and first in known else ("", path)
-        if not number and student in known and not assigned:
-            student, assigned = "", student
-        key = student, assigned, number
-        return groups.setdefault(key, Group(*key, [], {})), path
-
-    for entry in found.entries:
-        mine, path = group(entry.name)
-        mine.entries.append(entry._replace(name=path))
-    for name, why in found.skipped.items():
-        mine, path = group(name if "/" in name else f"{name}/{name}")
-        mine.skipped[path] = why
-    whole = [one for one in groups.values() if one.student or _matters(one)]
-    whole = whole or list(groups.values())
-    stem = source.name if source.is_dir() else source.stem
-    return [one._replace(student=one.student or stem) for one in whole]
+def newest(groups: list[Group]) -> list[tuple[Group, str]]:
+    """Return each student's last attempt, and words on those before it."""
+    attempts: dict[tuple, list[Group]] = defaultdict(list)
+    for group in groups:
+        attempts[group[:3]].append(group)
+    found = []
+    for some in attempts.values():
+        *older, last = sorted(some, key=lambda group: group.attempt or 0.0)
+        times = [
+            f"{datetime.fromtimestamp(one.attempt or 0.0, timezone.utc):%Y-%m-%d %H:%M}"
+            for one in older
+        ]
+        found.append(
+            (last, f"older attempts stay out: {listed(times)}" if times else "")
+        )
+    return found
 
 
-def _whose(name: str) -> tuple[str, str, str]:
-    """Return the student, their number in an LMS, and the path of their file.
-
-    The student is "" where the source as a whole must say whose it is.
-    """
-    first, slash, inner = name.partition("/")
-    if found := MOODLE.fullmatch(first):
-        student, number, rest = found.groups()
-        return student, number, f"{rest}/{inner}" if rest and slash else rest or inner
-    if slash:
-        return first, "", inner
-    if found := CANVAS.fullmatch(first):
-        return found.groups()
-    if name.lower().endswith(".zip"):
-        return name[:-4], "", name
-    return "", "", name
+def _joined(*remarks: str) -> str:
+    return "; ".join(filter(None, remarks))
 
 
-def _wrapper(names: list[str], known: set[str]) -> str:
-    """Return the folder around a whole class, as "submissions/", or ""."""
-    tops = {name.partition("/")[0] for name in names}
-    inner = [name.partition("/")[2] for name in names]
-    if len(tops) != 1 or not all(inner) or MOODLE.fullmatch(*tops):
-        return ""
-    below = {name.partition("/")[0] for name in inner}
-    people = {
-        name for name in below if MOODLE.fullmatch(name) or CANVAS.fullmatch(name)
-    }
-    deeper = {name.split("/")[1] for name in inner if name.count("/") > 1}
-    loose = any(is_notebook(name) for name in below - people)
-    several = len(below) > 1 and not loose and not below & known
-    return f"{tops.pop()}/" if people or several or deeper & known else ""
+class Names:
+    """Who shares a name with another, or the folder of it."""
 
+    def __init__(self, groups: list[Group], everybody: set[str]):
+        """groups: of one source, in which two people of one name have two numbers;
+        everybody: the names of all sources, in which a person may come again.
+        """
+        self.numbers: dict[tuple, dict[str, None]] = defaultdict(dict)
+        self.alike: dict[str, set[str]] = defaultdict(set)  # by folder
+        for group in groups:
+            self.numbers[group[:2]][group.number] = None
+            self.alike[_folder(group.student)].add(group.student)
+        ours = {unicodedata.normalize("NFC", group.student) for group in groups}
+        for name in everybody:
+            if unicodedata.normalize("NFC", name) not in ours:
+                self.alike[_folder(name)].add(name)
 
-def _matters(loose: Group) -> bool:
-    """Is there a submission among the files that are in no student's folder?"""
-    names = [*loose.skipped, *(entry.name for entry in loose.entries)]
-    return bool(loose.assignment) or any(map(is_notebook, names))
-
-
-def _collect(group, assignment, known, course: Path, numbers: list[str]) -> Collected:
-    """Read and place one group; `numbers` are those of all who have its name."""
-    try:
+    def check(self, group: Group) -> None:
+        """Refuse a name that is two people's, or whose folder would be."""
+        numbers = self.numbers[group[:2]]
         if len(numbers) > 1:
             raise Refused(
-                f"{len(numbers)} people are called {group.student} (numbers "
+                f"{len(numbers)} people are called {shown(group.student)} (numbers "
                 f"{', '.join(numbers)}): give each a folder with another name."
             )
-        found = _read(group, assignment, known)
-        return _place(found, course)
-    except CourseError as error:
-        where = assignment or group.assignment
-        return Collected(group.student, where, "refused", str(error))
+        folder = as_folder(group.student)
+        if len(self.alike[folder]) > 1:
+            both = " and ".join(map(ascii, sorted(self.alike[folder])[:3]))
+            raise Refused(
+                f"{both} would share the folder {folder}: give each another name."
+            )
 
 
-def _read(group: Group, assignment: str | None, known) -> HandedIn:
+def _folder(student: str) -> str:
+    try:
+        return as_folder(student)
+    except CourseError:  # said when it is this student's turn
+        return ""
+
+
+def _read(group: Group, assignment: str | None, known, alone: bool) -> HandedIn:
+    """Read one student's files; `alone`: nobody else's came in the same source."""
     here = Listing(group.entries, group.skipped, [])
     files, skipped = contents(here)
     student, assigned = group.student, assignment or group.assignment
@@ -204,7 +181,8 @@ def _read(group: Group, assignment: str | None, known) -> HandedIn:
         files, skipped = contents(here)
         inner = {tuple(name.split("/")[:2]) for name in files if name.count("/") > 1}
         if len(inner) == 1 and (own := inner.pop())[1] in known:
-            student = student if group.number else own[0]
+            loose = zips[0][:-4] == group.student  # a folder is its owner's, whatever
+            student = own[0] if loose else student  # a zip in it says
             assigned = assigned or own[1]
     if not any(map(is_notebook, files)):
         for name, why in skipped.items():
@@ -212,12 +190,46 @@ def _read(group: Group, assignment: str | None, known) -> HandedIn:
         there = ", ".join([*map(shown, files)][:3]) or "nothing"
         raise Refused(f"there is no notebook, only {there}: hand it in too.")
     assigned = assigned or _assigned(files, known)
+    remark = one_student(list(filter(is_notebook, files)), known[assigned], alone)
     top = base(files, known[assigned])
     times = {entry.name: entry.time for entry in here.entries}
     files = {name: data for name, data in files.items() if name.startswith(top)}
     times = {name.removeprefix(top): times[name] for name in files}
     files = {name.removeprefix(top): data for name, data in files.items()}
-    return HandedIn(as_folder(student), assigned, files, times)
+    return HandedIn(as_folder(student), assigned, files, times, remark)
+
+
+def one_student(mine: list[str], wanted: set[str], alone: bool) -> str:
+    """Refuse notebooks that may be a class's; say which others are there.
+
+    mine: paths of all notebooks; wanted: names of the assignment's.
+    """
+    names = {name.casefold() for name in wanted}
+    exact = [path for path in mine if _last(path) in names]
+    depth = min((path.count("/") for path in exact or mine), default=0)
+    outer = [path for path in exact or mine if path.count("/") == depth]
+    stems = {name.removesuffix(".ipynb") for name in names}
+    copies = [
+        path
+        for path in mine
+        if (found := NUMBERED.fullmatch(_last(path))) and found[1].strip() in stems
+    ]
+    folders = {path.rpartition("/")[0] for path in outer}
+    whole_class = len(folders) > 1 or (alone and copies and len(mine) > 1)
+    if whole_class or (not exact and len(outer) > len(wanted)):
+        raise Refused(
+            f"{len(mine)} notebooks came in ({listed([*map(shown, mine)])}) and "
+            "nothing says whose each is: give each student a folder with their name, "
+            f"or call the one that counts {min(wanted)}."
+        )
+    others = [path for path in mine if path not in outer]
+    return (
+        f"there too, and not graded: {listed([*map(shown, others)])}" if others else ""
+    )
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2].casefold()
 
 
 def _assigned(files: dict[str, bytes], known: dict[str, set[str]]) -> str:
@@ -241,12 +253,11 @@ def _assigned(files: dict[str, bytes], known: dict[str, set[str]]) -> str:
     return found.pop()
 
 
-def _place(found: HandedIn, course: Path) -> Collected:
+def _place(found: HandedIn, course: Course) -> Collected:
     """Write a submission, unless what is there is the same or newer."""
-    folder = directory(course)
-    step = folder.submitted_directory
-    path = Path(folder.format_path(step, found.student, found.assignment))
-    row = Collected(found.student, found.assignment, "collected", _doubts(found), path)
+    path = course.submitted(found.student, found.assignment)
+    remarks = _joined(_doubts(found), found.remark)
+    row = Collected(found.student, found.assignment, "collected", remarks, path)
     files = {TIMESTAMP: f"{found.time:%Y-%m-%d %H:%M:%S} UTC".encode()} | found.files
     if path.is_dir():
         there = files_under(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import NamedTuple
 
-from course_grader.assignment.course import directory, find_tools
+from course_grader.assignment.course import Course
 from course_grader.store.outcomes import Result, last_run
 from course_lib.errors import CourseError
 
@@ -31,14 +31,12 @@ class Points(NamedTuple):
         return name
 
 
-def points(assignment: str, course: Path) -> list[Points]:
+def points(assignment: str, course: Course | Path) -> list[Points]:
     """Read every graded cell of every submission from the gradebook, in two queries."""
     from nbgrader import api
     from sqlalchemy import select
 
-    find_tools()
-    folder = directory(course)
-    with api.Gradebook(folder.db_url, folder.course_id) as gradebook:
+    with Course.open(course).gradebook() as gradebook:
         cells = _cells(gradebook, assignment)
         grade, of = api.Grade, api.SubmittedAssignment
         query = (
@@ -75,7 +73,7 @@ def _cells(gradebook, assignment: str) -> dict[str, tuple[str, float]]:
     return cells
 
 
-def facts(assignment: str, course: Path) -> dict:
+def facts(assignment: str, course: Course | Path) -> dict:
     """Return what the report says, as lists of objects, one a line of a table.
 
     "students", "exercises", "refused", "tampered", "rule", "mended", "cells":
@@ -83,6 +81,7 @@ def facts(assignment: str, course: Path) -> dict:
     "cost" is one object; times are in seconds and memory is in bytes. CourseError if
     nothing was graded or refused.
     """
+    course = Course.open(course)
     rows, results = points(assignment, course), last_run(assignment, course)
     if not rows and not results:
         raise CourseError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import re
+from fnmatch import fnmatch
 from html import escape
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor
 from nbgrader.utils import is_locked
 from traitlets.config import Config
 
-from course_grader.assignment.course import convert, directory
+from course_grader.assignment.bundle import contents
+from course_grader.assignment.course import Course
 from course_grader.store import folders
 
 from . import sanitise
@@ -29,29 +31,33 @@ SAID = ("AssertionError", "CheckFailed")  # their messages are the instructor's 
 SCRIPT = re.compile(r'<script src="(https://[^"?]*?/)(?:[\d.]+/)?[^"/]*"')
 
 
-def feedback(assignment: str, course: Path) -> list[Path]:
+def feedback(assignment: str, course: Course | Path) -> list[Path]:
     """Write feedback/<student>/<assignment>/*.html for each graded submission.
 
     Hidden tests stay hidden (their messages are shown), and no student's markup runs.
     Returns the pages.
     """
-    config = Config()
+    course, config = Course.open(course), Config()
     own = GenerateFeedback.preprocessors.default()
     config.GenerateFeedback.preprocessors = [HideTests, Harmless, *own]
     config.GenerateFeedback.exporter_class = Page
     config.GenerateFeedback.force = True
     config.HTMLExporter.exclude_anchor_links = True
-    convert(Pages, course, assignment, config=config)
-    folder, pages = directory(course), []
-    for student, graded in folders.graded(folder, assignment).items():
-        there = folder.format_path(folder.feedback_directory, student, assignment)
+    course.convert(Pages, assignment, config=config)
+    pages: list[Path] = []
+    for student, graded in folders.graded(course.folder, assignment).items():
+        there = course.feedback(student, assignment)
         names = sorted(path.stem for path in graded.glob("*.ipynb"))
-        pages += [Path(there) / f"{name}.html" for name in names]
+        pages += [there / f"{name}.html" for name in names]
     return [page for page in pages if page.is_file()]
 
 
 class Pages(GenerateFeedback):
-    """nbgrader's step; what a student is called is no pattern, be it `[a]*`."""
+    """nbgrader's step; a student may be called `[a]*` or have a name of two lines.
+
+    nbgrader takes such a name for a pattern, finds no notebook in the folder to leave
+    out, and copies the graded one, hidden tests inside, beside the student's page.
+    """
 
     def init_notebooks(self) -> None:
         graded = folders.graded(self.coursedir, self.coursedir.assignment_id)
@@ -60,6 +66,30 @@ class Pages(GenerateFeedback):
         self.notebooks = []
         if not any(self.assignments.values()):
             raise NbGraderException("nobody's submission is graded yet")
+
+    def _format_source(self, assignment_id, student_id, escape=False) -> str:
+        """Return a folder, or with `escape` a pattern whose dots match any letter."""
+        found = super()._format_source(assignment_id, student_id, escape=escape)
+        return f"(?s){found}" if escape else found
+
+    def init_assignment(self, assignment_id: str, student_id: str) -> None:
+        """Copy the student's other files beside the page: never a notebook, no link."""
+        source = Path(self._format_source(assignment_id, student_id))
+        target = Path(self._format_dest(assignment_id, student_id))
+        for name, data in contents(source).items():
+            if not self._left_out(name):
+                path = target / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.unlink(missing_ok=True)
+                path.write_bytes(data)
+
+    def _left_out(self, name: str) -> bool:
+        ignored = (
+            fnmatch(step, pattern)
+            for step in name.split("/")
+            for pattern in self.coursedir.ignore
+        )
+        return name.lower().endswith(".ipynb") or any(ignored)
 
 
 class HideTests(ClearHiddenTests):

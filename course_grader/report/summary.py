@@ -1,36 +1,20 @@
-"""What a class gets to see: grades as CSV, and one page of summary with its picture."""
+"""What an instructor reads of a graded class: one page, with its picture."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from course_grader.assignment.course import directory, find_tools
+from course_grader.assignment.course import Course
 from course_lib.files import replacing
 
 from . import figure, page
 from .facts import facts, points
 
-__all__ = ["export", "points", "summarise"]
+__all__ = ["points", "summarise"]
 
 
-def export(path: Path, course: Path) -> Path:
-    """Write all grades of the course as CSV, with nbgrader's own exporter."""
-    from nbgrader.api import Gradebook
-    from nbgrader.plugins import CsvExportPlugin
-
-    from course_grader.assignment.course import Log
-
-    find_tools()
-    folder = directory(course)
-    with Gradebook(folder.db_url, folder.course_id) as gradebook:
-        plugin = CsvExportPlugin(log=Log().logger)
-        plugin.to = str(path)
-        plugin.export(gradebook)
-    return Path(path)
-
-
-def summarise(assignment: str, course: Path) -> Path:
+def summarise(assignment: str, course: Course | Path) -> Path:
     """Write summary.html, .md, points.png and report.json into reports/<assignment>.
 
     They say points by exercise, who was refused and why, what was tampered with, which

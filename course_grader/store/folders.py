@@ -25,7 +25,8 @@ def graded(folder: CourseDirectory, assignment: str) -> dict[str, Path]:
     """Return the autograded folders of an assignment, by student, in order."""
     step = folder.autograded_directory
     name = re.escape(assignment)
-    known = re.compile(folder.format_path(step, "(?P<student>.*)", name, escape=True))
+    pattern = folder.format_path(step, "(?P<student>.*)", name, escape=True)
+    known = re.compile(pattern, re.DOTALL)
     found = {}
     for path in glob.glob(_every(folder, assignment)):
         found[known.fullmatch(path)["student"]] = Path(path)

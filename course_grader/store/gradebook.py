@@ -21,7 +21,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
-from nbgrader.api import Gradebook, SubmittedAssignment
+from nbgrader.api import SubmittedAssignment
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import parse_utc
@@ -30,7 +30,7 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from course_grader.assignment.bundle import Bundle, Verdict
-from course_grader.assignment.course import directory, find_tools, settings
+from course_grader.assignment.course import Course
 from course_lib.errors import CourseError
 
 from . import folders
@@ -53,24 +53,21 @@ VERDICTS = Table(
 class Writer:
     """The one writer of an assignment's grades; a context manager, for one thread."""
 
-    def __init__(self, course: Path, assignment: str, bundle: Bundle):
-        self.course, self.assignment = Path(course).resolve(), assignment
-        self.bundle, self.config = bundle, settings(self.course)
-        self.folder = directory(self.course, self.config)
-        self.nbgrader = Autograde(coursedir=self.folder, config=self.config)
+    def __init__(self, course: Course | Path, assignment: str, bundle: Bundle):
+        self.course, self.assignment = Course.open(course), assignment
+        self.bundle, config = bundle, self.course.config
+        self.nbgrader = Autograde(coursedir=self.course.folder, config=config)
         self.most = sum(bundle.points.values())
         self._keepers = {
-            name: Keeper(lesson, self.config) for name, lesson in bundle.lessons.items()
+            name: Keeper(lesson, config) for name, lesson in bundle.lessons.items()
         }
 
     def __enter__(self) -> Writer:
-        find_tools()
         with ExitStack() as stack:
             stack.enter_context(_alone(self.assignment, self.course))
-            url, course = self.folder.db_url, self.folder.course_id
-            self.engine = stack.enter_context(Gradebook(url, course)).engine
+            self.engine = stack.enter_context(self.course.gradebook()).engine
             VERDICTS.create(self.engine, checkfirst=True)
-            self.late = _late(self.config, self.course)
+            self.late = _late(self.course)
             self._load()
             self._open = stack.pop_all()
         return self
@@ -130,7 +127,9 @@ class Writer:
         self._results = {result.student: result for result in results}
         graded = [row for row in found if row.student in there]
         self._digests = {row.student: row.digest for row in graded}
-        folders.repair(self.folder, self.assignment, {row.token for row in found})
+        folders.repair(
+            self.course.folder, self.assignment, {row.token for row in found}
+        )
 
     def _stored(self, verdict: Verdict) -> Result:
         lessons = self.bundle.lessons
@@ -144,7 +143,10 @@ class Writer:
         for name, notebook in notebooks.items():
             files[f"{name}.ipynb"] = self._keepers[name].text(notebook)
         target, token = self._target(verdict.student), uuid4().hex
-        mode, shared = int(str(self.nbgrader.permissions), 8), self.folder.groupshared
+        mode, shared = (
+            int(str(self.nbgrader.permissions), 8),
+            self.course.folder.groupshared,
+        )
         new = folders.stage(target, token, files, mode, shared)
         try:
             with Session(self.engine) as session, session.begin():
@@ -222,12 +224,11 @@ class Writer:
     def _target(self, student: str) -> Path:
         if student in ("", ".", "..") or "/" in student or "\0" in student:
             raise Unfit(f"{student!r} cannot be a folder's name")
-        step = self.folder.autograded_directory
-        return Path(self.folder.format_path(step, student, self.assignment))
+        return self.course.autograded(student, self.assignment)
 
 
 @contextmanager
-def _alone(assignment: str, course: Path):
+def _alone(assignment: str, course: Course):
     path = log_path(assignment, course).with_name(".grading.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -239,11 +240,11 @@ def _alone(assignment: str, course: Path):
         ) from None
 
 
-def _late(config, course: Path) -> AssignLatePenalties:
+def _late(course: Course) -> AssignLatePenalties:
     """Return nbgrader's step with the course's plugin, which may lie in its folder."""
     sys.path.insert(0, str(course))
     try:
-        late = AssignLatePenalties(config=config)
+        late = AssignLatePenalties(config=course.config)
         late.init_plugin()
         return late
     finally:

@@ -113,9 +113,7 @@ def grade(
 
     with aside(as_json):
         if dry_run:
-            from course_grader.preview import preview
-
-            found = preview(assignment, course, student, force=force)
+            found = grading.preview(assignment, course, student, force=force)
         else:
             if no_sandbox:
                 line(f"[yellow]note[/] {grading.UNPROTECTED}")

@@ -1,9 +1,14 @@
-"""Real images as tensors: `load` a split, `batches` of an epoch, `fetch` a data set."""
+"""Real images as tensors: `load` a split, `batches` of an epoch, `fetch` a data set.
+
+images says what a split is; readers reads known data sets and .npz files, folders a
+folder for each class, decode the files in it; download brings known data sets here;
+batching makes an epoch of batches.
+"""
 
 from course_lib.data.batching import augment, batches, normalise
 from course_lib.data.download import DataError, available, data_root, fetch
+from course_lib.data.folders import SPLITS
 from course_lib.data.images import NORMALISATION, Images, load
-from course_lib.data.readers import SPLITS
 
 __all__ = [
     "NORMALISATION",

@@ -13,7 +13,7 @@ from nbgrader.api import Gradebook
 
 from course_grader import release
 from course_grader.assignment.bundle import Bundle, Verdict, load
-from course_grader.assignment.course import directory
+from course_grader.assignment.course import Course
 from course_grader.store.gradebook import Writer
 
 TINY = "tiny"
@@ -167,8 +167,7 @@ def gradebook():
 
 
 def _gradebook(course: Path) -> Gradebook:
-    folder = directory(course)
-    return Gradebook(folder.db_url, folder.course_id)
+    return Course.open(course).gradebook()
 
 
 @pytest.fixture

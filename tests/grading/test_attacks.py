@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from course_grader import feedback, grade, sandbox
+from course_grader.engine.common.shell import shortened
+from course_grader.engine.common.wire import Channel, Late
 from course_grader.engine.launcher import Engine
-from course_grader.engine.shell import shortened
-from course_grader.engine.wire import Channel, Late
 from course_lib.errors import CourseError
 
 from .attacks import (

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from course_grader.assignment.bundle import digest
-from course_grader.preview import preview
+from course_grader.dry_run import preview
 from course_grader.store.gradebook import Writer
 from course_lib.errors import CourseError
 

@@ -140,7 +140,7 @@ NODES = {
     "a handle that was freed": '{"k": "own", "h": 4711}',
     "an infinite handle": '{"k": "handle", "h": 1e999, "class": "x"}',
     "a class of the grader's": '{"k": "module", "h": 9, "class": '
-    '["course_grader.engine.modules", "RemoteModule"], "odd": False, '
+    '["course_grader.engine.judging.modules", "RemoteModule"], "odd": False, '
     '"attributes": {"_course_link": 1}, "children": {}, "parameters": {}, '
     '"buffers": {}, "unsaved": [], "training": True}',
     "a class that runs code": '{"k": "module", "h": 9, "class": '
@@ -176,8 +176,8 @@ names = ["SystemExit", "GeneratorExit", "StopIteration", "KeyboardInterrupt",
     "BaseException", "ExceptionGroup", "UnicodeDecodeError", "object", "print", "x\\0y"]
 grader = "course_grader.engine"
 told = [{"class": name} for name in names] + [
-    {"module": f"{grader}.raised", "class": "Stopped", "late": False},
-    {"module": f"{grader}.shell", "class": "TimeIsUp", "late": 0},
+    {"module": f"{grader}.judging.raised", "class": "Stopped", "late": False},
+    {"module": f"{grader}.common.shell", "class": "TimeIsUp", "late": 0},
     {"module": "course_lib.check.forbidden", "class": "Broken"},
     {"module": "course_lib.check.same.matching", "class": "Match"},
     {"module": "torch", "class": "load", "h": 3},
