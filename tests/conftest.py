@@ -6,12 +6,14 @@ core idles behind the last one.
 """
 
 import os
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 
-from course_lib import notebook
+from course_lib import __main__, notebook
 
 # what a run begins with: seconds here, minutes there
 LONG_FIRST = ("notebooks/", "tests/assignments/", "tests/notebooks/", "tests/grading/")
@@ -63,6 +65,26 @@ def one_thread():
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run_course(monkeypatch, capsys):
+    """run_course("data", "list"): the command, in this process, which has torch."""
+
+    def run(*words: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["course", *words])
+        monkeypatch.setenv("COLUMNS", "100")
+        with pytest.raises(SystemExit) as stop:
+            __main__.main()
+        return Done(stop.value.code or 0, *capsys.readouterr())
+
+    return run
 
 
 def pytest_terminal_summary(terminalreporter, config):

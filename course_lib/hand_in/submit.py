@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 
 from course_lib.errors import CourseError
 from course_lib.files import ROOT, replacing
+from course_lib.hand_in.cell import checksum, is_locked, is_solution
 from course_lib.hand_in.ipynb import parse
 from course_lib.terminal import printable
 
@@ -90,13 +91,13 @@ def login() -> str:
         name = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
     except (KeyError, OSError, ImportError) as error:  # a number without a name
         raise CourseError(
-            "say who hands in: this machine has no name for you. Add --name, with the "
-            "name that your instructor knows."
+            "say who hands in: this machine has no name for you. Add --student, with "
+            "the name that your instructor knows."
         ) from error
     if name in ANYBODY:
         raise CourseError(
-            f"say who hands in: this machine calls you {name!r}. Add --name, with the "
-            "name that your instructor knows."
+            f"say who hands in: this machine calls you {name!r}. Add --student, with "
+            "the name that your instructor knows."
         )
     return name
 
@@ -136,11 +137,6 @@ def gather(folder: Path, notebook: str) -> tuple[dict[str, bytes], list[str]]:
 
 def examine(notebook: NotebookNode) -> list[str]:
     """Say what is unanswered or was changed though locked, by nbgrader's checksums."""
-    try:
-        from nbgrader.utils import compute_checksum, is_locked, is_solution
-    except RuntimeError as error:  # Jupyter cannot be imported without $HOME
-        return [f"Nothing was looked at for unanswered cells ({error}): set HOME."]
-
     found: dict[str, list[str]] = defaultdict(list)
     seen = set()
     for cell in notebook.cells:
@@ -153,7 +149,7 @@ def examine(notebook: NotebookNode) -> list[str]:
         if name in seen:
             found["there twice, the last one counts"].append(name)
         seen.add(name)
-        as_released = compute_checksum(cell) == facts.get("checksum")
+        as_released = checksum(cell) == facts.get("checksum")
         if is_solution(cell) and as_released:
             found["unanswered"].append(name)
         elif is_solution(cell) and cell.cell_type == "code" and STUB in cell.source:
