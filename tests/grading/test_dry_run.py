@@ -92,3 +92,36 @@ def test_the_command_prints_json_and_ends_with_3(course, run_course):
     assert rows["di"] == "refused"
     assert done.returncode == 3
     assert "1 of 4" in done.stderr
+
+
+@pytest.mark.slow
+def test_grading_prints_json_alone_and_ends_with_3(course, run_course):
+    words = ["grade", TINY, "--course", str(course), "--workers", "1", "--json"]
+    done = run_course(*words)
+    rows = {row["student"]: row for row in json.loads(done.stdout)}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "ada": "already graded",
+        "bo": "graded",
+        "cy": "graded",
+        "di": "refused",
+    }
+    assert rows["cy"]["score"] == 9
+    assert done.returncode == 3
+    assert "summary: " in done.stderr
+
+
+def test_collecting_prints_json_alone_and_ends_with_3(tiny, tmp_path, run_course):
+    inbox = tmp_path / "inbox"
+    hand_in(inbox, "ada", nbformat.writes(nbformat.v4.new_notebook()))
+    (inbox / "submitted" / "bo.zip").write_text("no zip")
+    words = ["collect", str(inbox / "submitted"), "--course", str(tiny), "--json"]
+    done = run_course(*words)
+    rows = {row["student"]: row for row in json.loads(done.stdout)}
+    assert rows["ada"]["status"] == "collected"
+    assert Path(rows["ada"]["path"]).is_dir()
+    assert rows["bo"]["status"] == "refused"
+    assert done.returncode == 3
+    assert (
+        run_course(*words[:1], str(inbox / "submitted" / "ada"), *words[2:]).returncode
+        == 0
+    )

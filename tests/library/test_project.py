@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -104,11 +105,15 @@ def imported(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in names} - {""}
 
 
+installed = cache(packages_distributions)
+
+
+@cache
 def packages_of(folder: str) -> dict[str, set[str]]:
     """Return the packages that a folder imports, each with the files that do."""
     paths = tracked(f"{folder}/*.py", ":!tests/grading/hostile")
     own = {*MAY_IMPORT, *(Path(path).stem for path in paths)}
-    homes, found = packages_distributions(), {}
+    homes, found = installed(), {}
     for path in paths:
         for name in imported(ROOT / path) - own - sys.stdlib_module_names:
             package = homes.get(name, [PEERS.get(name, name)])[0]
@@ -171,6 +176,11 @@ def test_the_readme_s_map_is_the_house():
         }
         rooms = {f"{package}{name.partition('/')[0]}/" for name in inner if "/" in name}
         assert rooms <= tree.keys()
+
+
+def test_every_module_is_shorter_than_400_lines():
+    for name in tracked("course_lib/*.py", "course_grader/*.py"):
+        assert len((ROOT / name).read_text().splitlines()) < 400, name
 
 
 LIGHT = [
