@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,7 @@ def digest(source: Path) -> str:
     """
     whole = hashlib.sha256()
     for path in sorted({source, *reached(source)}):
-        whole.update(str(path.relative_to(ROOT)).encode())
+        whole.update(os.path.relpath(path, source).encode())
         whole.update(meaning(path) if path.suffix == ".py" else path.read_bytes())
     return whole.hexdigest()
 
@@ -57,7 +58,7 @@ def imported(node: ast.AST, path: Path) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom):
         base = [node.module] if node.module else []
         if node.level:
-            package = path.relative_to(ROOT).with_suffix("").parts[: -node.level]
+            package = Path(os.path.relpath(path, ROOT)).parts[: -node.level]
             base = [*package, *base]
         yield ".".join(base)
         yield from (".".join([*base, alias.name]) for alias in node.names)

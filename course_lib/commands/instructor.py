@@ -171,6 +171,7 @@ def feedback(assignment: Assignment, course: Course = ROOT):
 
 
 def export(
+    path: Annotated[Path | None, typer.Argument(hidden=True)] = None,
     out: Annotated[Path, typer.Option(help="the file to write, a .csv")] = Path(
         "grades.csv"
     ),
@@ -182,4 +183,4 @@ def export(
     """
     import course_grader as grading
 
-    line(f"wrote {shown(grading.export(out, course))}")
+    line(f"wrote {shown(grading.export(path or out, course))}")

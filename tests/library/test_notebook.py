@@ -128,6 +128,17 @@ def test_run_writes_a_twin_that_is_in_step_until_either_changes(folder):
 
 
 @pytest.mark.slow
+def test_a_notebook_is_verified_until_its_code_changes(folder):
+    notebook.run("42_disk")
+    assert notebook.is_verified("42_disk")
+    source = folder / "42_disk.py"
+    source.write_text(source.read_text().replace("# %%", "# %%\nmore = 1\n\n# %%", 1))
+    assert not notebook.is_verified("42_disk")
+    notebook.verified("42_disk")
+    assert notebook.is_verified("42_disk")
+
+
+@pytest.mark.slow
 def test_a_notebook_that_fails_keeps_the_old_twin_and_says_which_cell(folder):
     twin = notebook.run("42_disk")
     before = twin.read_bytes()
