@@ -429,6 +429,32 @@ def results(
         raise CourseError(f"{wrong} of {len(paths)} records were not confirmed")
 
 
+@app.command(rich_help_panel=AUTHORS)
+def records(
+    action: Annotated[str, typer.Argument(help="show or run")] = "show",
+    names: Annotated[
+        list[str] | None, typer.Argument(help="default: the whole table")
+    ] = None,
+):
+    """Show the queue of training records; `run` computes what is missing or stale.
+
+    It takes only time that nobody else wants; kill it when you like, the same command
+    goes on. Checkpoints are in $COURSE_RUNS, or else in data/runs/.
+
+    Example: course records run 04_alexnet-alexnet_small-cifar10-long
+    """
+    from course_lib import records
+    from course_lib.records_view import table
+
+    if action == "run":
+        made = records.run(names, say=partial(print, flush=True))
+        console.print(f"{made} records made")
+    elif action == "show":
+        console.print(table(records.jobs(names)))
+    else:
+        raise CourseError(f"course records {action}: expected show or run")
+
+
 def main() -> None:
     """Run a command; a CourseError is one sentence, a traceback needs --debug."""
     words = [word for word in sys.argv[1:] if word != "--debug"]

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
+from course_lib import notebook
 from course_lib.files import replacing
 from course_lib.recipe import Epoch, TrainingError
+
+
+def folder() -> Path:
+    """Return where trainings keep their state: $COURSE_RUNS, or else data/runs/."""
+    return Path(os.environ.get("COURSE_RUNS") or notebook.ROOT / "data" / "runs")
+
+
+def peek(path: Path, name: str, missing):
+    """Return one part of a checkpoint, or `missing` where there is none to read."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)[name]
+    except Exception:  # missing or broken: `load` says which
+        return missing
+
+
+def history(path: Path) -> list[Epoch]:
+    """Return the epochs that a checkpoint holds; none where there is no checkpoint."""
+    return [Epoch(*epoch) for epoch in peek(path, "history", [])]
+
+
+def recipe(path: Path) -> dict:
+    """Return the recipe of a checkpoint's run; empty where there is no checkpoint."""
+    return peek(path, "identity", {})
 
 
 def parts(run) -> dict:

@@ -39,6 +39,7 @@ class Recipe:
     precision: "float32", or "bfloat16" / "float16" for mixed precision.
     channels_last: NHWC in memory, faster for most convolutions.
     flip: mirror half of the images.  crop_padding: pixels of a random shift.
+    cutout: pixels a side of a grey square at a random place, 0 for none.
     seed: of order, augmentation and dropout; initialisation is the caller's.
     """
 
@@ -61,6 +62,7 @@ class Recipe:
     compile: bool = False
     flip: bool = False
     crop_padding: int = 0
+    cutout: int = 0
     seed: int = 0
 
     def __post_init__(self):

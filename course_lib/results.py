@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from course_lib import notebook
+from course_lib import identity, notebook
 from course_lib.data import Images, load
 from course_lib.errors import CourseError
 from course_lib.files import replacing
@@ -41,6 +41,8 @@ class Record:
     images: name, size and channels for `data.load`, with the digest of each split.
     seconds: of training.  test_loss: nats an image.  test_top1: fraction.
     weights: sha256 of the .safetensors; parameters in float16, buffers as they are.
+        Empty where none were kept: such a record cannot be verified.
+    code: `identity.of_code` of the network when it was trained; empty in old records.
     """
 
     unit: str
@@ -58,6 +60,7 @@ class Record:
     weights: str
     made: str = field(default_factory=lambda: date.today().isoformat())
     note: str = ""
+    code: str = ""
 
     @property
     def summary(self) -> str:
@@ -98,17 +101,20 @@ def save(
     network: str,
     arguments: dict | None = None,
     note: str = "",
+    keep: bool = True,
 ) -> Record:
     """Write the record `path` (.json) and its weights beside it; return the record.
 
     The weights are stored first and scored as stored. `test` is used for nothing else.
-    The model is left as it was.
+    The model is left as it was.  keep: whether the weights stay beside the record.
     """
     path = Path(path).with_suffix(".json")
     weights = path.with_suffix(".safetensors")
     digest = save_weights(weights, model)
     stored = load_weights(weights, copy.deepcopy(model))
     score = evaluate(stored, test)
+    if not keep:
+        weights.unlink()
     record = Record(
         unit=unit,
         network=network,
@@ -122,8 +128,9 @@ def save(
         params=sum(p.numel() for p in model.parameters()),
         device=device_name(next(model.parameters()).device),
         versions={"python": platform.python_version(), "torch": torch.__version__},
-        weights=digest,
+        weights=digest if keep else "",
         note=note,
+        code=identity.of_code(unit, network) if unit in notebook.units() else "",
     )
     with replacing(path) as part:
         rows = [{k: none_for_nan(v) for k, v in e._asdict().items()} for e in history]
@@ -141,10 +148,7 @@ def read(path: str | Path) -> Record:
     try:
         row = json.loads(path.read_text(encoding="utf-8"))
         row["recipe"] = Recipe(**row["recipe"])
-        rows = [
-            [math.nan if v is None else v for v in r.values()] for r in row["history"]
-        ]
-        row["history"] = History(map(Epoch._make, rows))
+        row["history"] = History(map(epoch, row["history"]))
         return Record(**row)
     except (ValueError, TypeError, KeyError) as error:
         raise ResultsError(f"{path} is no training record: {error}") from error
@@ -161,6 +165,8 @@ def verify(
     """
     path = Path(path).with_suffix(".json")
     record, weights = read(path), path.with_suffix(".safetensors")
+    if not record.weights:
+        raise ResultsError(f"{path} was kept without weights: it cannot be verified")
     if not weights.exists():
         raise ResultsError(f"{weights} is missing: the record cannot be verified")
     if sha256(weights) != record.weights:
@@ -172,6 +178,11 @@ def verify(
         test = load(record.images["name"], "test", **form)
     same = test.digest == record.images["test"]
     return Verified(record.score, evaluate(load_weights(weights, model), test), same)
+
+
+def epoch(row: dict) -> Epoch:
+    """Return an epoch of a record, by the names of its fields."""
+    return Epoch(**{k: math.nan if v is None else v for k, v in row.items()})
 
 
 def none_for_nan(value: float) -> float | None:

@@ -11,10 +11,8 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from course_lib import data, flops, notebook, results, train
+from course_lib import checkpoints, data, flops, notebook, results, train
 from course_lib.errors import CourseError
-
-RUNS = notebook.ROOT / "data" / "runs"
 
 
 def train_unit(
@@ -47,7 +45,7 @@ def train_unit(
     model = build(num_classes=len(classes))
     own = "-".join([build.func.__name__, *map(str, build.keywords.values())])
     label = f"{notebook.source(unit).stem}-{own}-{Path(images['train'].name).stem}"
-    path = (out or RUNS) / f"{label}-seed{recipe.seed}.json"
+    path = (out or checkpoints.folder()) / f"{label}-seed{recipe.seed}.json"
     say(
         f"{name} on {images['train'].name}: {len(images['train']):,} training, "
         f"{len(images['val']):,} validation, {len(images['test']):,} test images, "

@@ -119,8 +119,11 @@ def train_epoch(run: Run, shown, checkpoint) -> None:
     run.model.train()
     recipe, epoch = run.recipe, len(run.history)
     pending, looked = torch.zeros(3, device=run.device), time.perf_counter()
-    chosen = {"shuffle": True, "flip": recipe.flip, "crop_padding": recipe.crop_padding}
-    chosen |= {
+    chosen = {
+        "shuffle": True,
+        "flip": recipe.flip,
+        "crop_padding": recipe.crop_padding,
+        "cutout": recipe.cutout,
         "seed": recipe.seed,
         "epoch": epoch,
         "start": run.step - epoch * run.steps,

@@ -1,0 +1,97 @@
+"""Which precision and how many threads train a network fastest here: measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+
+from course_lib import checkpoints, data, results, train
+from course_lib.files import replacing
+
+ROUNDS, STEPS = 4, 3  # the fastest of the rounds counts: others may use the machine
+
+
+class Choice(NamedTuple):
+    """The fastest way, and how fast it is."""
+
+    precision: str
+    threads: int
+    images_per_second: float
+
+
+def key(row) -> str:
+    """Return a name for this network on this machine."""
+    device = train.best_device()
+    where = results.device_name(device).partition(", ")[0]
+    arguments = json.dumps(row.arguments, sort_keys=True)
+    return (
+        f"{row.unit}.{row.network} {arguments}, batch {row.recipe.get('batch_size')}, "
+        f"{where}, {os.cpu_count()} cores {platform.node()}, torch {torch.__version__}"
+    )
+
+
+def measured() -> dict[str, dict[str, float]]:
+    """Return images/s by `key`, then by "precision threads"."""
+    path = checkpoints.folder() / "speed.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def remembered(row) -> float | None:
+    """Return the images/s of the fastest way, if it was measured."""
+    found = measured().get(key(row))
+    return max(found.values()) if found else None
+
+
+def choose(row, job, images: data.Images, device: torch.device, say) -> Choice:
+    """Return the fastest way to train a job, measured unless that was done before."""
+    known = measured()
+    if key(row) not in known:
+        known[key(row)] = measure(job, images, device)
+        with replacing(checkpoints.folder() / "speed.json") as part:
+            part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    rates = known[key(row)]
+    say(", ".join(f"{way} threads {rate:,.0f} images/s" for way, rate in rates.items()))
+    precision, threads = max(rates, key=rates.get).split()
+    return Choice(precision, int(threads), max(rates.values()))
+
+
+def measure(job, images: data.Images, device: torch.device) -> dict[str, float]:
+    """Return images/s of training by "precision threads"."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    most = cores or os.cpu_count() or 1
+    threads = [1] if device.type == "cuda" else sorted({1, most})
+    size = job.recipe.batch_size
+    few = images.take(min(size, len(images))).to(device)
+    batch = next(data.batches(few, size))
+    runs = {}
+    for precision in ("float32", "bfloat16"):
+        model = job.build().to(device, memory_format=torch.channels_last)
+        recipe = replace(job.recipe, precision=precision)
+        runs[precision] = train.Run(model.train(), few, recipe, device)
+    best: dict[str, float] = {}
+    before = torch.get_num_threads()
+    with torch.random.fork_rng([device.index or 0] if device.type == "cuda" else []):
+        for attempt in range(ROUNDS):
+            for count in threads:
+                torch.set_num_threads(count)
+                for precision, run in runs.items():
+                    rate = size / seconds_a_step(run, batch)
+                    if attempt:  # the first warms up
+                        way = f"{precision} {count}"
+                        best[way] = max(best.get(way, 0.0), rate)
+    torch.set_num_threads(before)
+    return best
+
+
+def seconds_a_step(run: train.Run, batch) -> float:
+    start = time.perf_counter()
+    for _ in range(STEPS):
+        taken = train.train_step(run, *batch)
+    taken.sum().item()  # on a GPU: wait for it
+    return (time.perf_counter() - start) / STEPS
