@@ -150,7 +150,8 @@ def state(job: Job, at_work: str | None = None) -> State:
     history = checkpoints.history(job.checkpoint)
     epochs = job.recipe.epochs - len(history)
     count = job.row.images or (len(everything(job.row.data)[0]) if here(job.row) else 0)
-    rate = speed.remembered(job.row)
+    seconds = sum(epoch.seconds for epoch in history)
+    rate = count * len(history) / seconds if seconds else speed.remembered(job.row)
     word = "stale" if record else "begun" if history else "missing"
     return State(
         "running" if job.name == at_work else word,
@@ -191,21 +192,21 @@ def compute(job: Job, say) -> results.Record:
     row, checkpoint = job.row, job.checkpoint
     train_, test = images(row.data, row.images)
     device = train.best_device()
-    choice = speed.choose(row, job, train_, device, say)
-    if device.type == "cpu":
-        torch.set_num_threads(choice.threads)
-    precision = checkpoints.recipe(checkpoint).get("precision", choice.precision)
+    precision = speed.precision(row, job, train_, device, say)
+    precision = checkpoints.recipe(checkpoint).get("precision", precision)
     recipe = replace(job.recipe, precision=precision)
     say(f"{job.name}: {recipe.epochs} epochs in {precision}")
 
     def enough(epoch: train.Epoch) -> bool:
+        torch.set_num_threads(speed.free_cores())
         say(
             f"{job.name}: epoch {epoch.epoch}, training loss {epoch.train_loss:.4f}, "
             f"top-1 {epoch.train_top1:.2%}, test {epoch.val_top1:.2%}, "
-            f"{epoch.seconds:.0f} s"
+            f"{epoch.seconds:.0f} s; now {torch.get_num_threads()} threads"
         )
         return row.until is not None and epoch.train_top1 >= row.until
 
+    torch.set_num_threads(speed.free_cores())
     model = job.build()
     told = {"checkpoint": checkpoint, "title": job.name, "until": enough}
     history = train.fit(model, train_, test, recipe, device=device, **told)

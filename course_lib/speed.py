@@ -1,4 +1,4 @@
-"""Which precision and how many threads train a network fastest here: measured."""
+"""Which precision trains a network fastest here, and on how many threads: measured."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import platform
 import time
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 
@@ -15,14 +14,6 @@ from course_lib import checkpoints, data, results, train
 from course_lib.files import replacing
 
 ROUNDS, STEPS = 4, 3  # the fastest of the rounds counts: others may use the machine
-
-
-class Choice(NamedTuple):
-    """The fastest way, and how fast it is."""
-
-    precision: str
-    threads: int
-    images_per_second: float
 
 
 def key(row) -> str:
@@ -48,8 +39,8 @@ def remembered(row) -> float | None:
     return max(found.values()) if found else None
 
 
-def choose(row, job, images: data.Images, device: torch.device, say) -> Choice:
-    """Return the fastest way to train a job, measured unless that was done before."""
+def precision(row, job, images: data.Images, device: torch.device, say) -> str:
+    """Return the fastest precision for a job, measured unless that was done before."""
     known = measured()
     if key(row) not in known:
         known[key(row)] = measure(job, images, device)
@@ -57,15 +48,31 @@ def choose(row, job, images: data.Images, device: torch.device, say) -> Choice:
             part.write_text(json.dumps(known, indent=1), encoding="utf-8")
     rates = known[key(row)]
     say(", ".join(f"{way} threads {rate:,.0f} images/s" for way, rate in rates.items()))
-    precision, threads = max(rates, key=rates.get).split()
-    return Choice(precision, int(threads), max(rates.values()))
+    return max(rates, key=rates.get).split()[0]
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def free_cores() -> int:
+    """Return how many cores nobody else used in the last minute, 1 or more.
+
+    More threads than that wait for each other: on two cores of which one was busy, two
+    threads trained at less than half the speed of one.
+    """
+    if not hasattr(os, "getloadavg"):
+        return cores()
+    others = max(0.0, os.getloadavg()[0] - torch.get_num_threads())
+    return max(1, int(cores() - others + 0.3))
 
 
 def measure(job, images: data.Images, device: torch.device) -> dict[str, float]:
     """Return images/s of training by "precision threads"."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    most = cores or os.cpu_count() or 1
-    threads = [1] if device.type == "cuda" else sorted({1, most})
+    threads = [1] if device.type == "cuda" else sorted({1, cores()})
     size = job.recipe.batch_size
     few = images.take(min(size, len(images))).to(device)
     batch = next(data.batches(few, size))
