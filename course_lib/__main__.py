@@ -110,6 +110,7 @@ def train(
 
     Example: course train 04_alexnet --data cifar10
     """
+    from course_lib.recipe_fields import assignment
     from course_lib.run import train_unit
 
     changes = {} if epochs is None else {"epochs": epochs}
@@ -122,19 +123,6 @@ def train(
         raise CourseError(message) from stop
     console.print(record.summary, soft_wrap=True)
     console.print(f"record: {path}", highlight=False, soft_wrap=True)
-
-
-def assignment(text: str) -> tuple[str, object]:
-    """Return ("learning_rate", 0.02) for "learning_rate=0.02"."""
-    import ast
-
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise CourseError(f"--set {text}: expected FIELD=VALUE, as in momentum=0.9")
-    try:
-        return name.strip(), ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError):
-        return name.strip(), value.strip()
 
 
 @app.command(rich_help_panel=STUDENTS)

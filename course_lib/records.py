@@ -26,6 +26,7 @@ from course_lib import checkpoints, data, identity, notebook, results, speed, tr
 from course_lib.errors import CourseError
 from course_lib.files import replacing
 from course_lib.records_table import ROWS, Row
+from course_lib.terminal import best_device
 
 TABLE = "records.csv"
 SHOWN = "The history's val_* are of the test images: nothing was chosen by them."
@@ -176,8 +177,7 @@ def run(names: list[str] | None = None, say=print) -> int:
             for job in jobs(names):
                 if state(job).word != "done":
                     (folder / "at_work").write_text(job.name)
-                    compute(job, say)
-                    made += 1
+                    made += attempt(job, say)
     except Timeout as error:
         raise CourseError(
             f"another process computes records in {folder}: wait for it, or set "
@@ -187,11 +187,21 @@ def run(names: list[str] | None = None, say=print) -> int:
     return made
 
 
-def compute(job: Job, say) -> results.Record:
+def attempt(job: Job, say) -> bool:
+    """Compute a job; if it cannot be, say why and let the next one have its turn."""
+    try:
+        compute(job, say)
+    except CourseError as error:
+        say(f"{job.name}: {error}")
+        return False
+    return True
+
+
+def compute(job: Job, say) -> None:
     """Train a job to its end, from its checkpoint if there is one; write its record."""
     row, checkpoint = job.row, job.checkpoint
     train_, test = images(row.data, row.images)
-    device = train.best_device()
+    device = best_device()
     precision = speed.precision(row, job, train_, device, say)
     precision = checkpoints.recipe(checkpoint).get("precision", precision)
     recipe = replace(job.recipe, precision=precision)
@@ -225,15 +235,15 @@ def compute(job: Job, say) -> results.Record:
     )
     write_table(results.RESULTS)
     checkpoint.unlink(missing_ok=True)
-    reached = "" if row.bar is None else f", bar {row.bar:.1%}"
-    say(f"{job.name}: {record.summary}{reached}")
-    return record
+    bar = "" if row.bar is None else f", bar {row.bar:.1%}"
+    say(f"{job.name}: {record.summary}{bar}")
 
 
 def give_way() -> None:
     """Let this process run only when no other wants the CPU, as far as can be asked."""
     try:
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        for thread in Path("/proc/self/task").iterdir():
+            os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
     except (AttributeError, OSError):  # another system, or a box that forbids it
         if hasattr(os, "nice"):
             os.nice(19)

@@ -12,13 +12,14 @@ import torch
 
 from course_lib import checkpoints, data, results, train
 from course_lib.files import replacing
+from course_lib.terminal import best_device
 
 ROUNDS, STEPS = 4, 3  # the fastest of the rounds counts: others may use the machine
 
 
 def key(row) -> str:
     """Return a name for this network on this machine."""
-    device = train.best_device()
+    device = best_device()
     where = results.device_name(device).partition(", ")[0]
     arguments = json.dumps(row.arguments, sort_keys=True)
     return (

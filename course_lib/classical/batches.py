@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from course_lib.terminal import best_device
+
 
 def target(device: str | torch.device | None) -> torch.device:
     """Return the device that is meant: by default CUDA where there is one."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return best_device(device)
 
 
 def batched(images: Sequence[Tensor], size: int) -> list[list[int]]:
