@@ -23,8 +23,16 @@ def of_code(unit: str, name: str) -> str:
     That is its own definition and, in turn, all that the definition names: there and
     in other notebooks that the unit loads. A recipe beside it does not count.
     """
+    paths = notebook.NOTEBOOKS.glob("*.py")
+    files = tuple((path, path.stat().st_mtime_ns) for path in sorted(paths))
+    return _of_code(notebook.source(unit).stem, name, files)
+
+
+@functools.lru_cache(maxsize=128)
+def _of_code(unit: str, name: str, files: tuple) -> str:
+    """Do the work of `of_code`, once as long as no file has changed."""
     found: dict[tuple[str, str], str] = {}
-    reach(notebook.source(unit).stem, name, found)
+    reach(unit, name, found)
     text = "\n".join(f"{key}\n{found[key]}" for key in sorted(found))
     return hashlib.sha256(text.encode()).hexdigest()
 

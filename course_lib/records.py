@@ -105,10 +105,11 @@ def images(name: str, count: int | None) -> tuple[data.Images, data.Images]:
     return (train_ if count is None else train_.take(count)), test
 
 
-def here(row: Row) -> bool:
-    """Say whether the images of a row are on this machine."""
+@functools.lru_cache(maxsize=8)
+def here(name: str) -> bool:
+    """Say whether a set of images is on this machine; a path counts as here."""
     known = {found.name: found for found in data.available()}
-    return row.data not in known or known[row.data].how != f"course data {row.data}"
+    return name not in known or known[name].how != f"course data {name}"
 
 
 def wanted(job: Job) -> dict:
@@ -123,7 +124,7 @@ def wanted(job: Job) -> dict:
         "network": [job.row.network, job.row.arguments],
         "recipe": recipe,
     }
-    if here(job.row):
+    if here(job.row.data):
         train_, test = images(job.row.data, job.row.images)
         found["images"] = [train_.digest, test.digest]
     return json.loads(json.dumps(found))  # tuples are lists, as in a file
@@ -150,7 +151,9 @@ def state(job: Job, at_work: str | None = None) -> State:
         return State("done", "", len(record.history), record.test_top1, 0.0)
     history = checkpoints.history(job.checkpoint)
     epochs = job.recipe.epochs - len(history)
-    count = job.row.images or (len(everything(job.row.data)[0]) if here(job.row) else 0)
+    count = job.row.images or (
+        len(everything(job.row.data)[0]) if here(job.row.data) else 0
+    )
     seconds = sum(epoch.seconds for epoch in history)
     rate = count * len(history) / seconds if seconds else speed.remembered(job.row)
     word = "stale" if record else "begun" if history else "missing"

@@ -14,7 +14,8 @@ def table(jobs: list[records.Job]) -> Table:
     at_work, left, unknown = records.at_work(), 0.0, 0
     shown = Table()
     for title in ("record", "", "epochs", "test top-1", "bar", "time left"):
-        shown.add_column(title, no_wrap=title == "record")
+        name = title == "record"
+        shown.add_column(title, no_wrap=not name, overflow="fold" if name else "crop")
     for job in jobs:
         state = records.state(job, at_work)
         left += state.seconds_left or 0.0
