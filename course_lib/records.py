@@ -29,7 +29,10 @@ from course_lib.records_table import ROWS, Row
 from course_lib.terminal import best_device
 
 TABLE = "records.csv"
-SHOWN = "The history's val_* are of the test images: nothing was chosen by them."
+SHOWN = (
+    "The history's val_* are of the test images: nothing was chosen by them. "
+    "It was trained in the time that other programs left."
+)
 
 
 class Job(NamedTuple):
