@@ -15,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_lib import grading
+import course_grader as grading
 
 SMALL = "small"
 CONFIG = """c = get_config()

@@ -23,12 +23,11 @@ from pathlib import Path
 
 import classes
 from measured import Cost, measured
-from nbgrader.api import Gradebook
 from rich.console import Console
 from rich.table import Table
 
-from course_lib import grading
-from course_lib.grading.course import directory
+import course_grader as grading
+from course_grader.assignment.course import Course
 
 OURS = "a07_inception"
 MISTAKES = [
@@ -60,8 +59,7 @@ def make(assignment: str, folder: Path, submissions: int) -> Path:
 
 def points(course: Path, assignment: str) -> dict[tuple[str, str], float | None]:
     """Return the points that a grader gave, by student and cell."""
-    folder = directory(course)
-    with Gradebook(folder.db_url, folder.course_id) as gradebook:
+    with Course.open(course).gradebook() as gradebook:
         return {
             (submission.student.id, grade.name): grade.auto_score
             for submission in gradebook.assignment_submissions(assignment)

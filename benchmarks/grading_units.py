@@ -32,17 +32,19 @@ from grading import OURS, make
 from rich.console import Console
 from rich.table import Table
 
-from course_lib.grading import bundle, intake, sandbox
-from course_lib.grading.bundle import Bundle, Submission, Verdict
-from course_lib.grading.cluster import Cluster, quiet_dask
-from course_lib.grading.engine.launcher import Engine
-from course_lib.grading.gradebook import Writer
+from course_grader import sandbox
+from course_grader.assignment import bundle
+from course_grader.assignment.bundle import Bundle, Submission, Verdict
+from course_grader.cluster import Cluster, quiet_dask
+from course_grader.engine.launcher import Engine
+from course_grader.intake import submission
+from course_grader.store.gradebook import Writer
 
 console = Console()
 WAIT = "\nimport time\ntime.sleep({})"
 BOXES = """
 import gc, os, sys, time, torch
-from course_lib.grading import sandbox
+from course_grader import sandbox
 gc.collect(), gc.freeze()
 level, count = sys.argv[1], 40
 def one():
@@ -236,7 +238,7 @@ def store(course: Path, assignment: str, assigned: Bundle, verdict: Verdict) -> 
     count = 100
     place = course / "submitted" / verdict.student / assignment
     read = clocked(
-        lambda: [intake.read(place, assigned, "x") for _ in range(count)], count
+        lambda: [submission.read(place, assigned, "x") for _ in range(count)], count
     )
     base = size_of(course)
     with Writer(course, assignment, assigned) as writer:
@@ -246,7 +248,7 @@ def store(course: Path, assignment: str, assigned: Bundle, verdict: Verdict) -> 
             count,
         )
     database, folders = (b - a for a, b in zip(base, size_of(course), strict=True))
-    one = intake.read(place, assigned, "x")
+    one = submission.read(place, assigned, "x")
     table = table_of("the one reader and writer, each", "", "wall ms", "CPU ms")
     for name, row in (("intake", read), ("gradebook and folder", wrote)):
         table.add_row(name, *(f"{1e3 * value:.1f}" for value in row))
@@ -287,7 +289,7 @@ def main(assignments: list[str], submissions: int, rounds: int) -> None:
             course = make(assignment, Path(folder) / "course", 1)
             assigned = bundle.load(assignment, course)
             (place,) = (course / "submitted").iterdir()
-            one = intake.read(place / assignment, assigned, place.name)
+            one = submission.read(place / assignment, assigned, place.name)
             startup(assigned)
             levels(assigned, one, submissions, rounds)
             dask(assigned, one, submissions, rounds)

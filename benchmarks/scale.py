@@ -30,10 +30,10 @@ import classes
 import psutil
 from rich.console import Console
 
-from course_lib.grading.results import last_run
+from course_grader.store.outcomes import last_run
 
 EVERY = 5.0  # s between two looks
-WARM = "course_lib.grading.engine.zygote"
+WARM = "course_grader.engine.zygote"
 MB = 1 << 20
 
 

@@ -23,7 +23,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from course_lib import data, download
+from course_lib import data
+from course_lib.data import download
 from course_lib.train import Recipe, fit
 
 ROUNDS = 6  # epochs of each contender, the first of which warms up

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import torch
 
-from course_lib import notebook
-from course_lib.files import replacing
+from course_lib.files import ROOT, replacing
 from course_lib.recipe import Epoch, TrainingError
 
 
 def folder() -> Path:
     """Return where trainings keep their state: $COURSE_RUNS, or else data/runs/."""
-    return Path(os.environ.get("COURSE_RUNS") or notebook.ROOT / "data" / "runs")
+    return Path(os.environ.get("COURSE_RUNS") or ROOT / "data" / "runs")
 
 
 def peek(path: Path, name: str, missing):

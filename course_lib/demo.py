@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from course_lib import notebook
 from course_lib.errors import CourseError
+from course_lib.files import ROOT
 
-FOLDER = notebook.ROOT / "demo"
+FOLDER = ROOT / "demo"
 UNIT, ASSIGNMENT = "04_alexnet", "a04_alexnet"
 Files = dict[str, Path]  # what it is -> where it is
 
@@ -26,7 +26,7 @@ def demo(folder: Path = FOLDER, console: Console | None = None) -> Files:
     marker = folder / ".made-by-course-demo"
     if folder.exists() and any(folder.iterdir()):
         if not marker.exists():
-            raise CourseError(f"{folder} holds other files: name another with --folder")
+            raise CourseError(f"{folder} holds other files: name another with --out")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     marker.touch()
@@ -54,7 +54,7 @@ def train_digits(folder: Path, console: Console) -> Files:
     from matplotlib import pyplot as plt
 
     from course_lib import plot
-    from course_lib.run import train_unit
+    from course_lib.networks import train_unit
 
     path, record = train_unit(UNIT, "digits", out=folder, say=console.print)
     console.print(record.summary, soft_wrap=True)
@@ -74,7 +74,7 @@ def train_digits(folder: Path, console: Console) -> Files:
 
 def count_cost(folder: Path, console: Console) -> Files:
     from course_lib import flops
-    from course_lib.run import costs
+    from course_lib.networks import costs
 
     found = costs(UNIT)
     small = next(cost for name, cost in found.items() if "_small" in name)
@@ -86,7 +86,7 @@ def count_cost(folder: Path, console: Console) -> Files:
 
 def grade_class(folder: Path, console: Console) -> Files:
     """Grade four submissions: one right, one partly, one untouched, one hostile."""
-    from course_lib import grading
+    import course_grader as grading
 
     course = grading.new_course(folder / "course", [ASSIGNMENT])
     (released,) = grading.release([ASSIGNMENT], course)
@@ -102,6 +102,6 @@ def grade_class(folder: Path, console: Console) -> Files:
         "released assignment": released,
         "gradebook": course / "gradebook.db",
         "grades for an LMS": grading.export(course / "grades.csv", course),
-        "summary": grading.report(ASSIGNMENT, course),
+        "summary": grading.summarise(ASSIGNMENT, course),
         **{f"feedback {page.parent.parent.name}": page for page in pages},
     }

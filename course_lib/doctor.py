@@ -7,16 +7,9 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-from course_lib.notebook import ROOT
-
-
-class Finding(NamedTuple):
-    what: str
-    state: str  # "ok", "note" (works, but read this) or "wrong"
-    found: str
-    advice: str = ""  # what to do
+from course_lib.errors import Finding
+from course_lib.files import ROOT
 
 
 def examine() -> Iterator[Finding]:

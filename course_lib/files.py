@@ -1,4 +1,4 @@
-"""Write files whole: a reader, or a kill, meets the old one or the new, never half."""
+"""Where the checkout is; files written whole: the old one or the new, never half."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]  # of the checkout
 
 
 @contextmanager

@@ -26,10 +26,10 @@ from course_lib import identity, notebook
 from course_lib.checkpoints import reason
 from course_lib.data import Images, load
 from course_lib.errors import CourseError
-from course_lib.files import replacing
+from course_lib.files import ROOT, replacing
 from course_lib.train import Epoch, History, Recipe, Score, evaluate
 
-RESULTS = notebook.ROOT / "data" / "results"
+RESULTS = ROOT / "data" / "results"
 TOLERANCE = Score(loss=0.01, top1=0.002)  # other hardware rounds otherwise
 
 

@@ -605,7 +605,7 @@ plt.show()
 # ## Fifteen scenes
 #
 # The data set of Lazebnik et al. [3]: bedroom, coast, forest and twelve more. Here it has 50 training and 30 test images a class, squashed to 160×160 pixels; the
-# paper has 100 to train on, of about 300×250. `python benchmarks/scenes.py` describes them (three scales, every 8 pixels), learns words and an SVM from the training images alone, chooses C by cross-validation
+# paper has 100 to train on, of about 300×250. `python experiments/scenes.py` describes them (three scales, every 8 pixels), learns words and an SVM from the training images alone, chooses C by cross-validation
 # among these, and keeps a row for each of three seeds. What comes out?
 # (Hard and soft: histograms; intersection: the paper's kernel; plain: without power and intra normalisation. CPU seconds and megabytes are those of the whole run but for SIFT.)
 
@@ -713,7 +713,7 @@ for row, column in zip(*torch.unravel_index(worst, share.shape), strict=True):
 #
 # ## CIFAR-10
 #
-# And on the data of the notebooks to come: 32×32 pixels in colour, 10,000 of them to test on. Each row of `python benchmarks/classical_cifar10.py` is a pipeline with a linear classifier, its words learnt from
+# And on the data of the notebooks to come: 32×32 pixels in colour, 10,000 of them to test on. Each row of `python experiments/classical_cifar10.py` is a pipeline with a linear classifier, its words learnt from
 # 10,000 images, at three seeds; "shape and colour" joins the Fisher vectors of SIFT and of small colour patches, in 2×2 cells, and "mirrored" adds the scores of a test image and of its mirror image. (The copy of CIFAR-10 it was measured on is slightly lossy.) The last two lines are small networks of notebooks 04 and 08, from the course's records.
 
 # %%

@@ -499,7 +499,7 @@ plt.show()
 #
 # Our rules: batches of 32, momentum 0.9, no weight decay, a constant learning rate: 0.01, the best of 0.005, 0.01,
 # 0.02, 0.04 for ReLU and, tried on its own, for tanh (training error after 4 epochs on 10,000 images). Two races:
-# here, on 2,000 images, in about half a minute; and on all 50,000, once, by `python benchmarks/race.py`, whose record
+# here, on 2,000 images, in about half a minute; and on all 50,000, once, by `python experiments/race.py`, whose record
 # `data/results/` keeps. (One seed each; the pixels are of a copy of CIFAR-10 stored as JPEG, 39.4 dB PSNR
 # from the original on average: the same to the eye, not to the bit.)
 

@@ -538,7 +538,7 @@ plt.show()
 # with them. That is a matter of scale, not of knowledge, which would explain why Glorot's rule, which has seen no image,
 # could replace the pre-training.
 #
-# On CIFAR-10, 5,000 training images, two seeds (`python benchmarks/stagewise.py`; lines are means, dots single
+# On CIFAR-10, 5,000 training images, two seeds (`python experiments/stagewise.py`; lines are means, dots single
 # seeds, all with the same learning rate and no augmentation):
 
 # %%

@@ -655,7 +655,7 @@ plt.show()
 #
 # ## Does the head help? Is smoothing worth it?
 #
-# `python benchmarks/smoothing.py` trained the small network on 5,000 images of CIFAR-10 for 12 epochs, with the head of v3,
+# `python experiments/smoothing.py` trained the small network on 5,000 images of CIFAR-10 for 12 epochs, with the head of v3,
 # with the same head without its batch normalisation, with none; and with ε = 0.
 
 # %%

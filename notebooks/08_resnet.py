@@ -37,7 +37,7 @@ plt.style.use("course_lib.course")
 # VGG grew from 11 to 19 weight layers, GoogLeNet has 22, and depth paid each time. Batch normalisation [2] keeps the
 # activations at variance 1 however many layers follow. So why not 56? Below: the training error of networks of
 # 3×3 convolutions, 20 and 56 layers deep, on all 50,000 training images of CIFAR-10
-# (`python benchmarks/degradation.py`; one seed, four epochs).
+# (`python experiments/degradation.py`; one seed, four epochs).
 
 # %%
 with open(results.RESULTS / "08_resnet-degradation.csv", encoding="utf-8") as file:
@@ -496,7 +496,7 @@ plt.show()
 # sum? [3] compares five orders of the same layers (its Figure 4). As a table, from which the networks follow.
 #
 # Which learns fastest? Below, left: here, 56 layers, three epochs on the digits, one seed; right: the record of
-# `python benchmarks/residual_forms.py`, five epochs, three seeds.
+# `python experiments/residual_forms.py`, five epochs, three seeds.
 
 # %% tags=["export"]
 class Form(NamedTuple):

@@ -10,13 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from course_lib.terminal import best_device
-
-
-def target(device: str | torch.device | None) -> torch.device:
-    """Return the device that is meant: by default CUDA where there is one."""
-    return best_device(device)
-
 
 def batched(images: Sequence[Tensor], size: int) -> list[list[int]]:
     """Return the numbers of images of one shape and kind, at most `size` together."""

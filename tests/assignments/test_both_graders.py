@@ -8,18 +8,12 @@ from __future__ import annotations
 import pytest
 from nbgrader.converters import Autograde
 
-from course_lib.grading import (
-    execute,
-    grade,
-    new_course,
-    release,
-    sample_class,
-    summary,
-)
-from course_lib.grading.course import convert
-from course_lib.notebook import ROOT
+from course_grader import grade, new_course, release, sample_class
+from tests import execute
+from tests.assignments import cases
+from course_grader.report import summary
+from course_grader.assignment.course import Course
 
-NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("a*.py"))
 HONEST = {"ada_right", "bo_partly"}
 pytestmark = [
     pytest.mark.slow,
@@ -45,7 +39,7 @@ def points(assignment: str, course) -> dict[tuple[str, str], float]:
     return {(r.student, r.cell): r.score for r in rows if r.student in HONEST}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@cases.each_assignment
 def test_both_give_the_same_points(name, tmp_path):
     ours, stock = (new_course(tmp_path / who, [name]) for who in ("ours", "stock"))
     for course in (ours, stock):
@@ -53,7 +47,7 @@ def test_both_give_the_same_points(name, tmp_path):
         sample_class(name, course, mistake(name))
     grade(name, ours)
     for student in sorted(HONEST):
-        convert(Autograde, stock, name, student)
+        Course.open(stock).convert(Autograde, name, student)
     mine = points(name, ours)
     assert mine == points(name, stock)
     right = sum(v for (who, _), v in mine.items() if who == "ada_right")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib import data, notebook, results, run, train
+from course_lib import data, networks, notebook, results, train
 from course_lib.train import Recipe
 
 pytestmark = pytest.mark.gpu
@@ -38,8 +38,8 @@ def test_a_unit_s_own_recipe_works_there(digits, unit):
     if not hasattr(module, "RECIPES"):
         pytest.skip("the unit trains no network")
     torch.manual_seed(0)
-    model = getattr(module, run.small_network(module))()
-    recipe = run.recipe_for(module, "digits", {"precision": "bfloat16"})
+    model = getattr(module, networks.small_network(module))()
+    recipe = networks.recipe_for(module, "digits", {"precision": "bfloat16"})
     train.fit(model, digits["train"], digits["val"], recipe, device="cuda", quiet=True)
     assert train.evaluate(model, digits["test"]).top1 > 0.85
 
@@ -57,7 +57,7 @@ def test_a_record_made_on_a_gpu_verifies_on_the_cpu(digits, tmp_path):
 
 
 def test_a_checkpoint_of_the_gpu_goes_on_there(digits, tmp_path):
-    path, whole = tmp_path / "run.pt", replace(RECIPE, epochs=2)
+    path, whole = tmp_path / "networks.pt", replace(RECIPE, epochs=2)
     device = {"device": "cuda", "quiet": True, "checkpoint": path}
     once = train.fit(network(), digits["train"], None, whole, **device)
     again = train.fit(network(), digits["train"], None, whole, **device)

@@ -11,10 +11,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.api import Gradebook
 
-from course_lib.grading import release
-from course_lib.grading.bundle import Bundle, Verdict, load
-from course_lib.grading.course import directory
-from course_lib.grading.gradebook import Writer
+from course_grader import release
+from course_grader.assignment.bundle import Bundle, Verdict, load
+from course_grader.assignment.course import Course
+from course_grader.store.gradebook import Writer
 
 TINY = "tiny"
 TEST = {"grade": True, "locked": True}
@@ -167,8 +167,7 @@ def gradebook():
 
 
 def _gradebook(course: Path) -> Gradebook:
-    folder = directory(course)
-    return Gradebook(folder.db_url, folder.course_id)
+    return Course.open(course).gradebook()
 
 
 @pytest.fixture

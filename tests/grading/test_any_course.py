@@ -9,11 +9,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
 
-from course_lib.grading import grade, release
-from course_lib.grading.course import convert, directory, find_tools
+from course_grader import grade, release
+from course_grader.assignment.course import Course, find_tools
 
 from .conftest import CONFIG, code
 
@@ -25,7 +24,7 @@ pytestmark = [
 
 def points(assignment: str, course: Path) -> dict[tuple[str, str], float | None]:
     found = {}
-    with Gradebook(directory(course).db_url) as gradebook:
+    with Course.open(course).gradebook() as gradebook:
         for submission in gradebook.assignment_submissions(assignment):
             for notebook in submission.notebooks:
                 for row in notebook.grades:
@@ -54,7 +53,7 @@ def test_nbgraders_own_example_gives_the_same_points(tmp_path):
     results = grade("ps1", ours)
     assert {row.status for row in results} == {"graded"}
     for student in ("ada", "bo", "cy"):
-        convert(Autograde, stock, "ps1", student)
+        Course.open(stock).convert(Autograde, "ps1", student)
     mine = points("ps1", ours)
     assert mine == points("ps1", stock)
     assert mine["cy", "correct_sum_of_squares"] == 0.5

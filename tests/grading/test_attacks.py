@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from course_grader import feedback, grade, sandbox
+from course_grader.engine.common.shell import shortened
+from course_grader.engine.common.wire import Channel, Late
+from course_grader.engine.launcher import Engine
 from course_lib.errors import CourseError
-from course_lib.grading import feedback, grade, sandbox
-from course_lib.grading.engine.launcher import Engine
-from course_lib.grading.engine.shell import shortened
-from course_lib.grading.engine.wire import Channel, Late
 
 from .attacks import (
     Case,

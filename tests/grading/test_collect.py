@@ -14,10 +14,10 @@ import pytest
 from nbformat import writes
 from nbformat.v4 import new_notebook
 
+from course_grader.intake.collect import collect
 from course_lib import __main__
 from course_lib.errors import CourseError
-from course_lib.grading.collect import collect
-from course_lib.submit import submit
+from course_lib.hand_in.submit import submit
 
 NOTEBOOK = writes(new_notebook()).encode()
 CONFIG = """c = get_config()
@@ -135,7 +135,188 @@ LAYOUTS = {
             "cy/a01/a01.ipynb",
         },
     ),
+    "Canvas, with underscores": (
+        {
+            "von_byron_12_345_my_a01.ipynb": NOTEBOOK,
+            "bo_LATE_13_347_a01.ipynb": NOTEBOOK,
+        },
+        {"von_byron/a01/my_a01.ipynb", "bo/a01/a01.ipynb"},
+    ),
+    "Blackboard": (
+        {
+            "A8_byron_attempt_2026-01-15-10-30-00_a01.ipynb": NOTEBOOK,
+            "A8_byron_attempt_2026-01-15-10-30-00.txt": b"Name: Ada",
+            "A8_bo_attempt_2026-01-16-10-30-00_a01.ipynb": NOTEBOOK,
+        },
+        {"byron/a01/a01.ipynb", "byron/a01/attempt.txt", "bo/a01/a01.ipynb"},
+    ),
+    "Blackboard, logins with underscores": (
+        {
+            "Unit 1_x_ada_b_attempt_2026-01-15-10-30-00_a01.ipynb": NOTEBOOK,
+            "Unit 1_x_bo_attempt_2026-01-16-10-30-00_a01.ipynb": NOTEBOOK,
+        },
+        {"ada_b/a01/a01.ipynb", "bo/a01/a01.ipynb"},
+    ),
+    "Brightspace's files": (
+        {
+            "11-9 - Ada Byron - Jan 15, 2026 1030 AM - a01.ipynb": NOTEBOOK,
+            "11-9 - Ada Byron - Jan 15, 2026 1030 AM - record.json": b"{}",
+            "12-9 - Bo - B - January 5, 2026 930 PM - my - a01.ipynb": NOTEBOOK,
+            "index.html": b"",
+        },
+        {
+            "Ada Byron/a01/a01.ipynb",
+            "Ada Byron/a01/record.json",
+            "Bo - B/a01/my - a01.ipynb",
+        },
+    ),
+    "Brightspace's folders": (
+        {
+            "x/11-9 - Ada Byron - Jan 15, 2026 1030 AM/a01.ipynb": NOTEBOOK,
+            "x/12-9 - Bo - Jan 16, 2026 1030 AM/a01.ipynb": NOTEBOOK,
+            "x/index.html": b"",
+        },
+        {"Ada Byron/a01/a01.ipynb", "Bo/a01/a01.ipynb"},
+    ),
+    "Classroom": (
+        {"Ada Byron - a01.ipynb": NOTEBOOK, "Bo - A01 (1).ipynb": NOTEBOOK},
+        {"Ada Byron/a01/a01.ipynb", "Bo/a01/A01.ipynb"},
+    ),
+    "blind": (
+        {
+            "Participant_7_assignsubmission_file_/a01.ipynb": NOTEBOOK,
+            "Participant_8_assignsubmission_file_/a01.ipynb": NOTEBOOK,
+        },
+        {"Participant_7/a01/a01.ipynb", "Participant_8/a01/a01.ipynb"},
+    ),
+    "blind, in another language": (
+        {f"Osallistuja_{n}_assignsubmission_file_a01.ipynb": NOTEBOOK for n in "789"},
+        {f"Osallistuja_{n}/a01/a01.ipynb" for n in "789"},
+    ),
+    "two wrappers": (
+        {
+            "download/class 1/Ada/a01.ipynb": NOTEBOOK,
+            "download/class 1/Bo/work/a01.ipynb": NOTEBOOK,
+            "download/readme.txt": b"",
+        },
+        {"Ada/a01/a01.ipynb", "Bo/a01/a01.ipynb"},
+    ),
+    "by assignment, in two wrappers": (
+        {
+            "download/a01/Ada/a01.ipynb": NOTEBOOK,
+            "download/a01/Bo/a01.ipynb": NOTEBOOK,
+        },
+        {"Ada/a01/a01.ipynb", "Bo/a01/a01.ipynb"},
+    ),
+    "zips, in two wrappers": (
+        {
+            "a/b/Ada.zip": zipped({"a01.ipynb": NOTEBOOK}),
+            "a/b/Bo.zip": zipped({"a01.ipynb": NOTEBOOK}),
+        },
+        {"Ada/a01/a01.ipynb", "Bo/a01/a01.ipynb"},
+    ),
 }
+
+
+CLASSES = {  # nothing in them says whose each is
+    "names alone": ["ada.ipynb", "bo.ipynb", "cy.ipynb"],
+    "in a folder": ["class/ada.ipynb", "class/bo.ipynb"],
+    "in two": ["x/class/ada.ipynb", "x/class/bo.ipynb"],
+    "Drive": ["a01.ipynb", "a01 (1).ipynb", "a01 (2).ipynb"],
+    "Drive's folder": ["a01/a01.ipynb", "a01/a01(1).ipynb"],
+    "by assignment": ["a01/ada.ipynb", "a01/bo.ipynb"],
+    "copies": ["Copy of a01 (ada).ipynb", "Copy of a01 (bo).ipynb"],
+    "sections": ["s1/ada.ipynb", "s1/bo.ipynb", "s2/cy.ipynb", "s2/di.ipynb"],
+    "sections of folders": [f"s{n}/{who}/a01.ipynb" for n in "12" for who in "ab"],
+}
+
+
+@pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("names", CLASSES.values(), ids=CLASSES)
+def test_a_class_is_never_taken_for_one_student(names, as_zip, course, tmp_path):
+    files = {name: NOTEBOOK + name.encode() for name in names}
+    source = spread(tmp_path / "in", files)
+    if as_zip:
+        source = tmp_path / "in.zip"
+        source.write_bytes(zipped(files))
+    rows = collect([source], "a01", course)
+    assert {row.status for row in rows} == {"refused"}
+    assert all("nothing says whose each is" in row.reason for row in rows)
+    assert in_place(course) == set()
+
+
+def test_a_class_in_a_zip_in_a_folder_is_nobodys(course, tmp_path):
+    whole = zipped({"Ada/a01.ipynb": NOTEBOOK, "Bo/a01.ipynb": NOTEBOOK})
+    (row,) = collect([spread(tmp_path / "in", {"class.zip": whole})], None, course)
+    assert (row.status, in_place(course)) == ("refused", set())
+
+
+def test_a_student_may_keep_other_notebooks_which_are_named(course, tmp_path):
+    names = "a01.ipynb", "a01-Copy1.ipynb", "old/a01.ipynb", "run_1_2_log.csv"
+    files = {f"Ada/{name}": NOTEBOOK for name in names} | {"Bo/a01.ipynb": NOTEBOOK}
+    ada, bo = collect([spread(tmp_path / "in", files)], None, course)
+    assert (ada.student, ada.status, bo.reason) == ("Ada", "collected", "")
+    said = "there too, and not graded: a01-Copy1.ipynb, old/a01.ipynb"
+    assert ada.reason == said
+    mine = {f"Ada/a01/{name}" for name in (*names, "timestamp.txt")}
+    assert in_place(course) == mine | submitted("Bo/a01/a01.ipynb")
+
+
+def test_a_zip_in_a_students_folder_is_not_a_classmates(course, tmp_path):
+    taken = zipped({"Ada/a01/a01.ipynb": NOTEBOOK + b" "}, 20)
+    files = {"Ada/a01/a01.ipynb": NOTEBOOK, "Bo/mine.zip": taken}
+    rows = collect([spread(tmp_path / "in", files)], None, course)
+    assert {(row.student, row.status) for row in rows} == {
+        ("Ada", "collected"),
+        ("Bo", "collected"),
+    }
+    there = course / "submitted" / "Ada" / "a01" / "a01.ipynb"
+    assert there.read_bytes() == NOTEBOOK
+
+
+def test_own_files_that_look_like_an_lms_s_stay_the_students(course, tmp_path):
+    files = {"a01.ipynb": NOTEBOOK, "run_1_2_log.csv": b"", "Ada - notes.txt": b""}
+    (row,) = collect([spread(tmp_path / "Ada", files)], None, course)
+    assert (row.status, row.reason) == ("collected", "")
+    assert in_place(course) == submitted(*(f"Ada/a01/{name}" for name in files))
+
+
+def test_of_several_attempts_the_newest_counts_and_the_others_are_named(
+    course, tmp_path
+):
+    def attempt(day: int) -> str:
+        return f"A8_byron_attempt_2026-01-{day}-10-30-00_a01.ipynb"
+
+    files = {attempt(day): NOTEBOOK + b" " * day for day in (15, 17, 16)}
+    (row,) = collect([spread(tmp_path / "in", files)], None, course)
+    assert (row.student, row.status) == ("byron", "collected")
+    said = "older attempts stay out: 2026-01-15 10:30, 2026-01-16 10:30"
+    assert row.reason == said
+    there = course / "submitted" / "byron" / "a01"
+    assert (there / "a01.ipynb").read_bytes() == NOTEBOOK + b" " * 17
+    assert (there / "timestamp.txt").read_text() == "2026-01-17 10:30:00 UTC"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("Ada:B", "Ada\\B"), ("Zoe\u0308", "Zo\u00eb"), ("Ada.", "Ada"), ("a\n", "a\t")],
+)
+@pytest.mark.parametrize("apart", [False, True], ids=["one source", "two"])
+def test_two_names_of_one_folder_never_overwrite_each_other(
+    names, apart, course, tmp_path
+):
+    sources = [tmp_path / "one", tmp_path / "two"] if apart else [tmp_path / "one"] * 2
+    for number, (source, name) in enumerate(zip(sources, names, strict=True)):
+        spread(source, {f"{name}/a01.ipynb": NOTEBOOK + b" " * number})
+        spread(source, {"Cy/a01.ipynb": NOTEBOOK})
+    rows = collect(list(dict.fromkeys(sources)), None, course)
+    alike = [row for row in rows if row.student != "Cy"]
+    one_person = apart and names[0].startswith("Zoe")  # written in two ways
+    assert {row.status == "refused" for row in alike} == {not one_person}
+    if not one_person:
+        assert all("would share the folder" in row.reason for row in alike)
+        assert all(row.reason.isprintable() for row in alike)
+        assert in_place(course) == submitted("Cy/a01/a01.ipynb")
 
 
 @pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])
@@ -301,7 +482,7 @@ def test_the_command_prints_a_table(course, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as stop:
         __main__.main()
-    assert not stop.value.code
+    assert stop.value.code == 3  # some refused
     said = capsys.readouterr().out
     for text in ("Ada [", "collected", "refused", "cannot be read", "1 of 2 in place"):
         assert text in said

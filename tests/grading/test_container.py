@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from course_lib.grading.engine.launcher import Engine
+from course_grader.engine.launcher import Engine
 
 from .attacks import ends, honest, objects, surroundings
 from .attacks.run import check, tree, watched

@@ -15,9 +15,9 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_lib.grading import sandbox
-from course_lib.grading.bundle import Bundle, Lesson, Submission
-from course_lib.grading.engine.launcher import Died, Engine
+from course_grader import sandbox
+from course_grader.assignment.bundle import Bundle, Lesson, Submission
+from course_grader.engine.launcher import Died, Engine
 
 from .engine_cases import CASES, SETUP
 

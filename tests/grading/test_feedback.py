@@ -26,10 +26,11 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.server_extensions.formgrader import handlers
 from traitlets.config import Config
 
-from course_lib.grading import feedback, sanitise
-from course_lib.grading.course import convert
-from course_lib.grading.gradebook import Writer
-from course_lib.grading.handback import message, policy
+from course_grader import feedback
+from course_grader.assignment.course import Course
+from course_grader.report import sanitise
+from course_grader.report.feedback import message, policy
+from course_grader.store.gradebook import Writer
 
 NAME = "tiny"
 JS = "top.document.title='hit'"
@@ -330,7 +331,7 @@ def test_nbgraders_own_page_of_it_runs(
     handed_in.cells = [cell for cell in handed_in.cells if stays(cell.source)]
     nbformat.write(handed_in, kept)
     force = Config({"GenerateFeedback": {"force": True}})
-    convert(GenerateFeedback, tiny, NAME, config=force)
+    Course.open(tiny).convert(GenerateFeedback, NAME, config=force)
     seen = asyncio.run(visit(chromium, page, tmp_path / "profile"))
     assert seen.title == "hit"
     assert URL in seen.requests
@@ -537,3 +538,20 @@ def test_the_policy_allows_mathjax_and_nothing_else():
     assert "unsafe-inline'" in tags.partition("style-src")[2]
     assert "127.0.0.1" not in tags
     assert "script-src 'none'" in policy("<head></head><body>")
+
+
+ODD = "[ab]", "a", "ada*", "one\ntwo", "?", "{x}", "!", "**", "\x1b[2Jred", "‮ab"
+
+
+def test_no_name_brings_a_notebook_and_none_ends_it_for_others(tiny, bundle, verdict):
+    files = {"helper.py": b"x = 1\n", "old/Tiny.IPYNB": b"{}", "x.pyc": b"0"}
+    with Writer(tiny, NAME, bundle) as writer:
+        for student in ODD:
+            assert writer.write(verdict(student, files=files)).status == "graded"
+    pages = feedback(NAME, tiny)
+    assert pages == [tiny / "feedback" / s / NAME / f"{NAME}.html" for s in sorted(ODD)]
+    there = {path.name for path in (tiny / "feedback").rglob("*") if path.is_file()}
+    assert there == {f"{NAME}.html", "helper.py", "timestamp.txt"}
+    for page in pages:
+        assert "24690" not in text_of(page)
+        assert "assert double(2) == 4" in text_of(page)

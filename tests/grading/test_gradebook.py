@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import signal
@@ -14,14 +15,16 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_output
+from nbgrader.plugins import CsvExportPlugin
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from course_grader import export
+from course_grader.assignment.course import Course, Log
+from course_grader.store.gradebook import Result, Writer
+from course_grader.store.marks import points
+from course_grader.store.outcomes import last_run
 from course_lib.errors import CourseError
-from course_lib.grading import export
-from course_lib.grading.gradebook import Result, Writer
-from course_lib.grading.marks import points
-from course_lib.grading.results import last_run
 
 NAME = "tiny"
 LATE = """
@@ -245,6 +248,40 @@ def test_late_ones_lose_what_the_plugin_says(
     assert rows(tiny)["ada"]["late"] == penalty
     table = export(tiny / "grades.csv", tiny).read_text()
     assert f"9.0,{float(penalty)},{9.0 - penalty}," in table
+
+
+NAMES = "Byron, Ada", "a\nforged,1,2", "=cmd|' calc'!A0", "@sum", '"q"', "Zoë"
+
+
+def test_every_name_stays_in_its_field_of_the_table(tiny, bundle, verdict):
+    with Writer(tiny, NAME, bundle) as writer:
+        for student in NAMES:
+            assert writer.write(verdict(student)).status == "graded"
+    with Course.open(tiny).gradebook() as book:
+        book.update_or_create_student("bo", first_name="-1+1", last_name="B, o")
+    with open(export(tiny / "grades.csv", tiny), newline="", encoding="utf-8") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    formulas = {"=cmd|' calc'!A0": "'=cmd|' calc'!A0", "@sum": "'@sum"}
+    assert set(rows) == {"bo", *(formulas.get(name, name) for name in NAMES)}
+    assert {row["max_score"] for row in rows.values()} == {"20.0"}
+    assert rows["Byron, Ada"]["score"] == "9.0"
+    assert rows["Byron, Ada"]["timestamp"] == "2026-01-02 03:04:05"
+    assert (rows["bo"]["score"], rows["bo"]["timestamp"]) == ("0.0", "")
+    assert (rows["bo"]["first_name"], rows["bo"]["last_name"]) == ("'-1+1", "B, o")
+    assert not [key for row in rows.values() for key in row if key is None]
+
+
+def test_the_table_is_nbgraders_where_names_are_plain(tiny, bundle, verdict):
+    with Writer(tiny, NAME, bundle) as writer:
+        writer.write(verdict("ada"))
+    with Course.open(tiny).gradebook() as book:
+        book.add_student("bo", first_name="Bo")
+        plugin = CsvExportPlugin(log=Log().logger)
+        plugin.to = str(tiny / "stock.csv")
+        plugin.export(book)
+    ours, stock = export(tiny / "grades.csv", tiny), tiny / "stock.csv"
+    with open(ours, newline="") as mine, open(stock, newline="") as theirs:
+        assert list(csv.reader(mine)) == list(csv.reader(theirs))
 
 
 def test_no_query_reads_a_whole_table(tiny, bundle, verdict):

@@ -20,10 +20,10 @@ from nbgrader.converters import Autograde
 from nbgrader.server_extensions.formgrader import handlers
 from traitlets.config import Config
 
-from course_lib.grading import release
-from course_lib.grading.bundle import load
-from course_lib.grading.course import convert
-from course_lib.grading.gradebook import Writer
+from course_grader import release
+from course_grader.assignment.bundle import load
+from course_grader.assignment.course import Course
+from course_grader.store.gradebook import Writer
 
 NAME = "tiny"
 ANSWERS = {  # what students hand in: answer, reason
@@ -48,7 +48,7 @@ def stock(tiny, submission, gradebook) -> Path:
         book.update_or_create_assignment(NAME, duedate=datetime(2026, 1, 2, 4))
     with open(tiny / "nbgrader_config.py", "a") as file:
         file.write("c.LateSubmissionPlugin.penalty_method = 'zero'\n")
-    convert(Autograde, tiny, NAME)
+    Course.open(tiny).convert(Autograde, NAME)
     return tiny
 
 
@@ -81,7 +81,7 @@ def test_rows_are_those_of_nbgrader(stock, verdict, gradebook, rows):
             book.db.commit()
     config = Config()
     config.Autograde.force = True
-    convert(Autograde, stock, NAME, config=config)
+    Course.open(stock).convert(Autograde, NAME, config=config)
     write(ours, verdict, graded_by_nbgrader)
     assert rows(ours)["right"]["score"] == 14
     assert rows(ours) == rows(stock)

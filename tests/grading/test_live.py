@@ -11,12 +11,12 @@ import sys
 import pytest
 from rich.console import Console
 
-from course_lib.grading.live import EVERY, Live, plain, span
-from course_lib.grading.results import Result
+from course_grader.live import EVERY, Live, plain, span
+from course_grader.store.outcomes import Result
 
 RUN = """
-from course_lib.grading.live import Live
-from course_lib.grading.results import Result
+from course_grader.live import Live
+from course_grader.store.outcomes import Result
 
 name = "\\x1b]0;title\\x07bo"
 with Live("tiny", 2, already=3) as live:

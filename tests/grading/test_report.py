@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from course_grader import summarise
+from course_grader.report.facts import facts
+from course_grader.report.figure import draw
+from course_grader.report.page import html, markdown, students
+from course_grader.store.gradebook import Writer
 from course_lib.errors import CourseError
-from course_lib.grading import report
-from course_lib.grading.facts import facts
-from course_lib.grading.figure import draw
-from course_lib.grading.gradebook import Writer
-from course_lib.grading.page import html, markdown, students
 
 NAME = "tiny"
 NASTY = "<script>alert(1)</script>|[x](javascript:1)`$\\frac{"
@@ -37,7 +37,7 @@ def graded(tiny, bundle, verdict) -> Path:
 
 
 def test_the_facts_are_plain_data(graded):
-    found = json.loads((report(NAME, graded).parent / "report.json").read_text())
+    found = json.loads((summarise(NAME, graded).parent / "report.json").read_text())
     assert found == facts(NAME, graded)
     assert found["students"] == [
         {
@@ -78,7 +78,7 @@ def test_the_facts_are_plain_data(graded):
 
 
 def test_the_page_says_it(graded):
-    page = report(NAME, graded)
+    page = summarise(NAME, graded)
     text = page.with_suffix(".md").read_text("utf-8")
     assert "| bo | 0 | 4 | 0 … | 0 … | 4 |" in text
     assert "Hardest exercise: double, 50% of its points." in text
@@ -92,10 +92,10 @@ def test_the_page_says_it(graded):
 
 def test_a_class_of_which_all_are_refused_has_a_report(tiny, bundle, verdict):
     with pytest.raises(CourseError, match="run `course grade tiny"):
-        report(NAME, tiny)
+        summarise(NAME, tiny)
     with Writer(tiny, NAME, bundle) as writer:
         writer.write(verdict("ada", reason="tiny.ipynb is empty"))
-    text = report(NAME, tiny).with_suffix(".md").read_text("utf-8")
+    text = summarise(NAME, tiny).with_suffix(".md").read_text("utf-8")
     assert "ada was refused" in text
 
 

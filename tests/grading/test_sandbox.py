@@ -26,9 +26,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from course_grader import sandbox
+from course_grader.sandbox import kernel, limits, users
 from course_lib.errors import CourseError
-from course_lib.grading import sandbox
-from course_lib.grading.sandbox import kernel, limits, users
 
 MB = 1 << 20
 pytestmark = pytest.mark.slow
@@ -380,7 +380,7 @@ def wait_for_ever() -> None:
 def test_a_box_dies_with_its_worker(level):
     """The box holds the worker's standard error; its end shows that all are dead."""
     program = (
-        "import sys, time; from course_lib.grading import sandbox\n"
+        "import sys, time; from course_grader import sandbox\n"
         "policy = sandbox.Policy(read=())\n"
         f"sandbox.start(policy, lambda: time.sleep(60), [2], {level!r})\n"
         "print('started', flush=True); time.sleep(60)"
@@ -396,7 +396,7 @@ def test_a_box_dies_with_its_worker(level):
 
 def test_what_a_killed_worker_leaves_the_next_removes(warm, landlock):
     program = (
-        "import os, signal; from course_lib.grading import sandbox\n"
+        "import os, signal; from course_grader import sandbox\n"
         "kill = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
         "box = sandbox.start(sandbox.Policy(read=()), lambda: None, [], 'landlock')\n"
     )

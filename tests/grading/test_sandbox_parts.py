@@ -12,17 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from course_grader import sandbox
+from course_grader.sandbox import container, kernel, landlock, machine, paths, seccomp
 from course_lib.doctor import Finding
 from course_lib.errors import CourseError
-from course_lib.grading import sandbox
-from course_lib.grading.sandbox import (
-    container,
-    kernel,
-    landlock,
-    machine,
-    paths,
-    seccomp,
-)
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
 ALLOWED, KILLED = "allowed", "killed"

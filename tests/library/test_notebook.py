@@ -74,6 +74,12 @@ def test_what_is_loaded_pickles(folder):
     assert pickle.loads(pickle.dumps(module.area)) is module.area
 
 
+def test_cells_are_compiled_as_jupyter_compiles_them(folder):
+    """No feature of this library's own modules, such as its annotations, leaks in."""
+    module = notebook.load("42_disk")
+    assert module.area.__annotations__ == {"radius": float, "return": float}
+
+
 def test_a_changed_file_is_loaded_again(folder):
     first = notebook.load("42_disk")
     (folder / "42_disk.py").write_text(SOURCE.replace("math.pi * radius", "3 * radius"))

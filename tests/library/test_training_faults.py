@@ -20,12 +20,12 @@ from course_lib import (
     checkpoints,
     data,
     identity,
-    notebook,
+    networks,
     progress,
     results,
-    run,
     train,
 )
+from course_lib.files import ROOT
 from course_lib.recipe import DTYPES, SCHEDULES
 from course_lib.recipe_fields import FIELDS, assignment
 from course_lib.results import ResultsError
@@ -481,7 +481,7 @@ def test_files_of_a_training_lie_in_its_folder(digits):
     def vit(variant="B/16", num_classes=10):
         return variant
 
-    name = functools.partial(run.file_name, "14_vit", partial(vit, variant="B/16"))
+    name = functools.partial(networks.file_name, "14_vit", partial(vit, variant="B/16"))
     assert name(digits) == "14_vit-vit-B-16-digits"
     first = replace(digits, name="/home/ada/photos")
     second = replace(digits.take(100), name="/home/bob/photos")
@@ -550,4 +550,4 @@ def test_the_queue_s_folder_is_where_the_environment_says(monkeypatch, tmp_path)
     monkeypatch.setenv("COURSE_RUNS", str(tmp_path))
     assert checkpoints.folder() == tmp_path
     monkeypatch.delenv("COURSE_RUNS")
-    assert checkpoints.folder() == notebook.ROOT / "data" / "runs"
+    assert checkpoints.folder() == ROOT / "data" / "runs"

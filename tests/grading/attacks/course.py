@@ -9,8 +9,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
-from course_lib.grading.cells import grade_id
-from course_lib.grading.sources import release
+from course_grader.assignment.cells import grade_id
+from course_grader.assignment.release import release
 
 from . import RIGHT, Case
 

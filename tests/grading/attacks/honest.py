@@ -8,7 +8,7 @@ from base64 import b64encode
 from matplotlib import pyplot as plt
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from course_lib.grading.cells import grade_id
+from course_grader.assignment.cells import grade_id
 
 from . import POINTS, Case, right
 

@@ -140,7 +140,7 @@ NODES = {
     "a handle that was freed": '{"k": "own", "h": 4711}',
     "an infinite handle": '{"k": "handle", "h": 1e999, "class": "x"}',
     "a class of the grader's": '{"k": "module", "h": 9, "class": '
-    '["course_lib.grading.engine.modules", "RemoteModule"], "odd": False, '
+    '["course_grader.engine.judging.modules", "RemoteModule"], "odd": False, '
     '"attributes": {"_course_link": 1}, "children": {}, "parameters": {}, '
     '"buffers": {}, "unsaved": [], "training": True}',
     "a class that runs code": '{"k": "module", "h": 9, "class": '
@@ -174,12 +174,12 @@ say(NOTHING | {"changed": zero, "value": yours}, bytes(4))
 CLAIMS = """
 names = ["SystemExit", "GeneratorExit", "StopIteration", "KeyboardInterrupt",
     "BaseException", "ExceptionGroup", "UnicodeDecodeError", "object", "print", "x\\0y"]
-grader = "course_lib.grading.engine"
+grader = "course_grader.engine"
 told = [{"class": name} for name in names] + [
-    {"module": f"{grader}.raised", "class": "Stopped", "late": False},
-    {"module": f"{grader}.shell", "class": "TimeIsUp", "late": 0},
-    {"module": "course_lib.forbidden", "class": "Broken"},
-    {"module": "course_lib.matching", "class": "Match"},
+    {"module": f"{grader}.judging.raised", "class": "Stopped", "late": False},
+    {"module": f"{grader}.common.shell", "class": "TimeIsUp", "late": 0},
+    {"module": "course_lib.check.forbidden", "class": "Broken"},
+    {"module": "course_lib.check.same.matching", "class": "Match"},
     {"module": "torch", "class": "load", "h": 3},
 ]
 claim = told[message["call"] % len(told)]

@@ -104,11 +104,11 @@ WAYS = [
     ),
 ]
 DEAF = """
-import contextlib, course_lib.forbidden
+import contextlib, course_lib.check.forbidden
 @contextlib.contextmanager
 def enforced(rules):
     yield []
-course_lib.forbidden.enforced = enforced
+course_lib.check.forbidden.enforced = enforced
 """
 CALLED = ["return F.cross_entropy(*args)"] * 2
 BEFORE = """
@@ -172,9 +172,9 @@ CASES = [
         "deaf",
         """The watch is taken out of the process that it runs in.
 
-        That process is the student's: whoever rewrites course_lib.forbidden in it is
-        not heard, and gets the points. A rule binds those who call a function. It is no
-        wall against those who attack the grader, though their notebook shows it.
+        That process is the student's: whoever rewrites course_lib.check.forbidden in it
+        is not heard, and gets the points. A rule binds those who call a function. It is
+        no wall against those who attack the grader, though their notebook shows it.
         """,
         answers={"smoothing": filled(SMOOTHING, *CALLED)},
         before={"smoothing": DEAF},

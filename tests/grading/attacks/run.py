@@ -17,10 +17,10 @@ import nbformat
 import psutil
 import pytest
 
-from course_lib.grading import grade
-from course_lib.grading.cells import grade_id
-from course_lib.grading.course import directory, find_tools
-from course_lib.grading.results import Result
+from course_grader import grade
+from course_grader.assignment.cells import grade_id
+from course_grader.assignment.course import Course, find_tools
+from course_grader.store.outcomes import Result
 
 from . import Case, course
 
@@ -157,11 +157,8 @@ def tree(place: Path) -> dict[str, str]:
 
 def points(place: Path) -> dict[str, dict[str, float | None]]:
     """Return what the gradebook says of everybody's cells."""
-    from nbgrader.api import Gradebook
-
-    folder = directory(place)
     found = {}
-    with Gradebook(folder.db_url, folder.course_id) as book:
+    with Course.open(place).gradebook() as book:
         for submission in book.assignment_submissions(course.NAME):
             grades = [g for notebook in submission.notebooks for g in notebook.grades]
             found[submission.student.id] = {g.name: g.auto_score for g in grades}

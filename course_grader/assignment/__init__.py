@@ -1,0 +1,1 @@
+"""The course folder, an assignment, its source, its release and a sample class."""

@@ -1,0 +1,98 @@
+"""From solutions/aNN_name.py to the notebook nbgrader reads, to what students get."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from course_lib.errors import CourseError
+from course_lib.files import ROOT
+
+if TYPE_CHECKING:
+    from .course import Course
+
+
+def build(assignment: str, course: Course | Path = ROOT) -> Path:
+    """Write solutions/<assignment>/<assignment>.ipynb from the .py beside its folder.
+
+    The notebook has no outputs; a cell's id is its grade id or a digest of its text, so
+    that building twice gives the same bytes.
+    """
+    import jupytext
+    import nbformat
+
+    source = Path(course) / "solutions" / f"{assignment}.py"
+    if not source.is_file():
+        raise CourseError(f"{source} is missing; there are {_known(source.parent)}")
+    notebook = jupytext.read(source)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    notebook.metadata = {
+        "kernelspec": notebook.metadata["kernelspec"],
+        "language_info": {"name": "python"},
+    }
+    _name_cells(notebook.cells)
+    target = source.parent / assignment / f"{assignment}.ipynb"
+    target.parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, target)
+    return target
+
+
+def release(
+    assignments: list[str] | None = None,
+    course: Course | Path = ROOT,
+    *,
+    database: bool = True,
+) -> list[Path]:
+    """Generate what students get, in assignments/, and tell the gradebook its cells.
+
+    assignments: names; None is every one with a source.
+    database: False leaves gradebook.db alone, and writes the same files.
+    """
+    from nbgrader.converters import GenerateAssignment
+    from traitlets.config import Config
+
+    from .course import Course
+
+    course = Course.open(course)
+    sources = course.source(".")
+    known = _known(sources)
+    names = assignments or known
+    for name in set(names) - set(known):
+        raise CourseError(f"no assignment is called {name}: {sources} has {known}")
+    config = Config()
+    config.GenerateAssignment.force = True
+    config.GenerateAssignment.no_database = not database
+    config.SaveCells.enabled = database
+    for name in names:
+        if (sources / f"{name}.py").is_file():
+            build(name, course)
+        course.convert(GenerateAssignment, name, config=config)
+    return [course.released(name) for name in names]
+
+
+def new_course(folder: Path, assignments: list[str], source: Path = ROOT) -> Path:
+    """Make a course folder with its own gradebook: settings and solutions copied."""
+    folder = Path(folder)
+    (folder / "solutions").mkdir(parents=True, exist_ok=True)
+    shutil.copy(source / "nbgrader_config.py", folder)
+    for name in assignments:
+        shutil.copy(source / "solutions" / f"{name}.py", folder / "solutions")
+    return folder
+
+
+def _known(sources: Path) -> list[str]:
+    names = {path.parent.name for path in sources.glob("*/*.ipynb")}
+    return sorted(names | {path.stem for path in sources.glob("a*.py")})
+
+
+def _name_cells(cells) -> None:
+    taken: set[str] = set()
+    for cell in cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        name = name or hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+        while name in taken:
+            name += "x"
+        taken.add(name)
+        cell.id = name

@@ -1,0 +1,146 @@
+"""Grade a class: every submission that is new, in parallel, none lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from course_lib.errors import CourseError
+
+from . import sandbox
+from .assignment import bundle
+from .assignment.bundle import Submission, Verdict
+from .assignment.course import Course
+from .cluster import Cluster, quiet_dask
+from .intake import submission
+from .live import Live
+from .store.gradebook import Writer
+from .store.outcomes import Result
+
+
+def grade(
+    assignment: str,
+    course: Course | Path,
+    students: list[str] | None = None,
+    *,
+    force: bool = False,
+    workers: int = 2,
+    scheduler: str | None = None,
+    level: str | None = None,
+) -> list[Result]:
+    """Autograde submitted/*/<assignment> into autograded/ and the gradebook.
+
+    students: their names; None is everyone who handed in.
+    force: grade again what is graded; otherwise only what was handed in since.
+    workers: submissions at a time, on this machine.
+    scheduler: address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786", to use instead.
+    level: of the sandbox; None is the best that the machine offers, "none" is none.
+    A submission that cannot be graded is refused with a reason, and the others go on.
+    A run that is killed loses nothing: repeat it, and it goes on.
+    """
+    course = Course.open(course)
+    if scheduler is None:
+        require_sandbox(level)
+    register(assignment, course)
+    names = list(dict.fromkeys(students or submitted(assignment, course)))
+    assigned = bundle.load(assignment, course)
+    with Writer(course, assignment, assigned) as writer:
+        run = Run(assignment, course, assigned, writer, force)
+        refused, todo = run.sort(names)
+        with Live(assignment, len(todo) + len(refused), len(run.results)) as live:
+            for verdict in refused:
+                run.keep(verdict, live.finished)
+            if todo:
+                with (
+                    quiet_dask(),
+                    Cluster(assigned, workers, scheduler, level) as cluster,
+                ):
+                    live.started("(the model solution, to begin with)")
+                    for remark in cluster.remarks():
+                        live.say(remark)
+                    live.ready()
+                    read = run.read(todo, live.finished)
+                    for verdict in cluster.grade(read, live.started):
+                        run.keep(verdict, live.finished)
+        return [run.results[name] for name in names]
+
+
+class Run:
+    """One run of the grader over a class."""
+
+    def __init__(self, assignment: str, course: Course, assigned, writer, force: bool):
+        self.assignment, self.course, self.assigned = assignment, course, assigned
+        self.writer, self.force = writer, force
+        self.results: dict[str, Result] = {}
+
+    def sort(self, names: list[str]) -> tuple[list[Verdict], list[str]]:
+        """Return verdicts of those refused at once, and names of those to grade."""
+        refused, todo = [], []
+        for name in names:
+            found = self.open(name)
+            if isinstance(found, Verdict):
+                refused.append(found)
+            elif not self.force and self.writer.done(name, found.digest):
+                self.results[name] = self.writer.kept(name)
+            else:
+                todo.append(name)
+        return refused, todo
+
+    def open(self, name: str) -> Submission | Verdict:
+        """Read what a student handed in, or say why it cannot be graded."""
+        place = self.course.submitted(name, self.assignment)
+        try:
+            return submission.read(place, self.assigned, name)
+        except submission.Refused as error:
+            return Verdict(name, self.assignment, reason=str(error))
+
+    def read(self, names: list[str], finished: Callable) -> Iterator[Submission]:
+        """Yield the submissions one by one, so that few are in memory."""
+        for name in names:
+            found = self.open(name)
+            if isinstance(found, Verdict):  # it has changed since it was sorted
+                self.keep(found, finished)
+            else:
+                yield found
+
+    def keep(self, verdict: Verdict, finished: Callable) -> None:
+        """Write a verdict and show it."""
+        result = self.writer.write(verdict)
+        self.results[verdict.student] = result
+        finished(result)
+
+
+def require_sandbox(level: str | None) -> None:
+    """Raise CourseError where students' code could not be locked in."""
+    if level is None and sandbox.best() == "none":
+        raise CourseError(
+            "this machine offers no sandbox: a submission could do whatever you may. "
+            "`course doctor --grading` says what is missing; --no-sandbox grades anyway"
+        )
+
+
+def submitted(assignment: str, course: Course) -> list[str]:
+    """Return the names of those who handed in, in order."""
+    root = course.root / course.folder.submitted_directory
+    names = [path.parent.name for path in sorted(root.glob(f"*/{assignment}"))]
+    if not names:
+        raise CourseError(
+            f"nobody handed in {assignment}: {root}/NAME/{assignment}/ holds each "
+            "student's notebook; put the submissions there, or use `course collect`."
+        )
+    return names
+
+
+def register(assignment: str, course: Course) -> None:
+    """Tell the gradebook the assignment's cells, unless it knows them already."""
+    from nbgrader.api import MissingEntry
+
+    from .assignment.release import release
+
+    with course.gradebook() as gradebook:
+        try:
+            if gradebook.find_assignment(assignment).notebooks:
+                return
+        except MissingEntry:
+            pass
+    release([assignment], course)

@@ -1,0 +1,1 @@
+"""The student's side: it runs the student's code, and judges nothing."""

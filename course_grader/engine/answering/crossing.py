@@ -1,0 +1,165 @@
+"""How values leave the student's side, and how what the judge sends is read."""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+
+import torch
+from torch import Tensor, nn
+
+from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
+from course_grader.engine.common.shared import aliases, apply, module_facts
+
+from .gradients import Graphs
+from .objects import Objects
+
+MESSAGE = 10_000  # characters of a docstring
+
+
+class Exporter(Encoder):
+    """Encodes for the judge: what it passed is named, what is not plain is a handle."""
+
+    def __init__(self, objects: Objects, passed: dict[int, object]):
+        super().__init__()
+        self.objects = objects
+        self.passed = {id(value): (value, n) for n, value in passed.items()}
+        self.outputs: list[Tensor] = []
+        self.memory = {
+            aliases(value): n
+            for value, n in self.passed.values()
+            if isinstance(value, Tensor) and not value.requires_grad
+        }
+
+    def special(self, value):
+        if id(value) in self.passed:
+            return {"k": "yours", "i": self.passed[id(value)][1]}
+        number = self.objects.copied(value)
+        if number is not None:
+            return {"k": "own", "h": number}
+        if isinstance(value, nn.Module):
+            return self.module(value)
+        if type(value) is Tensor and not value.requires_grad:
+            number = self.memory.get(aliases(value) or 0)
+            if number is not None:
+                return {"k": "yours", "i": number}
+        return None
+
+    def tensor(self, value: Tensor) -> dict:
+        node = super().tensor(value)
+        if value.requires_grad and not value.is_leaf:
+            node["out"] = len(self.outputs)
+            self.outputs.append(value)
+        elif value.requires_grad:
+            self.export(value, node)
+        return node
+
+    def export(self, value: Tensor, node: dict) -> dict:
+        """Let the judge have a copy that is kept in step with this tensor."""
+        number = self.objects.share(value)
+        gradient = None if value.grad is None else self.node(value.grad)
+        node.update(h=number, g=gradient)
+        return node
+
+    def member(self, value: Tensor | None):
+        """Return the node of a module's tensor."""
+        if value is None or not is_plain_tensor(value):
+            return None
+        if id(value) in self.seen:
+            return {"k": "ref", "i": self.seen[id(value)][0]}
+        return self.special(value) or self.export(value, Encoder.tensor(self, value))
+
+    def module(self, module: nn.Module) -> dict:
+        """Describe a module: class, tensors, children and plain attributes."""
+        number = self.objects.share(module)
+        return module_facts(self, module) | {"k": "module", "h": number}
+
+    def other(self, value) -> dict:
+        facts = {"k": "handle", "h": self.objects.handle(value), "t": "object"}
+        kind = value if isinstance(value, type) else type(value)
+        facts["class"] = str(kind.__qualname__)[:200]
+        if isinstance(value, type):
+            facts["t"] = "class"
+            facts["bases"] = _known_bases(value)
+        elif callable(value):
+            facts["t"] = "callable"
+        for word in ("__name__", "__doc__"):
+            text = getattr(value, word, None) if callable(value) else None
+            facts[word] = text[:MESSAGE] if isinstance(text, str) else None
+        return facts
+
+
+class Importer(Decoder):
+    """Decodes what the judge sends: plain data, pickles, and objects of our own."""
+
+    most = math.inf
+
+    def __init__(
+        self, objects: Objects, graphs: Graphs, space: dict, blobs: list, message: dict
+    ):
+        """space: the names of the notebook."""
+        super().__init__(blobs)
+        self.objects, self.graphs, self.space = objects, graphs, space
+        for number, change in message.get("sync", []):
+            apply(objects[number], change, self)
+            objects.renew(number)
+        for node in message.get("tensors", []):
+            self.value(node)
+
+    def other(self, node):
+        return getattr(self, f"read_{node['k']}")(node)
+
+    def tensor(self, node) -> Tensor:
+        value = super().tensor(node | {"grad": False})
+        if node.get("param"):
+            value = nn.Parameter(value, requires_grad=bool(node.get("grad")))
+        elif node.get("reach") is not None:
+            leaves = [self.made[n] for n in node["reach"]]
+            with torch.enable_grad():
+                value = self.graphs.from_judge(node["i"], value, leaves)
+        elif node.get("grad"):
+            value.requires_grad_(True)
+        if node.get("g") is not None:
+            value.grad = self.value(node["g"])
+        return value
+
+    def read_handle(self, node):
+        return self.objects[node["h"]]
+
+    read_own = read_handle
+
+    def read_pickle(self, node):
+        return Unpickler(self, bytes(self.blobs[node["b"]])).load()
+
+    def read_module(self, node):
+        return self.keep(node, self.read_pickle(node))
+
+    def read_generator(self, node):
+        generator = torch.Generator()
+        generator.set_state(self.value(node["v"]))
+        return self.keep(node, generator)
+
+    def read_iter(self, node):
+        return iter(self.values(node["v"]))
+
+
+class Unpickler(pickle.Unpickler):
+    """Reads what the judge pickled. The judge is the trusted one: it may send code."""
+
+    def __init__(self, of: Importer, data: bytes):
+        super().__init__(io.BytesIO(data))
+        self.of = of
+
+    def persistent_load(self, name):
+        kind, key = name
+        if kind == "tensor":
+            return self.of.made[key]
+        if kind == "name":
+            return self.of.space[key]
+        return self.of.objects[key]
+
+
+def _known_bases(kind: type) -> list[str]:
+    names = [b.__name__ for b in kind.__mro__[1:] if b.__module__ == "builtins"]
+    return (["Module"] if issubclass(kind, nn.Module) else []) + names

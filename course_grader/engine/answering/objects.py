@@ -1,0 +1,85 @@
+"""The student's objects that the judge's side knows, by their handles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import Tensor, nn
+
+from course_grader.engine.common.plain import Encoder
+from course_grader.engine.common.shared import Shared
+
+
+class Objects:
+    """Who has which handle, and what the judge has copies of."""
+
+    def __init__(self):
+        self._there: dict[int, object] = {}  # by handle; kept alive until dropped
+        self._handles: dict[int, int] = {}  # by id
+        self._tensors: dict[int, Shared] = {}  # the judge has copies of, by handle
+        self._modules: dict[int, bool] = {}  # handle: was it in train mode?
+
+    def __getitem__(self, handle: int):
+        return self._there[handle]
+
+    def handle(self, value) -> int:
+        """Return the handle of an object; it lives until the judge drops it."""
+        if id(value) not in self._handles:
+            number = len(self._handles) + 1
+            while number in self._there:
+                number += 1
+            self._handles[id(value)], self._there[number] = number, value
+        return self._handles[id(value)]
+
+    def known(self, value) -> int | None:
+        """Return the handle of an object if it has one."""
+        return self._handles.get(id(value))
+
+    def copied(self, value) -> int | None:
+        """Return the handle of an object if the judge has a copy of it."""
+        number = self.known(value)
+        return number if number in self._tensors or number in self._modules else None
+
+    def share(self, value: Tensor | nn.Module) -> int:
+        """Let the judge have a copy that is kept in step; return the handle."""
+        number = self.handle(value)
+        if isinstance(value, nn.Module):
+            self._modules[number] = bool(value.training)
+        else:
+            self._tensors[number] = Shared(value)
+        return number
+
+    def renew(self, number: int) -> None:
+        """Compare a tensor with its present state from now on, if it is shared."""
+        if number in self._tensors:
+            self._tensors[number] = Shared(self._there[number])
+
+    def leaves(self, among: dict[int, Tensor]) -> list[tuple[int, Tensor]]:
+        """Return handles and values of shared leaves that are `among` these, by id."""
+        return [
+            (number, shared.value)
+            for number, shared in self._tensors.items()
+            if id(shared.value) in among and shared.value.is_leaf
+        ]
+
+    def out_of_step(self, to: Encoder) -> list[dict]:
+        """Return the new state of tensors and modules that the judge has copies of."""
+        found = []
+        for number, shared in list(self._tensors.items()):
+            change = shared.change(to)
+            if change is not None:
+                found.append({"h": number, "v": change})
+        for number, mode in self._modules.items():
+            module = self._there[number]
+            if module.training != mode:
+                self._modules[number] = module.training
+                found.append({"h": number, "training": module.training})
+        return found
+
+    def drop(self, handles: Iterable[int]) -> None:
+        """Forget what the judge does not hold any more."""
+        for handle in handles:
+            value = self._there.pop(handle, None)
+            self._handles.pop(id(value), None)
+            self._tensors.pop(handle, None)
+            self._modules.pop(handle, None)

@@ -1,0 +1,200 @@
+"""The process that runs a student's code. It computes, and judges nothing.
+
+It answers the judge's requests over one socket: run a cell, call a function,
+differentiate. What it says is believed by nobody: the judge checks every size and takes
+plain data only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import random
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from course_grader.engine.common.folder import Folder
+from course_grader.engine.common.plain import Decoder, Encoder
+from course_grader.engine.common.shared import Shared
+from course_grader.engine.common.shell import Shell, TimeIsUp, captured, time_limit
+from course_grader.engine.common.warm import installed
+from course_grader.engine.common.wire import Channel, Gone, Malformed
+from course_lib.check import forbidden
+
+from .crossing import Exporter, Importer
+from .gradients import Graphs
+from .objects import Objects
+from .operations import OPERATIONS
+from .telling import MESSAGE, told, warned
+
+
+class Student:
+    """The student's names, the objects the judge holds handles of, and the socket."""
+
+    def __init__(self, shell: Shell, channel: Channel, folder: Path):
+        self.shell, self.channel = shell, channel
+        self.folder = Folder(folder)
+        self.objects = Objects()
+        self.graphs = Graphs(channel)
+
+    def serve(self) -> None:
+        """Answer requests until the judge hangs up."""
+        while True:
+            try:
+                message, blobs = self.channel.receive()
+            except (Gone, Malformed):
+                return
+            answer, parts = self.answer(message, blobs)
+            try:
+                self.channel.send(answer, parts)
+            except Malformed as error:
+                self.channel.send({"error": self.told(error)})
+
+    def answer(self, message: dict, blobs: list) -> tuple[dict, list]:
+        """Carry out one request; whatever goes wrong becomes part of the answer."""
+        try:
+            with time_limit(message["seconds"]):
+                return getattr(self, f"on_{message['op']}")(message, blobs)
+        except BaseException as error:
+            return {"error": self.told(error)}, []
+
+    def on_place(self, message: dict, blobs: list) -> tuple[dict, list]:
+        """Take the student's files."""
+        self.take_files(message, blobs)
+        return {}, []
+
+    def on_run(self, message: dict, blobs: list) -> tuple[dict, list]:
+        """Run a cell; answer with its outputs."""
+        self.take_files(message, blobs)
+        with captured(self.shell) as outputs:
+            result = self.shell.run_cell(message["source"], store_history=True)
+            flush()
+        answer = {"outputs": list(outputs), "failed": not result.success}
+        late = isinstance(result.error_in_exec, TimeIsUp)
+        parts: list = []
+        self.give_files(answer, parts)
+        return answer | {"late": late}, parts
+
+    def on_names(self, message: dict, blobs: list) -> tuple[dict, list]:
+        """Answer with the values of those names that are there."""
+        space, to = self.shell.user_ns, Exporter(self.objects, {})
+        found = {n: to.node(space[n]) for n in message["names"] if n in space}
+        return {"values": found}, to.blobs
+
+    def on_bind(self, message: dict, blobs: list) -> tuple[dict, list]:
+        """Bind and delete names, as a test does in a notebook with one kernel."""
+        of = self.reader(message, blobs)
+        for name, node in message["names"].items():
+            self.shell.user_ns[name] = of.value(node)
+        for name in message["gone"]:
+            self.shell.user_ns.pop(name, None)
+        return {}, []
+
+    def on_invoke(self, message: dict, blobs: list) -> tuple[dict, list]:
+        """Apply an operation to values; answer with its value and all that changed."""
+        self.take_files(message, blobs)
+        of = self.reader(message, blobs)
+        args, kwargs = of.value(message["args"]), of.value(message["kwargs"])
+        function = OPERATIONS[message["f"]]
+        before = [Shared(value) for value in of.made.values()]
+        answer: dict = {}
+        to = Exporter(self.objects, of.made)
+        around = setting(message["setting"], blobs)
+        with captured(self.shell) as outputs, warned() as seen, around:
+            try:
+                with forbidden.enforced(message["rules"]) as broken:
+                    result = function(*args, **kwargs)
+                answer["value"] = to.node(result)
+            except BaseException as error:
+                answer["error"] = self.told(error)
+        if broken:
+            answer["rule"] = broken[0]
+        answer["out"] = "".join(o.get("text", "") for o in outputs)[:MESSAGE]
+        answer["warnings"] = seen
+        answer["changed"] = [
+            {"i": n, "v": change}
+            for n, shared in zip(of.made, before, strict=True)
+            if (change := shared.change(to)) is not None
+        ]
+        answer["sync"] = self.objects.out_of_step(to)
+        if to.outputs:
+            kept = message["call"], of.made, to.outputs, self.objects
+            answer["inputs"] = self.graphs.keep(*kept)
+        parts = to.blobs
+        self.give_files(answer, parts)
+        return answer, parts
+
+    def on_modules(self, message: dict, blobs: list) -> tuple[dict, list]:
+        """Answer which modules are imported; asked of the model solution alone."""
+        return {"modules": installed()}, []
+
+    def on_vjp(self, message: dict, blobs: list) -> tuple[dict, list]:
+        """Answer with the gradients of a call's inputs, given those of its outputs."""
+        grads = Decoder(blobs).value(message["grads"])
+        facts = message["call"], message["outs"], grads, message["keep"]
+        to = Encoder()
+        return {"grads": to.node(self.graphs.differentiate(*facts))}, to.blobs
+
+    def on_drop(self, message: dict, blobs: list) -> tuple[dict, list]:
+        """Forget what the judge does not hold any more."""
+        self.objects.drop(message["handles"])
+        self.graphs.drop(message["calls"])
+        return {}, []
+
+    def reader(self, message: dict, blobs: list) -> Importer:
+        space = self.shell.user_ns
+        return Importer(self.objects, self.graphs, space, blobs, message)
+
+    def take_files(self, message: dict, blobs: list) -> None:
+        changed, gone = message["files"]
+        data = {name: bytes(blobs[place]) for name, place in changed.items()}
+        self.folder.apply(data, gone)
+
+    def give_files(self, answer: dict, parts: list) -> None:
+        changed, gone = self.folder.changes()
+        places = {}
+        for name, data in changed.items():
+            places[name] = len(parts)
+            parts.append(data)
+        answer["files"] = [places, gone]
+
+    def told(self, error: BaseException) -> dict:
+        """Describe an exception, and its class by the handle that the judge has."""
+        return told(error) | {"h": self.objects.known(type(error))}
+
+
+@contextlib.contextmanager
+def setting(of: dict, blobs: list):
+    """Compute under the judge's gradient mode, default type and random state."""
+    if of["random"] is not None:
+        states = pickle.loads(bytes(blobs[of["random"]]))
+        torch_state, numpy_state, python_state = states
+        torch.set_rng_state(torch_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)
+    torch.set_default_dtype(getattr(torch, of["dtype"]))
+    with torch.set_grad_enabled(of["grad"]):
+        yield
+
+
+def flush() -> None:
+    """Show the figures that a cell has drawn, as a kernel does."""
+    from IPython import get_ipython
+
+    get_ipython().events.trigger("post_execute")
+
+
+def main(end: socket.socket, shell: Shell, files: dict[str, bytes]) -> None:
+    """Be the student's process: write the files into the present folder, and serve."""
+    here = Path.cwd()
+    folder = Folder(here)
+    folder.apply(files, [])
+    sys.path.insert(0, str(here))
+    os.environ["PWD"] = str(here)
+    torch.set_num_threads(1)
+    Student(shell, Channel(end), here).serve()

@@ -1,0 +1,1 @@
+"""What both sides use: frames, plain data, files, shared objects, a shell."""

@@ -1,0 +1,268 @@
+"""Objects that both sides have: what changed in one since it was last compared.
+
+A test in a notebook sees what an answer did to its arguments: a tensor written in
+place, an entry added to a dict, a module left in train mode, a hook not removed.
+Between two processes that has to be told, and this is how.
+"""
+
+from __future__ import annotations
+
+import weakref
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .plain import Decoder, Encoder, is_plain_tensor
+
+COMPARED = 20_000_000  # entries; larger tensors are believed when they count no writing
+HOOKS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
+MEMBERS = ("_parameters", "_buffers", "_modules")
+INTERNAL = {*HOOKS, *MEMBERS, "training"} | set(nn.Module().__dict__)
+
+
+class Shared:
+    """A mutable object and its state when last compared; if `weak`, not kept alive."""
+
+    def __init__(self, value, weak: bool = False):
+        self.reference = weakref.ref(value) if weak else lambda: value
+        self.state = _state(value)
+
+    @property
+    def value(self):
+        return self.reference()
+
+    def change(self, to: Encoder) -> dict | None:
+        """Return what is different now, encoded, and take it as the new state."""
+        before = self.state
+        if _same(_state(self.value, copied=False), before):
+            return None
+        self.state = _state(self.value)
+        return _told(self.value, before, self.state, to)
+
+
+def apply(value, change: dict, of: Decoder) -> None:
+    """Do to this side's object what was done to the other's."""
+    if isinstance(value, nn.Module):
+        _apply_to_module(value, change, of)
+    elif isinstance(value, Tensor):
+        _apply_to_tensor(value, change, of)
+    elif isinstance(value, np.ndarray):
+        new = of.value(change["array"])
+        if new.shape == value.shape and new.dtype == value.dtype:
+            value[...] = new
+    elif isinstance(value, list):
+        value[:] = of.values(change["items"])
+    elif isinstance(value, dict):
+        pairs = [(of.value(key), of.value(item)) for key, item in change["items"]]
+        value.clear()
+        value.update(pairs)
+    elif isinstance(value, set):
+        items = of.values(change["items"])
+        value.clear()
+        value.update(items)
+
+
+def _state(value, copied: bool = True):
+    """Return what there is to compare; `copied`: it may be compared later, too."""
+    if isinstance(value, Tensor):
+        kept = Tensor.clone if copied else Tensor.detach
+        grad = value.grad if value.is_leaf and value.requires_grad else None
+        facts = (
+            value._version,
+            value.data_ptr(),
+            tuple(value.shape),
+            value.requires_grad,
+        )
+        small = value.numel() <= COMPARED
+        return (
+            facts,
+            kept(value.detach()) if small else None,
+            None if grad is None else kept(grad.detach()),
+        )
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, nn.Module):
+        return _module_state(value)
+    if isinstance(value, list):
+        return [id(item) for item in value], list(value)
+    if isinstance(value, dict):
+        return [(id(k), id(v)) for k, v in value.items()], list(value.items())
+    if isinstance(value, set):
+        return {id(item) for item in value}, list(value)
+    return None
+
+
+def _module_state(value: nn.Module):
+    """Modes, hooks and members of a module and of all inside it."""
+    rows = []
+    for module in value.modules():
+        inside = module.__dict__
+        hooks = {name: list(inside.get(name, ())) for name in HOOKS}
+        members = {
+            name: {key: id(item) for key, item in inside[name].items()}
+            for name in MEMBERS
+        }
+        rows.append((weakref.ref(module), module.training, hooks, members))
+    return rows
+
+
+def _same(now, before) -> bool:
+    if isinstance(now, tuple) and len(now) == 3 and isinstance(now[0], tuple):
+        (facts, data, grad), (old_facts, old_data, old_grad) = now, before
+        if facts[2:] != old_facts[2:] or not _equal(grad, old_grad):
+            return False
+        if data is None or old_data is None:
+            return facts == old_facts
+        return _equal(data, old_data)
+    if isinstance(now, list) and now and isinstance(now[0], tuple):
+        return [row[1:] for row in now] == [row[1:] for row in before]
+    if isinstance(now, tuple) and len(now) == 2:
+        return now[0] == before[0]
+    return now == before
+
+
+def _equal(a: Tensor | None, b: Tensor | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if torch.equal(a, b):
+        return True
+    return a.is_floating_point() and bool(((a == b) | (a.isnan() & b.isnan())).all())
+
+
+def _told(value, before, now, to: Encoder) -> dict:
+    if isinstance(value, Tensor):
+        told: dict = {"grad": None if now[2] is None else to.raw(now[2])}
+        told["requires"] = value.requires_grad if value.is_leaf else None
+        changed = now[1] is None or not _equal(now[1], before[1])
+        return told | ({"data": to.raw(value)} if changed else {})
+    if isinstance(value, np.ndarray):
+        return {"array": to.node(value.copy())}
+    if isinstance(value, nn.Module):
+        return _told_of_module(before, now, to)
+    if isinstance(value, dict):
+        return {"items": [[to.node(k), to.node(v)] for k, v in list(value.items())]}
+    return {"items": [to.node(item) for item in list(value)]}
+
+
+def _told_of_module(before, now, to: Encoder) -> dict:
+    """Modes by place; hooks and members, new or gone, of modules known before."""
+    there = {id(row[0]()): row for row in now}
+    modes, hooks, members = [], [], []
+    for place, (reference, _, old_hooks, old_members) in enumerate(before):
+        module = reference()
+        if module is None:
+            break
+        modes.append(bool(module.training))
+        _, _, new_hooks, new_members = there.get(id(module)) or _module_state(module)[0]
+        for name in HOOKS:
+            for key in set(new_hooks[name]) ^ set(old_hooks[name]):
+                hook = module.__dict__[name].get(key)
+                hooks.append(
+                    [place, name, key, None if hook is None else to.node(hook)]
+                )
+        for name in MEMBERS:
+            new, old = new_members[name], old_members[name]
+            for key in [k for k in {**old, **new} if new.get(k) != old.get(k)]:
+                item = module.__dict__[name].get(key)
+                members.append([place, name, key, to.node(item), key not in new])
+    return {"modes": modes, "hooks": hooks, "members": members}
+
+
+def _apply_to_tensor(value: Tensor, change: dict, of: Decoder) -> None:
+    if "data" in change:
+        new = of.tensor(change["data"])
+        with torch.no_grad():
+            if value.shape == new.shape and value.dtype == new.dtype:
+                (value if value.is_leaf else value.detach()).copy_(new)
+            else:
+                value.data = new
+    differentiable = value.is_floating_point() or value.is_complex()
+    if value.is_leaf and differentiable and change.get("requires") is not None:
+        value.requires_grad_(bool(change["requires"]))
+    if value.is_leaf and "grad" in change:
+        value.grad = None if change["grad"] is None else of.tensor(change["grad"])
+
+
+def _apply_to_module(value: nn.Module, change: dict, of: Decoder) -> None:
+    modules = list(value.modules())
+    for module, mode in zip(modules, change.get("modes", []), strict=False):
+        module.training = bool(mode)
+    for place, name, key, node in change.get("hooks", []):
+        if name in HOOKS:
+            kept = modules[place].__dict__[name]
+            if node is None:
+                kept.pop(int(key), None)
+            else:
+                kept[int(key)] = of.value(node)
+    for place, name, key, node, gone in change.get("members", []):
+        if name in MEMBERS and isinstance(key, str):
+            kept = modules[place].__dict__[name]
+            if gone:
+                kept.pop(key, None)
+            else:
+                kept[key] = of.value(node)
+
+
+def module_facts(to: Encoder, module: nn.Module) -> dict:
+    """Describe a module: class, mode, tensors, children and plain attributes."""
+    kind, inside = type(module), module.__dict__
+    attributes, odd = {}, any(inside.get(name) for name in HOOKS)
+    for name, value in inside.items():
+        if name in INTERNAL:
+            continue
+        if is_simple(value):
+            attributes[name] = to.node(value)
+        else:
+            odd = True
+    return {
+        "class": [str(kind.__module__), str(kind.__qualname__)],
+        "training": bool(module.training),
+        "odd": bool(odd),
+        "attributes": attributes,
+        "parameters": {n: to.member(v) for n, v in inside["_parameters"].items()},
+        "buffers": {n: to.member(v) for n, v in inside["_buffers"].items()},
+        "unsaved": sorted(inside["_non_persistent_buffers_set"]),
+        "children": {
+            name: None if child is None else to.node(child)
+            for name, child in inside["_modules"].items()
+        },
+    }
+
+
+def is_simple(value, depth: int = 3) -> bool:
+    """A number, text or dtype, or a few of them in a list or tuple."""
+    if value is None or type(value) in (bool, int, float, str, torch.dtype, torch.Size):
+        return True
+    small = type(value) in (list, tuple) and len(value) < 1000 and depth > 0
+    return small and all(is_simple(item, depth - 1) for item in value)
+
+
+def graph_of(outputs: list[Tensor]) -> tuple[dict[int, Tensor], set]:
+    """Return the leaves that outputs were computed from, by id, and all nodes."""
+    leaves, nodes = {}, set()
+    todo = [output.grad_fn for output in outputs if output.grad_fn is not None]
+    while todo:
+        node = todo.pop()
+        if node in nodes:
+            continue
+        nodes.add(node)
+        leaf = getattr(node, "variable", None)
+        if leaf is not None:
+            leaves[id(leaf)] = leaf
+        todo += [following for following, _ in node.next_functions if following]
+    return leaves, nodes
+
+
+def aliases(tensor: Tensor) -> tuple | None:
+    """What two tensors share when they are the same view of the same memory."""
+    if not is_plain_tensor(tensor) or not tensor.numel():
+        return None
+    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype

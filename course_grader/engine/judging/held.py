@@ -1,0 +1,75 @@
+"""What the judge's side has in common with a student's process: one table for all."""
+
+from __future__ import annotations
+
+import weakref
+
+from course_grader.engine.common.plain import Encoder
+from course_grader.engine.common.shared import Shared
+
+
+class Held:
+    """Copies of and stand-ins for the student's objects, and what is passed."""
+
+    def __init__(self):
+        self.passed: dict[int, object] = {}  # by number, during a call
+        self.given: dict[int, str] = {}  # id of a function or class both sides have
+        self._handles: dict[int, int] = {}  # by id of a copy
+        self._there: dict[int, weakref.ref] = {}  # copies and stand-ins, by handle
+        self._states: dict[int, Shared] = {}  # of copies, by handle
+        self._dropped: list[int] = []
+        self._ended: list[int] = []  # calls whose graphs nobody holds any more
+
+    def __getitem__(self, handle: int):
+        """Return the copy or stand-in of a handle, None when it is gone."""
+        return self._there.get(handle, lambda: None)()
+
+    def handle(self, value) -> int | None:
+        """Return the handle of what `value` is a copy of, if it is one."""
+        return self._handles.get(id(value))
+
+    def adopt(self, handle: int, value):
+        """Remember that `value` is our copy of an object of the student's."""
+        self._handles[id(value)] = handle
+        self._states[handle] = Shared(value, weak=True)
+        return self.stand_in(handle, value)
+
+    def stand_in(self, handle: int, value):
+        """Remember what stands here for an object; the student's lives as long."""
+        self._there[handle] = weakref.ref(value)
+        weakref.finalize(value, self._forget, handle, id(value)).atexit = False
+        return value
+
+    def renew(self, handle: int) -> None:
+        """Compare a copy with its present state from now on."""
+        self._states[handle] = Shared(self[handle], weak=True)
+
+    def alive(self) -> list:
+        """Return all that is there, which keeps it alive while it is in use."""
+        return [there() for there in self._there.values()]
+
+    def changes(self, to: Encoder) -> list:
+        """Return what the test did to copies of the student's tensors and modules."""
+        found = []
+        for handle, state in list(self._states.items()):
+            if state.value is not None:
+                change = state.change(to)
+                if change is not None:
+                    found.append([handle, change])
+        return found
+
+    def end(self, call: int) -> None:
+        """Note that nobody can differentiate this call any more."""
+        self._ended.append(call)
+
+    def dropped(self) -> dict[str, list[int]]:
+        """Return what the student's side may forget, each thing once."""
+        found = {"handles": self._dropped, "calls": self._ended}
+        self._dropped, self._ended = [], []
+        return found
+
+    def _forget(self, handle: int, identity: int) -> None:
+        self._handles.pop(identity, None)
+        self._there.pop(handle, None)
+        self._states.pop(handle, None)
+        self._dropped.append(handle)

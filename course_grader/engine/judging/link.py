@@ -1,0 +1,204 @@
+"""What a test asks of the student's side, and all that both sides have in common.
+
+Plain data and tensors become the test's own. Anything else stays a `Remote`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import warnings
+
+import torch
+from torch import Tensor
+
+from course_grader.engine.common.folder import Folder
+from course_grader.engine.common.plain import Decoder, Encoder
+from course_grader.engine.common.shared import apply
+from course_grader.engine.common.wire import Channel, Malformed
+from course_lib.check import forbidden
+
+from .crossing import FromStudent, ToStudent
+from .draws import Draws
+from .gradients import derivative
+from .held import Held
+from .line import Line
+from .names import Names
+from .proxies import Remote, fact, note
+from .raised import MESSAGE, Exceptions, Stopped, reading
+from .terms import Terms
+
+
+class Link:
+    """The connection to one student's process."""
+
+    def __init__(self, channel: Channel, folder: Folder, space: dict):
+        """space: where the judge's cells run."""
+        self.line = Line(channel, self.derivative)
+        self.folder, self.names = folder, Names(space)
+        self.held, self.exceptions = Held(), Exceptions()
+        self.draws, self.terms = Draws(), Terms()
+        self.calls = 0
+
+    def place(self, files: dict[str, bytes]) -> None:
+        """Put what was handed in into the student's folder, which no parent sees."""
+        places = {name: place for place, name in enumerate(files)}
+        self.line.request("place", list(files.values()), files=[places, []])
+
+    def run(self, source: str) -> tuple[dict, list]:
+        """Run a cell of the student's notebook."""
+        parts, files = self._files()
+        answer, blobs = self.line.request("run", parts, source=source, **files)
+        if "files" in answer:
+            with reading():
+                self._take_files(answer, blobs)
+        return answer, blobs
+
+    def values(self, names: list[str]) -> dict:
+        """Return the student's values of these names, those that there are."""
+        self.drop()
+        answer, blobs = self.line.request("names", names=sorted(names))
+        found = {}
+        with reading():
+            if "error" in answer:
+                raise Malformed(str(answer["error"]["text"])[:MESSAGE])
+            of = FromStudent(self, blobs)
+            for name in names:
+                if name in answer["values"]:
+                    found[name] = of.value(answer["values"][name])
+                    if isinstance(found[name], Remote):
+                        note(found[name], "name", name)
+        return found
+
+    def bind(self, names: dict, gone: list[str] = ()) -> None:
+        """Bind and delete names on the student's side."""
+        to = ToStudent(self.held)
+        nodes = {name: to.node(value) for name, value in names.items()}
+        fields = {"names": nodes, "gone": list(gone), "tensors": to.in_order()}
+        self.line.request("bind", to.blobs, **fields)
+
+    def drop(self) -> None:
+        """Let the student's side forget what no test holds any more."""
+        dropped = self.held.dropped()
+        if any(dropped.values()):
+            self.line.request("drop", **dropped)
+
+    def invoke(self, operation: str, *args, **kwargs):
+        """Apply an operation on the student's side; return or raise what came of it."""
+        __tracebackhide__ = True
+        there, gone = self.names.news()
+        if there or gone:
+            self.bind(there, gone)
+        self.drop()
+        _held = self.held.alive()  # the answer may name any
+        to = ToStudent(self.held)
+        message = {"f": operation, "args": to.node(args), "kwargs": to.node(kwargs)}
+        message["rules"] = self._rules(operation, args)
+        message["sync"] = self.held.changes(to)
+        message["tensors"] = to.in_order()
+        self.calls += 1
+        message["call"] = call = self.calls
+        message["setting"] = self._setting(to)
+        parts, files = self._files(to.blobs)
+        self.held.passed = {number: value for number, value in to.seen.values()}
+        answer, blobs = self.line.request("invoke", parts, **message, **files)
+        try:
+            value, error = self._conclude(answer, blobs, call)
+        finally:
+            self.draws.stir(value for _, value in to.seen.values())
+        if answer.get("rule"):
+            self._break(answer["rule"], message["rules"])
+        if error is not None:
+            raise error
+        return value
+
+    def vjp(self, call: int, out: int, grad: Tensor, count: int) -> list:
+        """Return the gradients of a call's inputs for one of its outputs."""
+        to = Encoder()
+        grads = to.node([grad])
+        fields = {"call": call, "outs": [out], "grads": grads, "keep": True}
+        answer, blobs = self.line.request("vjp", to.blobs, **fields)
+        with reading():
+            error = self._raised(answer["error"]) if "error" in answer else None
+            found = None if error else Decoder(blobs).value(answer["grads"])
+            if error is None and (not isinstance(found, list) or len(found) != count):
+                raise Malformed("its gradients are of another number")
+        if error is not None:
+            raise error
+        return found
+
+    def derivative(self, question: dict, blobs: list) -> tuple[dict, list]:
+        """Answer an answer that asks for a derivative of what was passed to it."""
+        return derivative(self.held.passed, question, blobs)
+
+    # --- what surrounds a request -----------------------------------------------------
+
+    def _conclude(self, answer: dict, blobs: list, call: int) -> tuple:
+        """Take over what a call did; return its value and exception, one of them."""
+        value = error = None
+        with reading():
+            of = FromStudent(self, blobs, call, answer.get("inputs"))
+            if "changed" in answer:
+                self._take(answer, of, blobs)
+            if "error" in answer:
+                error = self._raised(answer["error"])
+            else:
+                value = of.value(answer["value"])
+        return value, error
+
+    def _raised(self, told: dict) -> BaseException:
+        error, text = self.exceptions.raised(told)
+        self.terms.said.append(text)
+        return error
+
+    def _break(self, rule, rules: list[str]) -> None:
+        """Note that a rule was broken, by the name that we gave it; stop the test."""
+        rule = rule if rule in rules else forbidden.GUARD
+        self.terms.broken.append(rule)
+        raise Stopped(f"{rule} was called: solve this without it")
+
+    def _take(self, answer: dict, of: FromStudent, blobs: list) -> None:
+        """Do here what the call did there: to files, arguments, copies, output."""
+        self._take_files(answer, blobs)
+        for change in answer["changed"]:
+            apply(self.held.passed[change["i"]], change["v"], of)
+        for change in answer["sync"]:
+            copy = self.held[change["h"]]
+            if copy is None:
+                continue
+            if "training" in change:
+                copy.training = bool(change["training"])
+            else:
+                apply(copy, change["v"], of)
+            self.held.renew(change["h"])
+        for kind, text in answer["warnings"][:100]:
+            kind = getattr(builtins, str(kind), UserWarning)
+            good = isinstance(kind, type) and issubclass(kind, Warning)
+            warnings.warn(str(text), kind if good else UserWarning, stacklevel=5)
+        if answer["out"]:
+            sys.stdout.write(str(answer["out"]))
+
+    def _rules(self, operation: str, args: tuple) -> list[str]:
+        name = fact(args[0], "name") if operation == "call" and args else None
+        return [*forbidden.ACTIVE, *self.terms.rules.get(name, [])]
+
+    def _setting(self, to: ToStudent) -> dict:
+        """Gradient mode, default type, and random state if we have drawn or seeded."""
+        news = self.draws.news()
+        place = None if news is None else to.blob(news)
+        dtype = str(torch.get_default_dtype())[6:]
+        return {"grad": torch.is_grad_enabled(), "dtype": dtype, "random": place}
+
+    def _files(self, parts: list = ()) -> tuple[list, dict]:
+        """Return the parts of a message with changed files, and where they are."""
+        changed, gone = self.folder.changes()
+        parts, places = list(parts), {}
+        for name, data in changed.items():
+            places[name] = len(parts)
+            parts.append(data)
+        return parts, {"files": [places, gone]}
+
+    def _take_files(self, answer: dict, blobs: list) -> None:
+        changed, gone = answer["files"]
+        data = {str(n): bytes(blobs[int(place)]) for n, place in changed.items()}
+        self.folder.apply(data, gone)

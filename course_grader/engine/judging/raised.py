@@ -1,0 +1,86 @@
+"""What a student's code raised, raised again here as a class that a test can catch."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import sys
+
+from course_grader.engine.common.wire import Malformed
+
+OURS = "course_lib.", "torch", "numpy", "sklearn.exceptions", "notebook_"
+MESSAGE = 10_000  # characters of an exception's text
+
+
+class Stopped(BaseException):
+    """The student's side was too slow or is gone: the test ends here."""
+
+    _course_remote = True
+
+
+@contextlib.contextmanager
+def reading():
+    """Stop the test if an answer cannot be read; all of it may be made up."""
+    try:
+        yield
+    except Exception as error:
+        text = str(error) if isinstance(error, Malformed) else repr(error)
+        raise Stopped(f"your code's answer cannot be read: {text[:300]}") from None
+
+
+class Exceptions:
+    """The classes that stand for exceptions of the student's, by handle."""
+
+    def __init__(self):
+        self.classes: dict[int, type] = {}
+
+    def own(self, handle: int, node: dict) -> type:
+        """Return a class that `except` takes, for an exception class of theirs."""
+        if handle not in self.classes:
+            known = [getattr(builtins, str(n), None) for n in node["bases"]]
+            base = next((b for b in known if isinstance(b, type)), Exception)
+            base = base if issubclass(base, Exception) else Exception
+            made = exception_class(base, str(node["class"]))
+            made._course_handle = handle
+            self.classes[handle] = made
+        return self.classes[handle]
+
+    def raised(self, told: dict) -> tuple[BaseException, str]:
+        """Return the exception to raise for one that was raised there, and its text."""
+        text = str(told["text"])[:MESSAGE]
+        if told.get("late"):
+            return Stopped(f"your code was stopped: {text}"), ""
+        words, base = text, getattr(builtins, str(told["builtin"]), Exception)
+        if not (isinstance(base, type) and issubclass(base, Exception)):
+            words = f"your code raised {told['class']} {text}".strip()
+            base = RuntimeError
+        known = self.classes.get(told.get("h")) or known_class(told, base)
+        error = exception_class(known or base, str(told["class"]))(words)
+        for line in told.get("lines", [])[:5]:
+            if hasattr(error, "add_note"):
+                error.add_note(f"in your code, {str(line)[:300]}")
+        return error, text
+
+
+def exception_class(base: type, name: str) -> type:
+    """Return a class of this name; of a group of exceptions, one without members."""
+    if issubclass(base, getattr(builtins, "BaseExceptionGroup", ())):
+        base = Exception
+
+    def shown(self):
+        return str(self.args[0]) if self.args else ""
+
+    fields = {"_course_remote": True, "__str__": shown, "__module__": "builtins"}
+    if base.__init__ not in (Exception.__init__, BaseException.__init__):
+        fields["__init__"] = lambda self, *args: None
+    return type(name[:100] or "Exception", (base,), fields)
+
+
+def known_class(told: dict, base: type) -> type | None:
+    """Return our own class of this name, e.g. course_lib.errors.CourseError."""
+    where = str(told["module"])
+    module = sys.modules.get(where) if where.startswith(OURS) else None
+    found = getattr(module, str(told["class"]), None)
+    if isinstance(found, type) and issubclass(found, base):
+        return found
+    return None

@@ -1,0 +1,278 @@
+"""A warm process, started and served from here: jobs in, verdicts out."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+from multiprocessing.connection import Connection
+
+import nbformat
+
+from course_grader import sandbox
+from course_grader.assignment.bundle import Bundle, Submission, Verdict
+from course_lib.errors import CourseError
+from course_lib.files import ROOT
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+SLOW = (  # how the error of a test begins that ran out of time
+    *("TimeIsUp: ", "Stopped: no time was left", "Stopped: your code took too long"),
+    "Stopped: your code was stopped",
+)
+AHEAD = {
+    "optim": "torch._dynamo"
+}  # word in a cell: what it will import, a second of CPU
+START = 300  # seconds that a warm process may take to get ready
+END = 5  # seconds that it may take to clean up
+
+
+class Died(RuntimeError):
+    """The warm process ended before it gave a verdict."""
+
+
+class Engine:
+    """Grades submissions of one assignment in a warm process; of many threads' use.
+
+    jobs: how many there may be at a time, which a container must have room for.
+    """
+
+    def __init__(self, bundle: Bundle, level: str | None = None, jobs: int = 1):
+        self.bundle, self.level, self.jobs = bundle, level, jobs
+        self.lock = threading.Lock()
+        self.numbers = itertools.count(1)
+        self.waiting: dict[int, Future] = {}
+        self.fair: dict[str, dict] = {}
+        self.unfit: dict[str, str] = {}  # test: why the model solution fails it
+        self.alone: dict[str, str] = {}  # test that runs on the student's side: why
+        self.process: subprocess.Popen | None = None
+        self.container: str | None = None  # its name, if the process is in one
+
+    def start(self) -> Engine:
+        """Start the warm process and try the model solution on it."""
+        self._spawn()
+        try:
+            self.writer.send_bytes(pickle.dumps((self.bundle, self.level)))
+            ready = self.reader.poll(START)
+            word, detail = (
+                self.reader.recv() if ready else ("failed", f"not in {START} s")
+            )
+        except (EOFError, OSError):
+            word, detail = "failed", "its process ended; what it said is above"
+        if word != "ready":
+            self.close()
+            raise CourseError(f"the grader could not start: {detail}")
+        self.level = detail
+        threading.Thread(target=self._listen, daemon=True).start()
+        self._try_model()
+        return self
+
+    def _spawn(self) -> None:
+        """Start the process: over a socket here, over pipes in a container."""
+        if (self.level or sandbox.best()) == "container":
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            self.container = f"course-grader-{os.urandom(8).hex()}"
+            command = container_command(self.bundle, self.jobs, self.container)
+            self.process = subprocess.Popen(command, **pipes)
+            reader, writer = self.process.stdout, self.process.stdin
+            self.reader = Connection(os.dup(reader.fileno()), writable=False)
+            self.writer = Connection(os.dup(writer.fileno()), readable=False)
+            reader.close(), writer.close()
+            self.level = None  # the best that there is inside
+            return
+        ours, theirs = socket.socketpair()
+        self.process = subprocess.Popen(
+            [sys.executable, *zygote(self.bundle, theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, **ONE_THREAD, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        theirs.close()
+        self.reader = self.writer = Connection(ours.detach())
+
+    def __enter__(self) -> Engine:
+        return self.start()
+
+    def __exit__(self, *error) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the warm process and every submission it is at."""
+        if self.process is None:
+            return
+        with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired):
+            with self.lock:
+                self.writer.send({"op": "end"})
+            self.process.wait(END)
+        self.process.kill()
+        self.process.wait()
+        if self.container:  # which outlives the program that started it
+            sandbox.container.remove(self.container)
+        with contextlib.suppress(OSError):
+            self.writer.close()
+            self.reader.close()
+
+    def grade(self, submission: Submission) -> Verdict:
+        """Grade one submission; Died when the warm process ends meanwhile."""
+        answers = {
+            name: self._ask(submission, name).result()
+            for name in submission.notebooks
+            if name in self.bundle.lessons
+        }
+        return self._verdict(submission, answers)
+
+    def _verdict(self, submission: Submission, answers: dict[str, dict]) -> Verdict:
+        about = {
+            "student": submission.student,
+            "assignment": submission.assignment,
+            "files": submission.files,
+            "timestamp": submission.timestamp,
+            "digest": submission.digest,
+        }
+        reasons = [answer["reason"] for answer in answers.values() if answer["reason"]]
+        notes = [
+            note for answer in answers.values() for note in answer.get("notes", ())
+        ]
+        costs = [answer["cost"] for answer in answers.values() if "cost" in answer]
+        cost = {key: sum(c[key] for c in costs) for key in ("cpu", "wall")}
+        cost["memory"] = max((c["memory"] for c in costs), default=0)
+        about |= {"notes": (*submission.notes, *notes), "cost": cost}
+        if reasons:
+            return Verdict(**about, reason=reasons[0])
+        notebooks = {
+            name: nbformat.v4.reads(answer["notebook"].decode())
+            for name, answer in answers.items()
+        }
+        seconds = {k: v for a in answers.values() for k, v in a["seconds"].items()}
+        return Verdict(**about, notebooks=notebooks, seconds=seconds)
+
+    def _ask(self, submission: Submission, lesson: str, fair: bool = True) -> Future:
+        future: Future = Future()
+        with self.lock:
+            number = next(self.numbers)
+            self.waiting[number] = future
+            facts = {"submission": submission, "lesson": lesson, "fair": fair}
+            try:
+                self.writer.send({"op": "grade", "number": number, **facts})
+            except OSError as error:
+                del self.waiting[number]
+                raise Died("the warm process is gone") from error
+        return future
+
+    def _listen(self) -> None:
+        """Hand each answer to who waits for it; if the process ends, tell them all."""
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                number, answer = self.reader.recv()
+                with self.lock:
+                    future = self.waiting.pop(number)
+                future.set_result(answer)
+        with self.lock:
+            left, self.waiting = list(self.waiting.values()), {}
+        for future in left:
+            future.set_exception(Died("the warm process ended"))
+
+    def _try_model(self) -> None:
+        """Grade the model solution; learn what its tests do with what it returns.
+
+        A test that it fails here is tried again in the student's process, as in a
+        notebook with one kernel; if it passes there, that is where it is run. Not so
+        one that took too long: on another day it would not.
+        """
+        first = self._model()
+        slow = {name: error for name, error in first.items() if error.startswith(SLOW)}
+        self.unfit |= slow
+        failed = {name for name, error in first.items() if error} - set(slow)
+        if not failed:
+            return
+        for name in failed:
+            self.fair[name]["alone"] = True
+        self._tell()
+        second = self._model(fair=True)
+        for name in failed:
+            if second[name]:
+                self.unfit[name] = first[name]
+                self.fair[name]["alone"] = False
+            else:
+                self.alone[name] = first[name]
+        self._tell()
+
+    def _model(self, fair: bool = False) -> dict[str, str]:
+        """Grade the model solution; return what each test of it raised, or ""."""
+        notebooks = {
+            name: nbformat.from_dict(lesson.solution)
+            for name, lesson in self.bundle.lessons.items()
+        }
+        model = Submission("model solution", self.bundle.assignment, notebooks, {})
+        raised: dict[str, str] = {}
+        modules = []
+        for name in notebooks:
+            answer = self._ask(model, name, fair).result()
+            if answer["reason"]:
+                raise CourseError(f"the model solution of {name}: {answer['reason']}")
+            notebook = nbformat.v4.reads(answer["notebook"].decode())
+            raised |= errors(notebook, answer["used"])
+            modules.append(answer["modules"])
+            if not fair:
+                self.fair |= {k: {"used": used} for k, used in answer["used"].items()}
+        if not fair:
+            self._tell(modules)
+        return raised
+
+    def _tell(self, modules: list = ()) -> None:
+        with self.lock:
+            self.writer.send({"op": "fair", "fair": self.fair, "modules": modules})
+
+    def remarks(self) -> list[str]:
+        """Say what an instructor should know about the assignment's tests."""
+        said = [
+            f"the model solution fails the test {name} ({error}): mend one of the two"
+            for name, error in self.unfit.items()
+        ]
+        return said + [
+            f"the test {name} needs the student's own objects ({error}), so it runs in "
+            "the student's process, where a hostile answer could read or fake it"
+            for name, error in self.alone.items()
+        ]
+
+
+def errors(notebook, names) -> dict[str, str]:
+    """Return what each of these tests raised, "" for those that raised nothing."""
+    found = dict.fromkeys(names, "")
+    for cell in notebook.cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if name in found:
+            raised = [o for o in cell.outputs if o.output_type == "error"]
+            if raised:
+                found[name] = f"{raised[0].ename}: {raised[0].evalue}"
+    return found
+
+
+def zygote(bundle: Bundle, where: int | str) -> list[str]:
+    """Return the arguments of Python that start a warm process."""
+    lessons = bundle.lessons.values()
+    source = "".join(cell.source for one in lessons for cell in one.solution.cells)
+    ahead = [module for word, module in AHEAD.items() if word in source]
+    return ["-m", f"{__package__}.zygote", str(where), *ahead]
+
+
+def container_command(bundle: Bundle, jobs: int, name: str) -> list[str]:
+    """Return the command that runs a warm process in docker or podman."""
+    limits = bundle.options.get("limits", {})
+    policy = sandbox.Policy(**{"read": tuple(bundle.readable), **limits})
+    settings = {"PYTHONPATH": ROOT, **ONE_THREAD}
+    if os.environ.get("COURSE_DATA"):
+        settings["COURSE_DATA"] = os.path.abspath(os.environ["COURSE_DATA"])
+    worker = ["env", *(f"{name}={value}" for name, value in settings.items())]
+    worker += ["python3", *zygote(bundle, "stdio")]
+    image = bundle.options.get("image", sandbox.container.IMAGE)
+    return sandbox.container.command(policy, worker, image, jobs=jobs, name=name)
+
+
+__all__ = ["Died", "Engine"]

@@ -1,0 +1,273 @@
+"""The warm process: `python -m course_grader.engine.zygote FD [MODULE ...]`.
+
+It imports PyTorch once and forks the judge's and the student's process of each
+submission from two copies of itself: the one that students' processes come from has
+never seen a test. It runs on one thread, so that it may fork, and serves any number of
+submissions at a time.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import selectors
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import nbformat
+import numpy  # noqa: F401  (these are what is warm)
+import torch
+
+from course_grader import sandbox
+from course_grader.assignment.bundle import Bundle, Submission
+from course_lib.check import forbidden
+from course_lib.errors import CourseError
+
+from .common.folder import Folder
+from .common.shell import captured, make
+from .common.warm import import_all
+from .common.wire import Channel, Gone, Late, Malformed
+from .judging import guard
+from .judging.judge import Judge
+from .nursery import REPLY, Nursery
+from .plan import Plan, plan
+
+FACTS = "seconds", "notes", "used", "modules"
+
+
+@dataclass
+class Job:
+    """A notebook that is being graded."""
+
+    number: int
+    submission: Submission
+    lesson: str
+    control: socket.socket
+    judge: sandbox.Box
+    ends: float  # time.monotonic() at which it is given up
+    student: int | None = None  # number of the student's process in the nursery
+    cpu: float = 0.0  # seconds of students' processes that have ended
+    memory: int = 0  # bytes, of the largest of them
+    start: float = field(default_factory=time.perf_counter)
+
+
+class Zygote:
+    """The main process: it holds the assignment and forks judges, one for each job."""
+
+    def __init__(self, reader: Connection, writer: Connection):
+        self.reader, self.writer = reader, writer
+        self.shell = make()
+        self.nursery = Nursery(self.shell)
+        self.jobs: dict[int, Job] = {}
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(reader, selectors.EVENT_READ)
+        self.folder = Path(tempfile.mkdtemp(prefix="course-released-"))
+        self.folder.chmod(0o755)
+        self.fair: dict | None = None
+
+    def prepare(self, bundle: Bundle, level: str | None) -> None:
+        """Take an assignment in: analyse its cells, warm up, on both sides."""
+        self.bundle, self.level = bundle, level or sandbox.best()
+        for names in bundle.options.get("forbidden", {}).values():
+            for name in names:
+                forbidden.find(name)  # LookupError: a rule that would be none
+        self.plans = {n: plan(lesson) for n, lesson in bundle.lessons.items()}
+        read = bundle.readable
+        policy = {"read": read, **bundle.options.get("limits", {})}
+        Folder(self.folder).apply(bundle.files, [])
+        for path in self.folder.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        self.policy = sandbox.Policy(
+            read=(*read, str(self.folder)),
+            memory=4 << 30,
+            scratch=512 << 20,
+            processes=1024,  # with one user for both sides, the student's count, too
+        )
+        alone = next(iter(self.plans.values())) if len(self.plans) == 1 else Plan([])
+        self.warmed = {i for i in alone.warm}
+        cells = [alone.steps[i].source for i in alone.warm]
+        self.nursery.ask(
+            list(bundle.files.values()),
+            op="warm",
+            policy=policy,
+            level=self.level,
+            cells=cells,
+            files=list(bundle.files),
+        )
+        sys.path.insert(0, str(self.folder))
+        before = os.getcwd()
+        os.chdir(self.folder)
+        with captured(self.shell):
+            for cell in cells:
+                self.shell.run_cell(cell, store_history=False)
+        os.chdir(before)
+        gc.collect()
+        gc.freeze()
+
+    def serve(self) -> None:
+        """Take jobs and give verdicts until the other end hangs up."""
+        while True:
+            for key, _ in self.selector.select(timeout=1):
+                if key.fileobj is self.reader:
+                    try:
+                        message = self.reader.recv()
+                    except (EOFError, OSError):
+                        return
+                    if message["op"] == "end":
+                        return
+                    self.take(message)
+                elif key.data in self.jobs:
+                    self.listen(self.jobs[key.data])
+            for job in list(self.jobs.values()):
+                if time.monotonic() > job.ends:
+                    self.finish(job, reason="grading it took longer than may be")
+
+    def take(self, message: dict) -> None:
+        """Begin a job, or learn what the model solution needed."""
+        if message["op"] == "fair":
+            self.fair = message["fair"]
+            for mine, theirs in message["modules"]:
+                import_all(mine)
+                self.nursery.ask(op="import", modules=theirs)
+            return
+        ours, theirs = socket.socketpair()
+        number, submission = message["number"], message["submission"]
+        lesson, fair = message["lesson"], self.fair if message["fair"] else None
+
+        def run() -> None:
+            judge_main(self, theirs, submission, lesson, fair)
+
+        try:
+            box = sandbox.start(self.policy, run, [theirs.fileno()], self.level)
+        except CourseError as error:
+            self.writer.send((number, {"reason": str(error), "grader": True}))
+            return
+        finally:
+            theirs.close()
+        ends = time.monotonic() + self.bundle.options.get("seconds", 1800)
+        self.jobs[number] = Job(number, submission, lesson, ours, box, ends)
+        self.selector.register(ours, selectors.EVENT_READ, number)
+
+    def listen(self, job: Job) -> None:
+        """Serve a judge: a new process of the student's, or its result."""
+        try:
+            deadline = time.monotonic() + REPLY
+            message, blobs = Channel(job.control).receive(deadline)
+            if message["op"] == "connect":
+                self.connect(job)
+                return
+            result = {k: message[k] for k in FACTS}
+            result["notebook"] = bytes(blobs[0])
+            self.finish(job, result)
+        except (Gone, Late, Malformed, KeyError, OSError, CourseError) as error:
+            reason = f"the process that tests the answers ended ({error})"
+            self.finish(job, reason=f"{reason}: look at what they return")
+
+    def connect(self, job: Job) -> None:
+        """Give a judge a fresh process of the student's, and end the one it had."""
+        self.end_student(job)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            answer = self.nursery.ask(fd=theirs.fileno(), op="start")
+            job.student = answer["box"]
+            socket.send_fds(job.control, [b"."], [ours.fileno()])
+
+    def end_student(self, job: Job) -> None:
+        """End a job's student's process, and note what it has used."""
+        if job.student is not None:
+            box, job.student = job.student, None
+            used = self.nursery.ask(op="end", box=box)
+            job.cpu += used["cpu"]
+            job.memory = max(job.memory, used["memory"])
+
+    def finish(self, job: Job, result: dict | None = None, reason: str = "") -> None:
+        """End a job's processes and send what came of it."""
+        self.selector.unregister(job.control)
+        job.control.close()
+        job.judge.kill()
+        self.end_student(job)
+        own = job.judge.usage()
+        cost = {"cpu": job.cpu + own.cpu, "memory": max(job.memory, own.memory)}
+        cost["wall"] = time.perf_counter() - job.start
+        del self.jobs[job.number]
+        answer = {"cost": cost, "reason": reason, "grader": bool(reason)}
+        self.writer.send((job.number, answer | (result or {})))
+
+
+def judge_main(
+    zygote: Zygote, control: socket.socket, submission, lesson, fair
+) -> None:
+    """Be the judge: grade one notebook and report."""
+    channel = Channel(control)
+    bundle = zygote.bundle
+
+    def connect() -> socket.socket:
+        channel.send({"op": "connect"})
+        control.settimeout(REPLY)
+        _, fds, _, _ = socket.recv_fds(control, 1, 1)
+        if not fds:
+            raise Gone("there is no new process for the student")
+        return socket.socket(fileno=fds[0])
+
+    folder = Folder(Path.cwd())
+    folder.apply(submission.files, [])
+    folder.apply(bundle.files, [])
+    torch.set_num_threads(1)
+    guard.against_pickles()
+    judge = Judge(
+        zygote.plans[lesson],
+        zygote.shell,
+        connect,
+        cell_seconds=bundle.cell_seconds,
+        files=submission.files | bundle.files,
+        released=frozenset(bundle.files),
+        fair=fair,
+        rules=bundle.options.get("forbidden", {}),
+        warm=zygote.warmed,
+    )
+    notebook = judge.run(submission.notebooks[lesson])
+    text = nbformat.v4.writes(notebook).encode("utf-8", "replace")  # lone surrogates
+    facts = {"seconds": judge.seconds, "notes": judge.notes, "used": judge.used}
+    facts["modules"] = judge.modules() if fair is None else []
+    channel.send({"op": "done", **facts}, [text])
+
+
+def main(where: str, *ahead: str) -> None:
+    """Serve over an inherited socket or "stdio": first the bundle, then jobs.
+
+    ahead: modules to import before the first fork, which both copies will need.
+    """
+    torch.set_num_threads(1)
+    here = {"", os.getcwd()}
+    sys.path[:] = [path for path in sys.path if path not in here]
+    if where == "stdio":
+        reader = Connection(os.dup(0), writable=False)
+        writer = Connection(os.dup(1), readable=False)
+        os.dup2(2, 1)  # what anything prints is no verdict
+    else:
+        reader = writer = Connection(int(where))
+    import_all(ahead)
+    zygote = Zygote(reader, writer)
+    bundle, level = pickle.loads(reader.recv_bytes())
+    try:
+        zygote.prepare(bundle, level)
+    except Exception as error:
+        writer.send(("failed", f"{type(error).__name__}: {error}"))
+        return
+    writer.send(("ready", zygote.level))
+    with suppress(KeyboardInterrupt):
+        zygote.serve()
+    shutil.rmtree(zygote.folder, ignore_errors=True)
+    os._exit(0)  # its boxes go with it, and no library has anything to tidy up
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,214 @@
+"""A folder or a zip from a stranger, as files in memory; no link is followed.
+
+`listing` says what there is without reading it; `contents` reads, within limits.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime, timezone
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from course_lib.hand_in.ipynb import Refused
+from course_lib.terminal import printable
+
+LIMIT = 200 * 2**20  # bytes of all files of a submission, unpacked
+FILES = 2_000
+JUNK = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"}
+LONGEST = 240, 1_000  # bytes of a file's name, of its path
+BROKEN = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, ValueError)
+BROKEN += (NotImplementedError, RuntimeError, OSError)
+
+
+class Entry(NamedTuple):
+    """A file that is there, not read yet."""
+
+    name: str  # relative, with /
+    size: int  # bytes
+    time: float  # of its last change, s since 1970; a zip's clock is taken for UTC
+    read: Callable[[], bytes]
+
+
+class Listing(NamedTuple):
+    entries: list[Entry]
+    skipped: dict[str, str]  # name -> why, as "is a link"
+    notes: list[str]  # what is odd about an entry
+
+
+def listing(source: Path | bytes, most: int = FILES) -> Listing:
+    """List a folder or a zip (a path, or its bytes), hidden files and the like aside.
+
+    most: files; more are Refused, and so are a zip that is broken, has a password or
+    names places outside itself.
+    """
+    if isinstance(source, bytes):
+        return _zip(io.BytesIO(source), source, most)
+    if source.is_symlink():
+        raise Refused(f"{shown(source.name)} is a link: hand in the files themselves.")
+    if source.is_dir():
+        return _folder(source, most)
+    if not source.is_file():
+        raise Refused(f"{shown(source.name)} is neither a folder nor a zip.")
+    if source.stat().st_size <= LIMIT:
+        return listing(source.read_bytes(), most)
+    return _zip(source, b"", most)
+
+
+def contents(found: Listing) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Read all that is listed; return the files, and the skipped ones with the why."""
+    total = sum(entry.size for entry in found.entries)
+    if total > LIMIT:
+        raise Refused(
+            f"what was handed in has {total / 2**20:.0f} MB, more than {LIMIT >> 20}: "
+            "leave out data sets and checkpoints."
+        )
+    files, skipped = {}, dict(found.skipped)
+    for entry in found.entries:
+        try:
+            files[entry.name] = entry.read()
+        except OSError:  # no right to, or gone, or a link since it was listed
+            skipped[entry.name] = "cannot be read"
+    return files, skipped
+
+
+def shown(name: str) -> str:
+    """Return a name as it may be printed: short, and on one line."""
+    name = printable(name)
+    return name if len(name) <= 60 else f"{name[:40]}…{name[-15:]}"
+
+
+def is_junk(name: str) -> bool:
+    """Is it hidden, or what an operating system or Python leaves behind?"""
+    return any(one.startswith(".") or one in JUNK for one in name.split("/"))
+
+
+def _folder(root: Path, most: int) -> Listing:
+    found, waiting, seen = Listing([], {}, []), [(root, "")], 0
+    while waiting:
+        folder, prefix = waiting.pop()
+        try:
+            items = sorted(os.scandir(folder), key=lambda item: item.name)
+        except PermissionError:
+            found.skipped[prefix.rstrip("/") or "the folder"] = "cannot be read"
+            continue
+        for item in items:
+            name = prefix + os.fsencode(item.name).decode("utf-8", "replace")
+            if is_junk(name):
+                continue
+            seen += 1
+            if seen > most:
+                raise Refused(_too_many(most))
+            if item.is_dir(follow_symlinks=False):
+                waiting.append((Path(item.path), name + "/"))
+            else:
+                _add(found, name, item.stat(follow_symlinks=False), item.path)
+    return found._replace(entries=sorted(found.entries, key=lambda entry: entry.name))
+
+
+def _add(found: Listing, name: str, facts: os.stat_result, path: str) -> None:
+    if stat.S_ISLNK(facts.st_mode):
+        found.skipped[name] = "is a link"
+    elif not stat.S_ISREG(facts.st_mode):
+        found.skipped[name] = "is no regular file"
+    elif _fits(found, name):
+        if facts.st_nlink > 1:
+            found.notes.append(f"{shown(name)} has a second place on the disk")
+
+        def read() -> bytes:
+            return _read(path, facts.st_size)
+
+        found.entries.append(Entry(name, facts.st_size, facts.st_mtime, read))
+
+
+def _fits(found: Listing, name: str) -> bool:
+    sizes = len(name.rpartition("/")[2].encode()), len(name.encode())
+    fits = all(size <= most for size, most in zip(sizes, LONGEST, strict=True))
+    if not fits:
+        found.skipped[name] = "has too long a name"
+    return fits
+
+
+def _read(path: str, size: int) -> bytes:
+    """Read at most `size` bytes of a regular file, and never through a link."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with open(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb") as file:
+        return file.read(size)
+
+
+def _zip(file: Path | io.BytesIO, data: bytes, most: int) -> Listing:
+    """List a zip. `data`, where it is in memory, is looked at before it is parsed."""
+    if data.count(zipfile.stringCentralDir) > 10 * most:
+        raise Refused(_too_many(most))
+    try:
+        archive = zipfile.ZipFile(file)
+        members = [one for one in archive.infolist() if not one.is_dir()]
+    except BROKEN as error:
+        raise Refused(f"the zip cannot be read ({error}): make it again.") from None
+    members = [(_name(one), one) for one in members]
+    members = [(name, one) for name, one in members if not is_junk(name)]
+    if len(members) > most:
+        raise Refused(_too_many(most))
+    found, kept = Listing([], {}, []), {}
+    for name, member in members:
+        if stat.S_ISLNK(member.external_attr >> 16):
+            found.skipped[name] = "is a link"
+        elif _fits(found, name):
+            kept[name] = Entry(name, *_facts(archive, member))
+    _check_tree(kept)
+    return found._replace(entries=[kept[name] for name in sorted(kept)])
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """Return a member's path with /; Refused if it leads out of the zip."""
+    name = member.filename
+    if not member.flag_bits & 0x800:  # not said to be UTF-8, but macOS writes it so
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    name = name.replace("\\", "/")
+    steps = name.split("/")
+    if not steps[0] or ".." in steps or ":" in steps[0][1:2]:
+        raise Refused(
+            f"the zip names a place outside itself ({shown(name)}): make it again."
+        )
+    if member.flag_bits & 1:
+        raise Refused("the zip has a password: make one without.")
+    return "/".join(step for step in steps if step not in ("", "."))
+
+
+def _facts(archive: zipfile.ZipFile, member: zipfile.ZipInfo):
+    def read() -> bytes:
+        try:
+            with archive.open(member) as file:
+                return file.read(member.file_size)
+        except BROKEN as error:
+            raise Refused(f"the zip is damaged ({error}): make it again.") from None
+
+    try:
+        time = datetime(*member.date_time, tzinfo=timezone.utc).timestamp()
+    except ValueError:
+        time = 0.0
+    return member.file_size, time, read
+
+
+def _check_tree(names: Iterable[str]) -> None:
+    """Refuse a zip in which one name is both a file and a folder."""
+    folders = {str(folder) for name in names for folder in PurePosixPath(name).parents}
+    if both := folders & set(names):
+        raise Refused(
+            f"the zip has a file and a folder called {shown(min(both))}: make it again."
+        )
+
+
+def _too_many(most: int) -> str:
+    return (
+        f"more than {most} files were handed in: leave out data sets, environments "
+        "and checkpoints."
+    )

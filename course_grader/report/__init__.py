@@ -1,0 +1,1 @@
+"""What people read: summary, figures, feedback pages and exported grades."""

@@ -1,0 +1,1 @@
+"""What is kept of a run: gradebook, autograded/ and each submission's outcome."""

@@ -1,0 +1,172 @@
+"""Functions that an answer must do without, noticed when they are called.
+
+Not the text of an answer is searched: a function counts when it runs, whatever name it
+goes by. PyTorch's are seen by its own function mode, all others by Python's profiler.
+`check.without` is what a test says; a grader reads `ACTIVE` and enforces the rule where
+the answer runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+import threading
+import types
+from collections.abc import Iterable
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from course_lib.errors import CheckFailed
+
+ACTIVE: list[str] = []  # the names that the present test forbids
+HERE = [True]  # do answers run in this process?
+GUARD = "sys.setprofile"  # to call it is to look for a way around
+
+
+class Broken(BaseException):
+    """A call that the exercise forbids. No `except Exception` of an answer hides it."""
+
+    watch: Watch | None = None  # the block whose rule it was
+
+
+def find(name: str):
+    """Return the function or class of a dotted name, e.g. torch.nn.functional.elu.
+
+    Raises LookupError if there is none, or if its calls go unnoticed.
+    """
+    parts = name.split(".")
+    for split in range(len(parts) - 1, 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:split]))
+        except ImportError:
+            continue
+        for part in parts[split:]:
+            found = getattr(found, part, None)
+        if found is not None:
+            break
+    else:
+        raise LookupError(f"no function is called {name}")
+    if not _noticed(found):
+        raise LookupError(
+            f"nothing tells when {name} is called: forbid what is written in Python, a "
+            "builtin function or PyTorch's"
+        )
+    return found
+
+
+def _noticed(found) -> bool:
+    """Does the watch see it called? It does not see NumPy's ufuncs, or classes in C."""
+    kind = getattr(found, "__objclass__", None)  # of a method in C
+    of_tensors = kind is not None and issubclass(torch.Tensor, kind)
+    builtin = isinstance(found, types.BuiltinFunctionType)
+    return builtin or of_tensors or bool(_codes(found))
+
+
+@contextlib.contextmanager
+def without(*names: str):
+    """Check that what runs in this block calls none of these functions.
+
+    names: dotted, e.g. "torch.nn.functional.elu"; nn.ELU and every other way to it
+    count, too. Raises CheckFailed when one is called, LookupError for a name that does
+    not exist.
+    """
+    if not names:
+        raise LookupError("check.without needs the name of a function")
+    for name in names:
+        find(name)
+    before = len(ACTIVE)
+    ACTIVE.extend(names)
+    broken: list[str] = []
+    try:
+        with enforced(names if HERE[0] else ()) as broken:
+            yield
+    except Broken as error:
+        if error.watch is None or error.watch.broken is not broken:
+            raise  # of a block around this one
+    finally:
+        del ACTIVE[before:]
+    if broken:
+        raise CheckFailed(f"{broken[0]} was called: solve this without it")
+
+
+class Watch(TorchFunctionMode):
+    """The rules of one block: the functions, their code, and which of them ran."""
+
+    def __init__(self, rules: Iterable[str]):
+        super().__init__()
+        self.broken: list[str] = []
+        self.names: dict = {}
+        for rule in rules:
+            with contextlib.suppress(LookupError, AttributeError):
+                self.names[find(rule)] = rule
+        rules = self.names.items()
+        self.codes = {code: rule for f, rule in rules for code in _codes(f)}
+        if self.names:
+            self.codes[threading.setprofile.__code__] = GUARD
+            self.names[sys.setprofile] = GUARD
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.stop(self.names.get(function))
+        return function(*args, **(kwargs or {}))
+
+    def stop(self, rule: str | None) -> None:
+        if rule:
+            self.broken.append(rule)
+            error = Broken(f"{rule} was called: this exercise forbids it")
+            error.watch = self
+            raise error
+
+
+_watches: list[Watch] = []  # of the blocks that we are in, the innermost last
+
+
+def _profile(frame, event, arg) -> None:
+    for watch in reversed(_watches):
+        if event == "call":
+            watch.stop(watch.codes.get(frame.f_code))
+        elif event == "c_call" and not isinstance(arg, type):
+            with contextlib.suppress(TypeError):
+                watch.stop(watch.names.get(arg))
+
+
+@contextlib.contextmanager
+def enforced(rules: Iterable[str]):
+    """Raise Broken in this block when a function of these names runs.
+
+    Yields the list in which the names of those that ran gather. Blocks may be nested:
+    one profiler serves all.
+    """
+    watch = Watch(rules)
+    if not watch.names:
+        yield watch.broken
+        return
+    found = sys.getprofile(), threading.getprofile()
+    if not _watches:
+        _set_profile(_profile, _profile)
+    _watches.append(watch)
+    try:
+        with watch:
+            yield watch.broken
+    finally:
+        if sys.getprofile() is not _profile:
+            watch.broken.append(GUARD)
+        _watches.pop()  # the next line is ours
+        if not _watches:
+            _set_profile(*found)
+
+
+def _set_profile(ours, of_threads) -> None:
+    """Watch this thread and those it starts."""
+    threading.setprofile(of_threads)
+    sys.setprofile(ours)
+
+
+def _codes(function) -> list:
+    """Return the code that a Python function, or a class when it is used, runs."""
+    if isinstance(function, type):
+        own = [vars(function).get(name) for name in ("__init__", "forward")]
+    else:
+        own = [function, getattr(function, "__wrapped__", None)]  # NumPy's dispatchers
+    return [f.__code__ for f in own if hasattr(f, "__code__")]

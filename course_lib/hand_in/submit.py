@@ -1,0 +1,174 @@
+"""The student's zip, checked before it is made: `course submit ASSIGNMENT`.
+
+It is laid out as NAME/ASSIGNMENT/…, as nbgrader's folder `submitted` is, and the same
+files give the same bytes.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import time
+import unicodedata
+import zipfile
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+from nbformat import NotebookNode
+
+from course_lib.errors import CourseError
+from course_lib.files import ROOT, replacing
+from course_lib.hand_in.cell import checksum, is_locked, is_solution
+from course_lib.hand_in.ipynb import parse
+from course_lib.terminal import printable
+
+LIMIT = 100 * 2**20  # bytes of all files
+FILES = {".py", ".json", ".safetensors", ".csv", ".txt", ".md"}
+FILES |= {".png", ".jpg", ".jpeg", ".svg", ".pdf"}
+ANYBODY = {"", "root", "jovyan", "user", "student", "ubuntu", "admin"}
+STUB = "raise NotImplementedError"
+
+
+class HandIn(NamedTuple):
+    """A zip that was made."""
+
+    path: Path
+    student: str
+    files: dict[str, int]  # what is inside, by name beside the notebook, in bytes
+    left_out: list[str]  # what else is in the folder
+    warnings: list[str]  # what a student may want to change first, a line each
+
+
+def submit(
+    assignment: str,
+    student: str = "",
+    folder: Path | None = None,
+    out: Path = Path(),
+) -> HandIn:
+    """Check an assignment and write <out>/<assignment>_<student>.zip.
+
+    student: default: the login name, unless it is everybody's (root, jovyan, …).
+    folder: that holds the notebook; default: this one, or assignments/<assignment>.
+    Files beside the notebook go in (code, records, weights, pictures); folders, data
+    sets, checkpoints and links do not.
+    """
+    folder = folder or find(assignment)
+    student = as_folder(student or login())
+    name = f"{assignment}.ipynb"
+    if not (folder / name).is_file():
+        there = ", ".join(sorted(path.name for path in folder.glob("*.ipynb")))
+        raise CourseError(
+            f"{folder} has no {name}, only {there or 'other files'}: give the notebook "
+            "this name, or say where it is with --folder."
+        )
+    files, left_out = gather(folder, name)
+    notebook, mended = parse(files[name], name)
+    path = out / f"{assignment}_{student}.zip"
+    times = {name: (folder / name).stat().st_mtime for name in files}
+    write(path, files, times, f"{student}/{assignment}/")
+    sizes = {name: len(data) for name, data in files.items()}
+    warnings = mended + examine(notebook)
+    return HandIn(path, student, sizes, left_out, warnings)
+
+
+def find(assignment: str) -> Path:
+    """Return the folder with the student's notebook."""
+    here = Path.cwd()
+    for folder in (here, here / assignment, ROOT / "assignments" / assignment):
+        if (folder / f"{assignment}.ipynb").is_file():
+            return folder
+    raise CourseError(
+        f"there is no {assignment}.ipynb in {here}, nor in assignments/{assignment} of "
+        "the course: say where it is with --folder."
+    )
+
+
+def login() -> str:
+    """Return the name by which this machine knows the user, if it is a person's."""
+    try:
+        name = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    except (KeyError, OSError, ImportError) as error:  # a number without a name
+        raise CourseError(
+            "say who hands in: this machine has no name for you. Add --student, with "
+            "the name that your instructor knows."
+        ) from error
+    if name in ANYBODY:
+        raise CourseError(
+            f"say who hands in: this machine calls you {name!r}. Add --student, with "
+            "the name that your instructor knows."
+        )
+    return name
+
+
+def as_folder(name: str) -> str:
+    """Return a person's name as a folder's; CourseError if nothing is left of it."""
+    name = unicodedata.normalize("NFC", name).strip().rstrip(". ")
+    name = re.sub(r"[/\\:]", "_", printable(name, "_"))
+    if name.startswith("."):
+        name = "_" + name[1:]
+    if not name.strip("_"):
+        raise CourseError(f"{name!r} is no name for a person's folder: use letters.")
+    return name.encode()[:200].decode("utf-8", "ignore")
+
+
+def gather(folder: Path, notebook: str) -> tuple[dict[str, bytes], list[str]]:
+    """Return the files to hand in, and the names of what stays."""
+    files, left_out, size = {}, [], 0
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name == "__pycache__":
+            continue
+        wanted = path.name == notebook or path.suffix.lower() in FILES
+        if not wanted or not path.is_file() or path.is_symlink():
+            left_out.append(path.name)
+            continue
+        size += path.stat().st_size
+        if size > LIMIT:
+            raise CourseError(
+                f"with {path.name} there are more than {LIMIT >> 20} MB in {folder}: "
+                "move what is not part of your answers somewhere else."
+            )
+        files[path.name] = path.read_bytes()
+    if notebook not in files:
+        raise CourseError(f"{folder / notebook} is a link: hand in the file itself.")
+    return files, left_out
+
+
+def examine(notebook: NotebookNode) -> list[str]:
+    """Say what is unanswered or was changed though locked, by nbgrader's checksums."""
+    found: dict[str, list[str]] = defaultdict(list)
+    seen = set()
+    for cell in notebook.cells:
+        facts = cell.metadata.get("nbgrader", {})
+        name, points = facts.get("grade_id"), facts.setdefault("points", 0)
+        if "skip-execution" in cell.metadata.get("tags", []):
+            found["tagged skip-execution, which does not count"].append(str(name))
+        if not isinstance(name, str) or not isinstance(points, int | float):
+            continue
+        if name in seen:
+            found["there twice, the last one counts"].append(name)
+        seen.add(name)
+        as_released = checksum(cell) == facts.get("checksum")
+        if is_solution(cell) and as_released:
+            found["unanswered"].append(name)
+        elif is_solution(cell) and cell.cell_type == "code" and STUB in cell.source:
+            found["still raises NotImplementedError"].append(name)
+        elif is_locked(cell) and not as_released:
+            found["locked but edited, the original is graded"].append(name)
+    if not seen:
+        return [
+            "An editor removed nbgrader's metadata; the grader recovers what it can."
+        ]
+    return [f"{what}: {', '.join(names)}" for what, names in found.items()]
+
+
+def write(path: Path, files: dict[str, bytes], times: dict[str, float], prefix: str):
+    """Write a zip; entries are dated by their file's last change, in UTC."""
+    with replacing(path) as part, zipfile.ZipFile(part, "w") as archive:
+        for name, data in files.items():
+            date = time.gmtime(max(times[name], 315532800))  # a zip's time starts 1980
+            entry = zipfile.ZipInfo(prefix + name, date[:6])
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
