@@ -48,6 +48,7 @@ app.add_typer(training.results, name="results", rich_help_panel=STUDENTS)
 for command in (student.demo, student.submit):
     app.command(rich_help_panel=STUDENTS)(command)
 app.add_typer(notebooks, name="notebooks", rich_help_panel=AUTHORS)
+app.command(rich_help_panel=AUTHORS)(training.records)
 app.command(rich_help_panel=AUTHORS)(instructor.release)
 for command in ("collect", "grade", "feedback", "export"):
     app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -70,6 +71,7 @@ def train(
     Example: course train 08_resnet --network "resnet_small(56)" --set momentum=0.8
     """
     from course_lib.networks import train_unit
+    from course_lib.recipe_fields import assignment
 
     changes = {} if epochs is None else {"epochs": epochs}
     changes |= dict(assignment(text) for text in set_ or [])
@@ -87,19 +89,6 @@ def train(
         ) from error
     line(shown(record.summary))
     line(f"record: {shown(path)}")
-
-
-def assignment(text: str) -> tuple[str, object]:
-    """Return ("learning_rate", 0.02) for "learning_rate=0.02"."""
-    import ast
-
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise CourseError(f"--set {text}: expected FIELD=VALUE, as in momentum=0.9")
-    try:
-        return name.strip(), ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError):
-        return name.strip(), value.strip()
 
 
 def cost(
@@ -232,3 +221,28 @@ def measure(path: Path) -> dict:
     verdict = f"measured here: {found.measured.top1:.2%}, {verdict}"
     score = plain(found.measured)
     return {"measured": score, "confirmed": found.ok, "verdict": verdict}
+
+
+def records(
+    action: Annotated[str, typer.Argument(help="show or run")] = "show",
+    names: Annotated[
+        list[str] | None, typer.Argument(help="default: the whole table")
+    ] = None,
+):
+    """Show the queue of training records; `run` computes what is missing or stale.
+
+    It takes only time that nobody else wants; kill it when you like, the same command
+    goes on. Checkpoints are in $COURSE_RUNS, or else in data/runs/.
+
+    Example: course records run 04_alexnet-alexnet_small-cifar10-long
+    """
+    from course_lib import records
+    from course_lib.records_view import table
+
+    if action == "run":
+        made = records.run(names, say=partial(print, flush=True))
+        line(f"{made} records made")
+    elif action == "show":
+        console.print(table(records.jobs(names)))
+    else:
+        raise CourseError(f"course records {action}: expected show or run")

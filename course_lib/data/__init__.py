@@ -5,7 +5,7 @@ folder for each class, decode the files in it; download brings known data sets h
 batching makes an epoch of batches.
 """
 
-from course_lib.data.batching import augment, batches, normalise
+from course_lib.data.batching import augment, batches, cut_out, normalise
 from course_lib.data.download import DataError, available, data_root, fetch
 from course_lib.data.folders import SPLITS
 from course_lib.data.images import NORMALISATION, Images, load
@@ -18,6 +18,7 @@ __all__ = [
     "augment",
     "available",
     "batches",
+    "cut_out",
     "data_root",
     "fetch",
     "load",
