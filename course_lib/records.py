@@ -175,12 +175,12 @@ def run(names: list[str] | None = None, say=print) -> int:
     Takes only time that nobody else wants.  say: is told a line at each step.
     Raises CourseError when another process works in the same folder of runs.
     """
-    folder, made = checkpoints.folder(), 0
+    folder, made, wanted_jobs = checkpoints.folder(), 0, jobs(names)
     folder.mkdir(parents=True, exist_ok=True)
     give_way()
     try:
         with FileLock(folder / "lock", timeout=0):
-            for job in jobs(names):
+            for job in wanted_jobs:
                 if state(job).word != "done":
                     (folder / "at_work").write_text(job.name)
                     made += attempt(job, say)
