@@ -236,13 +236,13 @@ def records(
 
     Example: course records run 04_alexnet-alexnet_small-cifar10-long
     """
-    from course_lib import records
-    from course_lib.records_view import table
+    from course_lib.records import queue
+    from course_lib.records.view import table
 
     if action == "run":
-        made = records.run(names, say=partial(print, flush=True))
+        made = queue.run(names, say=partial(print, flush=True))
         line(f"{made} records made")
     elif action == "show":
-        console.print(table(records.jobs(names)))
+        console.print(table(queue.jobs(names)))
     else:
         raise CourseError(f"course records {action}: expected show or run")

@@ -10,10 +10,11 @@ import time
 import pytest
 import torch
 
-from course_lib import checkpoints, identity, notebook, records, results
+from course_lib import checkpoints, identity, notebook, results
 from course_lib.errors import CourseError
-from course_lib.records_table import ROWS, Row
-from course_lib.records_view import table
+from course_lib.records import queue as records
+from course_lib.records.rows import ROWS, Row
+from course_lib.records.view import table
 
 TINY = Row(
     "04_alexnet-tiny",
@@ -109,7 +110,8 @@ def test_one_that_fails_does_not_stop_the_others(queue, monkeypatch):
 KILLED = """
 import sys, time
 import torch
-from course_lib import records, results, train
+from course_lib import results, train
+from course_lib.records import queue as records
 sys.path.insert(0, {here!r})
 from test_records import TINY
 from pathlib import Path
@@ -179,7 +181,7 @@ def test_every_row_of_the_table_can_be_built():
 def test_the_queue_needs_neither_jupyter_nor_the_grader():
     """All that `run` imports, up to the first training."""
     code = (
-        "import sys; from course_lib import records\n"
+        "import sys; from course_lib.records import queue as records\n"
         "[job.build() for job in records.jobs()[:6]]\n"
         "print(sorted({name.split('.')[0] for name in sys.modules}))"
     )

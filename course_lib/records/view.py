@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from course_lib import progress, records
+from course_lib import progress
+from course_lib.records import queue
 
 COLOURS = {"done": "green", "running": "cyan", "begun": "cyan", "stale": "yellow"}
 
 
-def table(jobs: list[records.Job]) -> Table:
+def table(jobs: list[queue.Job]) -> Table:
     """Return a row a job, and in the foot the time that all of them still take."""
-    at_work, left, unknown = records.at_work(), 0.0, 0
+    at_work, left, unknown = queue.at_work(), 0.0, 0
     shown = Table()
     for title in ("record", "", "epochs", "test top-1", "bar", "time left"):
         name = title == "record"
         shown.add_column(title, no_wrap=not name, overflow="fold" if name else "crop")
     for job in jobs:
-        state = records.state(job, at_work)
+        state = queue.state(job, at_work)
         left += state.seconds_left or 0.0
         unknown += state.seconds_left is None
         shown.add_row(*cells(job, state))
@@ -26,7 +27,7 @@ def table(jobs: list[records.Job]) -> Table:
     return shown
 
 
-def cells(job: records.Job, state: records.State) -> list[str]:
+def cells(job: queue.Job, state: queue.State) -> list[str]:
     word = f"[{COLOURS.get(state.word, 'white')}]{state.word}[/]"
     if state.why:
         word += f": {state.why} changed"

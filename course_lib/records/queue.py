@@ -22,10 +22,11 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
-from course_lib import checkpoints, data, identity, notebook, results, speed, train
+from course_lib import checkpoints, data, identity, notebook, results, train
 from course_lib.errors import CourseError
 from course_lib.files import replacing
-from course_lib.records_table import ROWS, Row
+from course_lib.records import speed
+from course_lib.records.rows import ROWS, Row
 from course_lib.terminal import best_device
 
 TABLE = "records.csv"
