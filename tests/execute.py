@@ -169,7 +169,7 @@ def _run(source: str, name: str, space: dict) -> str:
     written = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(written):
         try:
-            exec(compile(source, name, "exec"), space)
+            exec(compile(source, name, "exec", dont_inherit=True), space)
         except Exception as error:
             return f"{type(error).__name__}: {error}"
     return written.getvalue()
