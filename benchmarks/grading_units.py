@@ -70,7 +70,7 @@ def cpu_of(processes: list[psutil.Process]) -> list[float]:
 
 
 def processes_of(engine: Engine) -> list[psutil.Process]:
-    """Return the warm process and the one that S is forked from."""
+    """Return the warm process and the one that students' are forked from."""
     main = psutil.Process(engine.process.pid)
     return [main, *main.children()]
 
@@ -104,7 +104,7 @@ def table_of(title: str, *heads: str) -> Table:
 
 def levels(assigned: Bundle, one: Submission, count: int, rounds: int) -> None:
     """Print what the sandbox adds to a submission, engines in turn."""
-    heads = "wall ms", "CPU ms", "T ms", "S ms"
+    heads = "wall ms", "CPU ms", "judge ms", "student ms"
     table = table_of("a submission in the engine", "", *heads)
     names = [level for level in ("none", sandbox.best()) if level]
     found: dict[str, list] = {name: [] for name in names}
@@ -121,7 +121,7 @@ def levels(assigned: Bundle, one: Submission, count: int, rounds: int) -> None:
 
 
 def cost(engine: Engine, one: Submission, count: int) -> tuple:
-    """Return seconds a submission: wall, CPU, and CPU on the sides of T and of S."""
+    """Return seconds a submission: wall, CPU, and CPU of judge and student."""
     processes, ours = processes_of(engine), time.process_time()
     before, wall = cpu_of(processes), time.perf_counter()
     for _ in range(count):
@@ -198,7 +198,7 @@ def clocked(work: Callable, count: int) -> tuple[float, float]:
 
 
 def memory(assigned: Bundle, one: Submission) -> None:
-    """Print the memory of the warm process, its copy for S, a T and an S that wait."""
+    """Print the memory of the warm process, its copy, a waiting judge and student."""
     table = table_of("memory in MB", "", "resident", "PSS", "of its own")
     with Engine(assigned) as engine:
         warm = processes_of(engine)
@@ -209,7 +209,7 @@ def memory(assigned: Bundle, one: Submission) -> None:
         time.sleep(4)
         boxes = [set(process.children()) - set(warm) for process in warm]
         found = [*warm, *(min(box, key=lambda p: p.pid) for box in boxes)]
-        names = "warm process", "its copy for S", "a T", "an S"
+        names = "warm process", "its copy", "a judge", "a student"
         for name, process in zip(names, found, strict=True):
             table.add_row(name, *(f"{value:.0f}" for value in sizes(process)))
         thread.join()

@@ -177,7 +177,7 @@ def check(course: Path, deserved: dict[str, float], console: Console) -> None:
     assert {row.student: row.score for row in found} == deserved
     cpu = sum(row.cost["cpu"] for row in found) / len(found)
     said = f"{len(found):,} graded once, all with the points that they deserve; "
-    console.print(f"{said}{cpu:.2f} CPU s each in S and T", highlight=False)
+    console.print(f"{said}{cpu:.2f} CPU s each on both sides", highlight=False)
 
 
 def draw(rows: list[Row], path: Path) -> None:
@@ -201,7 +201,7 @@ def draw(rows: list[Row], path: Path) -> None:
 
 
 NAMES = {
-    "warm": "warm processes, S and T",
+    "warm": "warm processes, both sides",
     "workers": "workers",
     "command": "course grade",
     "scheduler": "scheduler",

@@ -110,23 +110,21 @@ class Live:
 
     def table(self) -> Table:
         """Return the facts as a table, with the longest running submissions."""
-        rows = Table(show_header=False, title=Text(plain(self.assignment)))
+        rows = Table(show_header=False, title=Text(printable(self.assignment)))
         for what, value in self.facts().items():
             rows.add_row(what, Text(value))
         now, names = self.clock(), list(self.running.items())
-        shown = [f"{plain(name)} {span(now - since)}" for name, since in names[:NAMES]]
+        shown = [
+            f"{printable(name)} {span(now - since)}" for name, since in names[:NAMES]
+        ]
         more = [f"and {len(names) - NAMES} more"] if len(names) > NAMES else []
         rows.add_row("running", Text("\n".join(shown + more)))
         return rows
 
     def say(self, text: str) -> None:
         """Print a line above what is live."""
-        self.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
-
-
-def plain(text: str) -> str:
-    """Return text on one line without codes that a terminal would obey."""
-    return printable(text)
+        text = printable(text)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def span(seconds: float) -> str:

@@ -28,7 +28,7 @@ SLOW = (  # how the error of a test begins that ran out of time
 AHEAD = {
     "optim": "torch._dynamo"
 }  # word in a cell: what it will import, a second of CPU
-START = 300  # seconds that a warm process may take to get ready
+START = 300  # seconds that a warm process may take to get ready, but for its cells
 END = 5  # seconds that it may take to clean up
 
 
@@ -58,10 +58,10 @@ class Engine:
         self._spawn()
         try:
             self.writer.send_bytes(pickle.dumps((self.bundle, self.level)))
-            ready = self.reader.poll(START)
-            word, detail = (
-                self.reader.recv() if ready else ("failed", f"not in {START} s")
-            )
+            seconds = START + 2 * self.bundle.cell_seconds * self._cells()
+            ready = self.reader.poll(seconds)
+            late = "failed", f"it was not ready within {seconds:.0f} s"
+            word, detail = self.reader.recv() if ready else late
         except (EOFError, OSError):
             word, detail = "failed", "its process ended; what it said is above"
         if word != "ready":
@@ -71,6 +71,11 @@ class Engine:
         threading.Thread(target=self._listen, daemon=True).start()
         self._try_model()
         return self
+
+    def _cells(self) -> int:
+        """Return how many cells may have to run, on both sides, to get warm."""
+        notebooks = (lesson.solution for lesson in self.bundle.lessons.values())
+        return sum(c.cell_type == "code" for one in notebooks for c in one.cells)
 
     def _spawn(self) -> None:
         """Start the process: over a socket here, over pipes in a container."""

@@ -19,7 +19,7 @@ from .answering import student
 from .common.folder import Folder
 from .common.shell import Shell, captured
 from .common.warm import import_all
-from .common.wire import Channel, Gone, Malformed
+from .common.wire import Channel, Gone, Late, Malformed
 
 REPLY = 60.0  # seconds within which a process of the grader's own must answer
 
@@ -39,16 +39,43 @@ class Nursery:
         theirs.close()
         self.end = ours
         self.channel = Channel(ours)
+        self.asked = 0  # requests so far; each answer has its request's number
 
-    def ask(self, blobs: list = (), fd: int | None = None, **message) -> dict:
-        """Send a request, with a descriptor if there is one, and return the answer."""
-        self.channel.send(message, blobs)
+    def ask(
+        self,
+        blobs: list = (),
+        fd: int | None = None,
+        seconds: float = REPLY,
+        **message,
+    ) -> dict:
+        """Send a request, with a descriptor if there is one, and return the answer.
+
+        CourseError if there is none within `seconds`, or says what went wrong.
+        """
+        self.asked += 1
+        self.channel.send(message | {"number": self.asked}, blobs)
         if fd is not None:
             socket.send_fds(self.end, [b"."], [fd])
-        answer, _ = self.channel.receive(time.monotonic() + REPLY)
+        try:
+            answer = self._answer(time.monotonic() + seconds)
+        except Late:
+            raise CourseError(
+                f"the grader's own process did not {message['op']} within "
+                f"{seconds:.0f} s: give it less to do at a time, or grade again."
+            ) from None
         if "error" in answer:
             raise CourseError(answer["error"])
         return answer
+
+    def _answer(self, deadline: float) -> dict:
+        """Return the answer to the last request, not one that comes late."""
+        while True:
+            answer, _ = self.channel.receive(deadline)
+            if answer["number"] == self.asked:
+                return answer
+            if "box" in answer:  # nobody waits for it any more
+                end = {"op": "end", "box": answer["box"], "number": 0}
+                self.channel.send(end)
 
 
 def nursery(end: socket.socket, shell: Shell) -> None:
@@ -86,7 +113,7 @@ def nursery(end: socket.socket, shell: Shell) -> None:
                 answer = {"cpu": used.cpu, "memory": used.memory}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
-        channel.send(answer)
+        channel.send(answer | {"number": message["number"]})
 
 
 def start_student(policy, level, fd: int, shell: Shell, files) -> sandbox.Box:

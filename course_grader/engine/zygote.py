@@ -101,6 +101,7 @@ class Zygote:
             level=self.level,
             cells=cells,
             files=list(bundle.files),
+            seconds=REPLY + len(cells) * bundle.cell_seconds,
         )
         sys.path.insert(0, str(self.folder))
         before = os.getcwd()
@@ -167,7 +168,9 @@ class Zygote:
             result = {k: message[k] for k in FACTS}
             result["notebook"] = bytes(blobs[0])
             self.finish(job, result)
-        except (Gone, Late, Malformed, KeyError, OSError, CourseError) as error:
+        except CourseError as error:
+            self.finish(job, reason=str(error))
+        except (Gone, Late, Malformed, KeyError, OSError) as error:
             reason = f"the process that tests the answers ended ({error})"
             self.finish(job, reason=f"{reason}: look at what they return")
 
@@ -254,11 +257,15 @@ def main(where: str, *ahead: str) -> None:
         os.dup2(2, 1)  # what anything prints is no verdict
     else:
         reader = writer = Connection(int(where))
+    os.environ["NBGRADER_EXECUTION"] = "autograde"  # as nbgrader tells a notebook
     import_all(ahead)
     zygote = Zygote(reader, writer)
     bundle, level = pickle.loads(reader.recv_bytes())
     try:
         zygote.prepare(bundle, level)
+    except CourseError as error:
+        writer.send(("failed", str(error)))
+        return
     except Exception as error:
         writer.send(("failed", f"{type(error).__name__}: {error}"))
         return

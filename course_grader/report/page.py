@@ -5,6 +5,8 @@ from __future__ import annotations
 from base64 import b64encode
 from html import escape
 
+from course_lib.terminal import printable
+
 PAGE = 100  # rows of a table that stand open; more are folded, so many to a fold
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto;
@@ -107,14 +109,19 @@ def _line(cells: list[str]) -> str:
 
 def _one_line(text: str) -> str:
     """Return text that starts no markup of Markdown's or HTML's, and ends no row."""
-    safe = escape(" ".join(text.split()), quote=False)
+    safe = escape(printable(" ".join(text.split())), quote=False)
     return safe.replace("|", "\\|").replace("[", "\\[").replace("`", "\\`")
+
+
+def _safe(text: str) -> str:
+    """Return text as HTML shows it: no markup, no marks that turn its direction."""
+    return escape(printable(text))
 
 
 def html(found: dict, picture: bytes) -> str:
     """Return a page that stands alone and runs no script."""
-    name = escape(found["assignment"])
-    items = "".join(f"<li>{escape(said)}</li>\n" for said in sentences(found))
+    name = _safe(found["assignment"])
+    items = "".join(f"<li>{_safe(said)}</li>\n" for said in sentences(found))
     image = b64encode(picture).decode()
     parts = [f'<img alt="points by exercise" src="data:image/png;base64,{image}">']
     if items:
@@ -141,16 +148,16 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
     folds = []
     for start in range(0, len(rows), PAGE):
         some = rows[start : start + PAGE]
-        name = f"{escape(some[0][0])} to {escape(some[-1][0])}"
+        name = f"{_safe(some[0][0])} to {_safe(some[-1][0])}"
         table = _rows(header, some)
         folds.append(f"<details><summary>{name}</summary>\n{table}</details>")
     return "\n".join(folds)
 
 
 def _rows(header: list[str], rows: list[list[str]]) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    head = "".join(f"<th>{_safe(cell)}</th>" for cell in header)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n"
+        "<tr>" + "".join(f"<td>{_safe(cell)}</td>" for cell in row) + "</tr>\n"
         for row in rows
     )
     return f"<table><tr>{head}</tr>\n{body}</table>\n"

@@ -18,6 +18,7 @@ except ImportError:  # Windows, where no box is started
     resource = None
 
 KEPT = {"COURSE_DATA", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TORCH_HOME", "TZ"}
+KEPT |= {"NBGRADER_EXECUTION"}
 KEPT_FAMILIES = ("PYTHON", "OMP_", "MKL_", "OPENBLAS_", "MPL")
 
 

@@ -47,7 +47,7 @@ class Rows:
         """
         if session.get(api.Student, student) is None:
             if not create:
-                raise Unfit(f"the gradebook has no student {student}: add them")
+                raise Unfit(f"the gradebook has no student {student!r}: add them")
             session.add(api.Student(id=student))
         kind = api.SubmittedAssignment
         return _one(session, kind, assignment_id=self.id, student_id=student)

@@ -1,6 +1,6 @@
 """Answers and tests that must come out in two processes as they do in one.
 
-Each case is an answer, which runs in S, and a test of it, which runs in T; half of the
+Each case is an answer, for the student's side, and a test of it, for the judge's; half of the
 tests fail, and must fail with the same exception.
 """
 
@@ -64,7 +64,9 @@ CASES = [
         "assert a9() == {1: [2, (3, {4})], 'x': None, (5, 6): b'7', 2.5: 1j}",
     ),
     Case("variable", "answer = [3, 1, 2]", "assert sorted(answer) == [1, 2, 3]"),
-    Case("nan", "def b1(): return float('nan'), math.inf", "assert math.isnan(b1()[0])"),
+    Case(
+        "nan", "def b1(): return float('nan'), math.inf", "assert math.isnan(b1()[0])"
+    ),
     Case(
         "named_tuple",
         "def b2(): return Size(3, 4)",
@@ -329,35 +331,137 @@ CASES = [
         "LIMIT = 3\ndef f3(): return LIMIT",
         "LIMIT = 8\nassert f3() == 8",
     ),
-    Case("state", "count = []\ndef f4():\n    count.append(1)\n    return len(count)",
-         "assert [f4(), f4(), f4()] == [1, 2, 3]"),
+    Case(
+        "state",
+        "count = []\ndef f4():\n    count.append(1)\n    return len(count)",
+        "assert [f4(), f4(), f4()] == [1, 2, 3]",
+    ),
     Case("recursion", "def f5(): return f5()", "f5()"),
     Case("key_error", "def f6(): return {}['k']", "f6()"),
-    Case("keyword", "def f7(*, a, b=2, **more): return a, b, more",
-         "assert f7(a=1, c=3) == (1, 2, {'c': 3})"),
-    Case("cycle", "def f8():\n    x = [1]\n    x.append(x)\n    return x",
-         "x = f8()\nassert x[1] is x"),
-    Case("same_object_twice", "def f9(a, b): return a is b",
-         "x = [1]\nassert f9(x, x) and not f9([1], [1])"),
-    Case("default_dtype", "def g1(): return torch.ones(1).dtype",
-         "torch.set_default_dtype(torch.float64)\ntry:\n"
-         "    assert g1() == torch.float64\nfinally:\n"
-         "    torch.set_default_dtype(torch.float32)"),
-    Case("name_and_doc", 'def g2():\n    """Say so."""',
-         "assert g2.__name__ == 'g2' and 'Say' in g2.__doc__ and callable(g2)"),
+    Case(
+        "keyword",
+        "def f7(*, a, b=2, **more): return a, b, more",
+        "assert f7(a=1, c=3) == (1, 2, {'c': 3})",
+    ),
+    Case(
+        "cycle",
+        "def f8():\n    x = [1]\n    x.append(x)\n    return x",
+        "x = f8()\nassert x[1] is x",
+    ),
+    Case(
+        "same_object_twice",
+        "def f9(a, b): return a is b",
+        "x = [1]\nassert f9(x, x) and not f9([1], [1])",
+    ),
+    Case(
+        "default_dtype",
+        "def g1(): return torch.ones(1).dtype",
+        "torch.set_default_dtype(torch.float64)\ntry:\n"
+        "    assert g1() == torch.float64\nfinally:\n"
+        "    torch.set_default_dtype(torch.float32)",
+    ),
+    Case(
+        "name_and_doc",
+        'def g2():\n    """Say so."""',
+        "assert g2.__name__ == 'g2' and 'Say' in g2.__doc__ and callable(g2)",
+    ),
     Case("nothing", "def g3(): pass", "assert g3() is None"),
     Case("boolean", "def g4(): return True", "assert g4() is True"),
-    Case("complex_tensor", "def g5(): return torch.ones(2).to(torch.complex64).conj() * 1j",
-         "assert torch.equal(g5(), torch.full((2,), 1j, dtype=torch.complex64))"),
-    Case("expanded", "def g6(): return torch.ones(1).expand(3, 4)",
-         "assert g6().sum() == 12"),
-    Case("kept_argument", "kept = []\ndef g7(x):\n    kept.append(x)\n    return sum(kept)",
-         "assert g7(1) == 1 and g7(2) == 3"),
+    Case(
+        "complex_tensor",
+        "def g5(): return torch.ones(2).to(torch.complex64).conj() * 1j",
+        "assert torch.equal(g5(), torch.full((2,), 1j, dtype=torch.complex64))",
+    ),
+    Case(
+        "expanded",
+        "def g6(): return torch.ones(1).expand(3, 4)",
+        "assert g6().sum() == 12",
+    ),
+    Case(
+        "kept_argument",
+        "kept = []\ndef g7(x):\n    kept.append(x)\n    return sum(kept)",
+        "assert g7(1) == 1 and g7(2) == 3",
+    ),
     Case("ends_with_points", "def g8(): return 1", "0.5 * g8()"),
-    Case("module_kept_by_the_answer",
-         "g9_net = nn.Linear(2, 3)\ndef g9(): return g9_net",
-         "assert g9().weight.shape == (3, 2)\nassert g9().bias.shape == (3,)"),
-    Case("tensor_kept_by_the_answer",
-         "h1_w = torch.ones(2, requires_grad=True)\ndef h1(): return h1_w",
-         "assert h1().sum() == 2\nassert h1().requires_grad"),
-]  # fmt: skip
+    Case(
+        "module_kept_by_the_answer",
+        "g9_net = nn.Linear(2, 3)\ndef g9(): return g9_net",
+        "assert g9().weight.shape == (3, 2)\nassert g9().bias.shape == (3,)",
+    ),
+    Case(
+        "tensor_kept_by_the_answer",
+        "h1_w = torch.ones(2, requires_grad=True)\ndef h1(): return h1_w",
+        "assert h1().sum() == 2\nassert h1().requires_grad",
+    ),
+    Case(
+        "bytes_swapped",
+        "def n1(): return np.arange(3, dtype='>i4'), np.ones(2, '>f8')",
+        "a, b = n1()\nassert a.tolist() == [0, 1, 2] and b.sum() == 2 and a.dtype == '>i4'",
+    ),
+    Case(
+        "swapped_arguments",
+        "def n2(a):\n    a *= 2\n    return a + 1",
+        "a = np.arange(3, dtype='>i8')\nassert n2(a).tolist() == [1, 3, 5] and a.tolist() == [0, 2, 4]",
+    ),
+    Case(
+        "unsigned",
+        "def n3(): return [torch.arange(3).to(getattr(torch, f'uint{n}')) for n in (16, 32, 64)]",
+        "assert [t.tolist() for t in n3()] == [[0, 1, 2]] * 3",
+    ),
+    Case(
+        "default_dict",
+        "from collections import defaultdict\ndef n4(ws):\n    d = defaultdict(int)\n    for w in ws: d[w] += 1\n    return d",
+        "assert n4('aab') == {'a': 2, 'b': 1} and n4('a')['z'] == 0",
+    ),
+    Case(
+        "factory_of_ones_own",
+        "from collections import defaultdict\ndef n5(): return defaultdict(lambda: 3, a=1)",
+        "assert n5() == {'a': 1}",
+    ),
+    Case(
+        "deque",
+        "from collections import deque\ndef n6(): return deque([1, 2, 3], 2)",
+        "from collections import deque\nassert n6() == deque([2, 3]) and list(n6()) == [2, 3] and n6().maxlen == 2",
+    ),
+    Case(
+        "fraction",
+        "from fractions import Fraction\ndef n7(): return [Fraction(1, 2), Fraction(10**40, 3)]",
+        "assert n7()[0] == 0.5 and n7()[1] * 3 == 10**40",
+    ),
+    Case(
+        "decimal",
+        "from decimal import Decimal\ndef n8(): return Decimal('0.1') + Decimal('0.2'), Decimal('NaN')",
+        "assert str(n8()[0]) == '0.3' and n8()[0] + 1 > 1 and n8()[1].is_nan()",
+    ),
+    Case(
+        "array_of_text",
+        "def n9(): return np.array([['ä', 'bc']]), np.array([b'x']), np.array(['q'], '>U2')",
+        "a, b, c = n9()\nassert a.tolist() == [['ä', 'bc']] and b[0] == b'x' and c[0] == 'q' and a.dtype == '<U2'",
+    ),
+    Case(
+        "text_of_numpys",
+        "def o1(): return np.array(['ab', 'c'])[0]",
+        "assert o1() == 'ab' and isinstance(o1(), np.str_) and o1().upper() == 'AB'",
+    ),
+    Case(
+        "dict_views",
+        "def o2(): d = {'a': 1, 'b': 2}; return d.keys(), d.values(), d.items()",
+        "k, v, i = o2()\nassert k == {'a', 'b'} and sorted(v) == [1, 2] and ('a', 1) in i and list(k) == ['a', 'b']",
+    ),
+    Case("memory_view", "def o3(): return memoryview(b'abc')", "assert o3() == b'abc'"),
+    Case(
+        "return_types",
+        "def o4(x): return x.max(0)",
+        "r = o4(torch.tensor([[1, 5], [3, 2]]))\nassert r.values.tolist() == [3, 5] and r[1].tolist() == [1, 0]",
+    ),
+    Case(
+        "bare_subclasses",
+        "class Word(str): pass\nclass Meters(float): pass\nclass Row(list): pass\nclass Table(dict): pass\ndef o5(): return Word('a'), Meters(2.5), Row([1, Row()]), Table(b=Word('c'))",
+        "w, m, r, t = o5()\nassert (w, m, r, t) == ('a', 2.5, [1, []], {'b': 'c'})",
+    ),
+    Case(
+        "next_ends",
+        "def o7(): return iter(Odd2())\nclass Odd2:\n    def __iter__(self): return self\n    def __next__(self): raise StopIteration",
+        "assert list(o7()) == []",
+    ),
+]

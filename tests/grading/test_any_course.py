@@ -61,7 +61,7 @@ def test_nbgraders_own_example_gives_the_same_points(tmp_path):
 
 
 def test_a_course_that_draws_on_what_a_test_passes(tmp_path):
-    """Axes cannot cross to another process and back: such a test runs in S."""
+    """Axes cannot cross and come back: such a test runs on the student's side."""
     answer = (
         "def draw(ax):\n    ### BEGIN SOLUTION\n    ax.plot([1, 2], [1, 4])\n"
         "    ax.set_title('squares')\n    ### END SOLUTION"

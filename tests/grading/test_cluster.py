@@ -37,7 +37,7 @@ def parent(pid):
 
 with open(MARK, "a") as mark:
     mark.write("x")
-warm = parent(os.getppid())  # of the process that S is forked from
+warm = parent(os.getppid())  # of the process that students' are forked from
 os.kill(parent(warm), signal.SIGKILL)
 """
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -171,6 +173,10 @@ ODD = [
         "x = torch.ones(4)\nassert torch.equal(norm(x), F.normalize(x, dim=0))",
         1,
     ),
+    cell("even_answer", "def even(x):\n    return x % 2 == 0"),
+    cell("even", "assert all(map(even, [2, 4]))\nassert sum(map(even, [1])) == 0", 1),
+    cell("told_answer", "import os\ntold = os.environ.get('NBGRADER_EXECUTION')"),
+    cell("told", "assert told == 'autograde'", 1),
     cell("record_answer", RECORD),
     cell("record", VERIFY, 3),
 ]
@@ -219,6 +225,17 @@ def test_what_a_test_compares_with_is_no_answer(odd):
     assert "torch.nn.functional.normalize was called" in str(verdict.notes)
 
 
+def test_an_answer_cannot_end_the_loop_that_asks_it(odd):
+    assert grade(odd)[0]["even"] == ""
+    for raised in ("StopIteration", "type('Own', (StopIteration,), {})"):
+        answer = f"def even(x):\n    raise {raised}"
+        assert grade(odd, even_answer=answer)[0]["even"] == "RuntimeError"
+
+
+def test_a_notebook_is_told_that_it_is_graded(odd):
+    assert grade(odd)[0]["told"] == ""
+
+
 def test_a_record_is_verified_in_the_students_own_class(odd):
     assert grade(odd)[0]["record"] == ""
     lying = RECORD.replace("record = {", "right = 0.5\nrecord = {")
@@ -257,6 +274,38 @@ def test_a_warm_process_that_dies_is_noticed_and_takes_its_students_along():
     while alive(there) and time.monotonic() < end:
         time.sleep(0.1)
     assert not alive(there)
+
+
+LATE = """
+import sys, time
+sys.path.insert(0, "{folder}")
+from course_grader.engine.common.shell import make
+from course_grader.engine.nursery import Nursery
+from course_lib.errors import CourseError
+
+nursery = Nursery(make())
+try:
+    nursery.ask(op="import", modules=["slow"], seconds=0.2)
+except CourseError as error:
+    print(error)
+try:
+    nursery.ask(op="end", box=7)  # there is none
+except CourseError as error:
+    print(error)
+print(nursery.ask(op="import", modules=[])["number"])
+"""
+
+
+def test_a_late_reply_is_not_taken_for_the_next_ones(tmp_path):
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(1)")
+    code = LATE.format(folder=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
+    )
+    first, second, third = done.stdout.splitlines()
+    assert "did not import within 0 s" in first
+    assert second == "KeyError: 7"
+    assert third == "3"
 
 
 def family(pid: int) -> set[int]:

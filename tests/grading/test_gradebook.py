@@ -223,7 +223,7 @@ def test_students_are_added_unless_the_course_forbids_it(
     with gradebook(tiny) as book:
         book.add_student("bo")
     with Writer(tiny, NAME, bundle) as writer:
-        assert "has no student ada" in writer.write(verdict("ada")).reason
+        assert "has no student 'ada'" in writer.write(verdict("ada")).reason
         assert writer.write(verdict("bo")).status == "graded"
 
 

@@ -11,12 +11,14 @@ import sys
 import pytest
 from rich.console import Console
 
-from course_grader.live import EVERY, Live, plain, span
+from course_grader.live import EVERY, Live, span
 from course_grader.store.outcomes import Result
+from course_lib.terminal import printable
 
 RUN = """
 from course_grader.live import Live
 from course_grader.store.outcomes import Result
+from course_lib.terminal import printable
 
 name = "\\x1b]0;title\\x07bo"
 with Live("tiny", 2, already=3) as live:
@@ -146,7 +148,7 @@ def test_times_are_short(seconds, text):
 
 
 def test_text_for_a_terminal_holds_no_codes():
-    assert plain("a\x1b[31mb\nc\u202ed é") == "a?[31mb?c?d é"
+    assert printable("a\x1b[31mb\nc\u202ed é") == "a?[31mb?c?d é"
 
 
 def test_the_time_left_is_measured_from_the_moment_the_workers_are_warm(clock):

@@ -9,6 +9,8 @@ import socket
 import struct
 import threading
 import time
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 import torch
 from torch import nn
 
+from course_grader.engine.common import kinds
 from course_grader.engine.common.folder import Folder
 from course_grader.engine.common.plain import ARRAYS, DTYPES, Decoder, Encoder
 from course_grader.engine.common.wire import HEADER, Channel, Gone, Late, Malformed
@@ -74,7 +77,8 @@ def test_tensors_of_every_type_and_stride(name):
 @pytest.mark.parametrize("code", ARRAYS)
 def test_arrays_and_scalars_of_every_type(code):
     array = np.arange(12).reshape(3, 4).astype(code)
-    for value in (array, array.T, array[::2, 1:], array[:0]):
+    swapped = array.astype(array.dtype.newbyteorder())
+    for value in (array, array.T, array[::2, 1:], array[:0], swapped, swapped.T):
         back = there_and_back(value)
         assert back.dtype == value.dtype
         assert np.array_equal(back, value)
@@ -296,3 +300,93 @@ def test_names_that_leave_the_folder_are_refused(name, tmp_path):
         Folder(tmp_path).apply({name: b"1"}, [])
     with pytest.raises(Malformed, match="a file called"):
         Folder(tmp_path).apply({}, [name])
+
+
+# --- what is data, too ----------------------------------------------------------------
+
+
+class Reading(Decoder):
+    def other(self, node):
+        read = kinds.READERS.get(node["k"])
+        return read(self, node) if read else super().other(node)
+
+
+class Writing(Encoder):
+    def other(self, value):
+        return kinds.write(self, value) or super().other(value)
+
+
+def told(value):
+    to = Writing()
+    text = json.dumps(to.node(value))
+    blobs = [memoryview(memoryview(blob).cast("B").tobytes()) for blob in to.blobs]
+    return Reading(blobs).value(json.loads(text))
+
+
+Word, Row = type("Word", (str,), {}), type("Row", (list,), {})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(collections.deque([1, 2], 2), collections.defaultdict(list, a=[1])),
+        *(Fraction(-7, 3), Decimal("-1.50"), Decimal("Infinity"), np.str_("ä")),
+        *({"a": 1}.keys(), {"a": 1}.items(), memoryview(b"ab"), Word("a"), Row([1])),
+        *(type("I", (int,), {})(7), type("D", (dict,), {})(a=1), Row()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_compares_equal_here_compares_equal_there(value):
+    back = told(value)
+    assert back == value
+    assert value == back
+
+
+@pytest.mark.parametrize("code", ["U3", ">U3", "S2"])
+def test_arrays_of_text(code):
+    array = np.array([["ab", "c"], ["", "z"]]).astype(code)
+    for value in (array, array.T, array[:0]):
+        back = told(value)
+        assert back.dtype == value.dtype
+        assert np.array_equal(back, value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Always(1), type("M", (list,), {"more": 1})(), np.array([object()]), object()],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_has_a_say_of_its_own_is_no_data(value):
+    with pytest.raises(Malformed, match="is not plain data"):
+        told(value)
+
+
+def test_an_object_with_attributes_is_more_than_its_value():
+    word = Word("a")
+    word.note = 1
+    with pytest.raises(Malformed, match="is not plain data"):
+        told(word)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        *({"k": "decimal", "v": text} for text in ("x", "1e99999", "1" * 20_000, 3)),
+        *({"k": "fraction", "v": pair} for pair in ([1, 0], [1.5, 2], [1], 3)),
+        {"k": "deque", "v": [], "most": -1},
+        {"k": "deque", "v": [], "most": "3"},
+        {"k": "default", "v": [[1]], "f": "int"},
+        {"k": "default", "v": [], "f": []},
+        {"k": "keys", "v": [{"k": "list", "i": 0, "v": []}]},
+        {"k": "items", "v": [1]},
+        {"k": "texts", "dtype": "O8", "shape": [1], "b": 0},
+        {"k": "texts", "dtype": "<U2", "shape": [1], "b": 0},
+        {"k": "texts", "dtype": "<U1", "shape": [-1], "b": 0},
+        {"k": "texts", "dtype": "<U1", "shape": [1], "b": 0},
+        {"k": "texts", "dtype": "<U0", "shape": [1], "b": 0},
+        {"k": "texts", "dtype": "<U1", "shape": "1", "b": 0},
+    ],
+)
+def test_what_is_odd_in_it_is_refused(node):
+    with pytest.raises(Malformed):
+        Reading([memoryview(b"\xff\xff\xff\x7f")]).value(node)

@@ -181,3 +181,15 @@ def test_a_large_class_is_folded_and_its_picture_small(tmp_path):
     assert page.count("<details>") == 51  # of a hundred students each; the refused
     assert "<summary>student 0 to student 99</summary>" in page
     assert "The points of 5,000 students are in report.json." in markdown(found)
+
+
+def test_no_name_reaches_a_terminal_or_turns_a_line(tiny, bundle, verdict):
+    odd = "a\x1b[2Jb\x9bc\u202ed\u2066e"
+    with Writer(tiny, NAME, bundle) as writer:
+        writer.write(verdict(odd, notes=(f"mended: {odd}",)))
+        writer.write(verdict(f"z{odd}", reason=f"{odd} is no notebook"))
+    page = summarise(NAME, tiny)
+    for path in (page, page.with_suffix(".md"), page.parent / "report.json"):
+        text = path.read_text("utf-8")
+        assert not set(text) & set("\x1b\x9b\u202e\u2066"), path
+    assert "a?[2Jb?c?d?e" in page.read_text("utf-8")

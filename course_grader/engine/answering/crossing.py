@@ -9,6 +9,7 @@ import pickle
 import torch
 from torch import Tensor, nn
 
+from course_grader.engine.common import kinds
 from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
 from course_grader.engine.common.shared import aliases, apply, module_facts
 
@@ -76,6 +77,10 @@ class Exporter(Encoder):
         return module_facts(self, module) | {"k": "module", "h": number}
 
     def other(self, value) -> dict:
+        return kinds.write(self, value) or self.stand_in(value)
+
+    def stand_in(self, value) -> dict:
+        """Describe an object that stays here, by its handle."""
         facts = {"k": "handle", "h": self.objects.handle(value), "t": "object"}
         kind = value if isinstance(value, type) else type(value)
         facts["class"] = str(kind.__qualname__)[:200]

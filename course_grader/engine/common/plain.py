@@ -22,8 +22,8 @@ from .wire import Malformed
 DTYPES = {
     name: getattr(torch, name)
     for name in (
-        "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 "
-        "complex64 complex128"
+        "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 "
+        "float32 float64 complex64 complex128"
     ).split()
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -132,7 +132,9 @@ def _array(to: Encoder, value: np.ndarray):
         return to.other(value)
     index, data = to.number(value), np.ascontiguousarray(value)
     facts = {"dtype": value.dtype.char, "shape": list(value.shape)}
-    return {"k": "array", "i": index, **facts, "b": to.blob(data.reshape(-1))}
+    facts["swapped"] = not value.dtype.isnative
+    data = data.reshape(-1).view(np.uint8) if data.size else b""
+    return {"k": "array", "i": index, **facts, "b": to.blob(data)}
 
 
 def _tensor(to: Encoder, value: Tensor):
@@ -315,7 +317,8 @@ def _dtype(code: str) -> np.dtype:
 
 def _read_array(of: Decoder, node) -> np.ndarray:
     data = bytearray(of.blob(node))
-    flat = np.frombuffer(data, _dtype(node["dtype"]))
+    dtype = _dtype(node["dtype"])
+    flat = np.frombuffer(data, dtype.newbyteorder() if node.get("swapped") else dtype)
     return of.keep(node, flat.reshape(_shape(node["shape"])))
 
 

@@ -12,6 +12,7 @@ import cloudpickle
 import torch
 from torch import Tensor, nn
 
+from course_grader.engine.common import kinds
 from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
 from course_grader.engine.common.wire import Malformed
 
@@ -136,6 +137,8 @@ class FromStudent(Decoder):
             return remote(self.asking, node)
         if kind == "module":
             return rebuild(self, node)
+        if kind in kinds.READERS:
+            return kinds.READERS[kind](self, node)
         return super().other(node)
 
     def tensor(self, node) -> Tensor:

@@ -108,6 +108,8 @@ class Link:
             self.draws.stir(value for _, value in to.seen.values())
         if answer.get("rule"):
             self._break(answer["rule"], message["rules"])
+        if isinstance(error, StopIteration) and operation != "next":
+            error = RuntimeError(f"your code raised StopIteration {error}".strip())
         if error is not None:
             raise error
         return value
