@@ -194,7 +194,7 @@ def record_of(row: dict) -> Record:
     """Return the record that a JSON object holds; ValueError says what is wrong."""
     named(row, Record, "the record")
     named(row["recipe"], Recipe, "its recipe")
-    if not isinstance(row["history"], list) or not row["history"]:
+    if not isinstance(row["history"], list):  # an empty one: it was not trained
         raise ValueError("its history is no list of epochs")
     for name in ("images", "arguments", "versions"):
         if not isinstance(row[name], dict):

@@ -14,6 +14,8 @@ from course_lib.errors import CourseError
 
 from .conftest import CONFIG, TINY
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def course(tiny, bundle, submission, verdict):

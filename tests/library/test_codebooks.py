@@ -242,6 +242,7 @@ def test_only_a_batch_of_a_lazy_sequence_is_ever_held(encoder, samples):
         assert lazy.passes > 3
 
 
+@pytest.mark.slow
 @every_encoder
 def test_learning_from_a_stream_is_learning_from_the_concatenation(encoder):
     """However the descriptors are split: into images, into batches, or in memory."""
@@ -259,6 +260,7 @@ def test_learning_from_a_stream_is_learning_from_the_concatenation(encoder):
                 np.testing.assert_allclose(value, vars(other)[name], atol=2e-3)
 
 
+@pytest.mark.slow
 def test_drawing_is_uniform_and_does_not_see_the_split():
     rows = np.arange(300.0)[:, None]
     split = [rows[:100], rows[100:101], rows[101:101], rows[101:]]
@@ -566,6 +568,7 @@ def slow_pyramid(features, encoder, levels, size) -> np.ndarray:
     return np.concatenate(parts)
 
 
+@pytest.mark.slow
 @every_encoder
 @pytest.mark.parametrize("levels", [(1, 2, 4), (1, 3), (2, 3)])
 @pytest.mark.parametrize("size", [None, (30, 40)])
@@ -578,6 +581,7 @@ def test_a_pyramid_is_the_encoding_of_each_cell(encoder, levels, size):
         np.testing.assert_allclose(row, expected, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_pyramid_over_dense_grids_is_the_encoding_of_each_cell():
     rows, columns = np.mgrid[4:36:5, 4:46:5]
     keypoints = np.stack([columns, rows, rows, rows], axis=-1).reshape(-1, 4) * 1.0

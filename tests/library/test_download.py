@@ -119,6 +119,7 @@ def test_gives_up_in_one_sentence_and_goes_on_when_called_again(server, tmp_path
     assert files(tmp_path) == ["file.bin"]
 
 
+@pytest.mark.slow
 def test_killed_download_continues(server, tmp_path):
     server.pause = 0.05
     code = (

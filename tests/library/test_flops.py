@@ -127,6 +127,7 @@ def build(name: str) -> nn.Module:
         return getattr(models, name)(**options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "side", "params", "macs", "pixels"), published())
 def test_published_figures_are_exact(name, side, params, macs, pixels):
     cost = count(build(name), (1, 3, side, side))
@@ -136,6 +137,7 @@ def test_published_figures_are_exact(name, side, params, macs, pixels):
     assert not cost.uncounted
 
 
+@pytest.mark.slow
 def test_real_weights_count_as_shapes_do():
     """The CPU would choose fused attention and other kernels; the count stays."""
     vit = build("timm_vit_tiny_patch16_224")
@@ -162,6 +164,7 @@ def classifiers() -> list:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", classifiers())
 def test_macs_of_torchvisions_classifiers_agree_with_pytorchs_counter(name):
     models = pytest.importorskip("torchvision").models
@@ -179,6 +182,7 @@ def test_macs_of_torchvisions_classifiers_agree_with_pytorchs_counter(name):
     assert cost.uncounted == ()
 
 
+@pytest.mark.slow
 def test_a_video_network_counts_too():
     video = pytest.importorskip("torchvision").models.video
     with torch.device("meta"):
@@ -186,6 +190,7 @@ def test_a_video_network_counts_too():
     assert count(net, (1, 3, 16, 224, 224)).params == 36_610_672
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["timm_coatnet_0_rw_224", "timm_levit_128s"])
 def test_networks_that_index_by_numbers_count(name):
     cost = count(build(name), (1, 3, 224, 224))

@@ -128,6 +128,7 @@ def test_everything_imported_is_declared(folder):
     assert wild == {}
 
 
+@pytest.mark.slow
 def test_everything_declared_is_used():
     used = BY_NAME | BY_OTHERS
     for folder in MAY_IMPORT:

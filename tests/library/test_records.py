@@ -16,6 +16,8 @@ from course_lib.records import queue as records
 from course_lib.records.rows import ROWS, Row
 from course_lib.records.view import table
 
+pytestmark = pytest.mark.slow
+
 TINY = Row(
     "04_alexnet-tiny",
     "04_alexnet",
@@ -196,6 +198,7 @@ def test_the_queue_needs_neither_jupyter_nor_the_grader():
 UNIT = """# %% tags=["export"]
 import torch
 from torch import nn
+
 WIDTH = 8
 
 

@@ -56,6 +56,7 @@ def test_learns_digits(digits):
     assert train.evaluate(model, digits[1]).top1 == history[-1].val_top1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
