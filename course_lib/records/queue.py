@@ -9,6 +9,7 @@ training is at work.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import hashlib
@@ -247,13 +248,20 @@ def compute(job: Job, say) -> None:
 
 
 def give_way() -> None:
-    """Let this process run only when no other wants the CPU, as far as can be asked."""
+    """Let this process run only when no other wants the CPU, as far as can be asked.
+
+    Linux divides the CPU between sessions first (sched(7), "autogroup"), so a session
+    of its own (`setsid course records run`) is made the last one, too.
+    """
     try:
         for thread in Path("/proc/self/task").iterdir():
             os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
     except (AttributeError, OSError):  # another system, or a box that forbids it
         if hasattr(os, "nice"):
             os.nice(19)
+    if hasattr(os, "getsid") and os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text("19")
 
 
 def at_work() -> str | None:

@@ -245,3 +245,25 @@ def test_the_digest_of_code_follows_the_notebook_that_it_loads():
     identity.reach("05_vgg", "vgg_small", found)
     assert ("04_alexnet", "LocalResponseNorm") in found
     assert ("04_alexnet", "AlexNet") not in found
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="Linux alone has SCHED_IDLE")
+@pytest.mark.parametrize("own_session", [True, False])
+def test_the_queue_gives_way_and_changes_no_session_of_others(own_session):
+    code = (
+        "import os, pathlib; from course_lib.records import queue; queue.give_way()\n"
+        "group = pathlib.Path('/proc/self/autogroup')\n"
+        "nice = group.read_text().split()[-1] if group.exists() else None\n"
+        "print(os.sched_getscheduler(0) == os.SCHED_IDLE, nice)"
+    )
+    before = Path("/proc/self/autogroup")
+    nice = before.read_text().split()[-1] if before.exists() else None
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        start_new_session=own_session,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = "19" if own_session and nice is not None else nice
+    assert done.stdout.split() == ["True", str(expected)]
