@@ -15,8 +15,8 @@ help: ## show this list
 demo: $(STAMP) ## train, count, release, grade a sample class: two minutes
 	@course demo
 
-# a worker a core, of one thread each; groups and their order: tests/conftest.py
-PYTEST := OMP_NUM_THREADS=1 pytest -n auto --maxprocesses 8 --dist loadgroup \
+# a worker a core, of one thread each; the order of files: tests/conftest.py
+PYTEST := OMP_NUM_THREADS=1 pytest -n auto --maxprocesses 8 --dist loadfile \
   --no-loadscope-reorder
 
 test: $(STAMP) ## all that CI runs: lint, tests, notebooks, assignments

@@ -1,8 +1,7 @@
 """What all tests share: who runs where and when, and skips that say why.
 
-A group is what one worker runs, in order: a notebook, an assignment, or a file of
-tests, because its fixtures are made once a worker. Long groups come first, so that no
-core idles behind the last one.
+One worker runs a file of tests, or a notebook, from its first line to its last. Long
+ones come first, so that no core idles behind the last one.
 """
 
 import os
@@ -25,7 +24,7 @@ def pytest_report_header():
         return f"notebooks unchanged since their numbers held, `thorough`: {same}"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups and -m the markers
+@pytest.hookimpl(tryfirst=True)  # before -m reads the markers
 def pytest_collection_modifyitems(items):
     data = os.environ.get("COURSE_DATA")
     reasons = {
@@ -41,20 +40,14 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason=reason))
         if item.path.suffix == ".ipynb" and item.path.stem in unchanged:
             item.add_marker(pytest.mark.thorough)
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
-    items.sort(key=place)  # stable: within a group nothing moves
+    items.sort(key=place)  # stable: within a file nothing moves
 
 
-def place(item) -> tuple:
-    """Return where an item comes: quick ones last."""
+def place(item) -> tuple[int, str]:
+    """Return where a file comes: quick ones last."""
     path = item.nodeid.split("::")[0]
     order = [i for i, start in enumerate(LONG_FIRST) if path.startswith(start)]
-    return (order or [len(LONG_FIRST)])[0], group(item)
-
-
-def group(item) -> str:
-    return str(item.get_closest_marker("xdist_group").args[0])
+    return (order or [len(LONG_FIRST)])[0], path
 
 
 @pytest.fixture

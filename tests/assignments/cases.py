@@ -22,10 +22,7 @@ from course_lib.files import ROOT
 from tests import execute
 
 NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("a[0-9]*.py"))
-# one worker has all of an assignment: its solution runs once
-each_assignment = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES]
-)
+each_assignment = pytest.mark.parametrize("name", NAMES)
 
 
 class Wrong(NamedTuple):

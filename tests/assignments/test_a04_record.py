@@ -18,7 +18,6 @@ NAME = "a04_alexnet"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.usefixtures("one_thread"),
-    pytest.mark.xdist_group(NAME),
 ]
 SOLVED = cases.sources(NAME)
 HAND_IN = {"hand_in_visible", "hand_in_hidden"}

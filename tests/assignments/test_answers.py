@@ -24,8 +24,7 @@ def each(of, costs):
         found = of(name)
         few = cases.chosen({case: costs(row) for case, row in found.items()})
         for case in found:
-            marks = [pytest.mark.xdist_group(name)]
-            marks += [] if case in few else [pytest.mark.thorough]
+            marks = [] if case in few else [pytest.mark.thorough]
             rows.append(pytest.param(name, case, id=f"{name}-{case}", marks=marks))
     return pytest.mark.parametrize(("name", "case"), rows)
 
