@@ -7,20 +7,28 @@ SETTINGS := .venv/share/jupyter/lab/settings
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: help demo test quick lab notebooks release bench env constraints
+.PHONY: help demo test test-all quick lab notebooks release bench env constraints
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: $(STAMP) ## train, count, release, grade a sample class: two minutes
 	@course demo
 
+# a worker a core, of one thread each; the order of files: tests/conftest.py
+PYTEST := OMP_NUM_THREADS=1 pytest -n auto --maxprocesses 8 --dist loadfile \
+  --no-loadscope-reorder
+
 test: $(STAMP) ## all that CI runs: lint, tests, notebooks, assignments
 	@ruff check . && ruff format --check .
-	@OMP_NUM_THREADS=1 pytest --nbval -n 2 --dist loadfile tests notebooks  # a core each
+	@$(PYTEST) --nbval -m "not thorough" tests notebooks
+
+test-all: $(STAMP) ## the same and every planted mistake and notebook; leaves nothing out
+	@ruff check . && ruff format --check .
+	@$(PYTEST) --nbval tests notebooks
 
 quick: $(STAMP) ## the tests for each edit, under a minute
-	@ruff check . && OMP_NUM_THREADS=1 pytest -q -n 2 --dist loadfile -m "not slow" tests
+	@ruff check . && $(PYTEST) -q -m "not slow and not thorough" tests
 
 lab: $(STAMP) ## JupyterLab on the notebooks and assignments
 	@jupyter lab
@@ -32,7 +40,7 @@ release: $(STAMP) ## make assignments/ from solutions/
 	@course release
 
 bench: $(STAMP) ## ours against the peers, side by side
-	@pip install --quiet --editable '.[test,bench]' --constraint constraints.txt
+	@pip install --quiet --editable '.[grade,test,bench]' --constraint constraints.txt
 	@pip install --quiet vlsift 2> /dev/null || echo "VLFeat does not build here: no row for it"
 	@for peers in flops train sift codebooks grading; do python benchmarks/$$peers.py || exit; done
 
@@ -55,9 +63,9 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "That needs your password. Run: sudo apt install python3-venv"; exit 1; }
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@if command -v uv > /dev/null; then \
-	  uv pip install --editable '.[test]' --constraint constraints.txt; \
+	  uv pip install --editable '.[grade,test]' --constraint constraints.txt; \
 	else \
-	  pip install --disable-pip-version-check --editable '.[test]' --constraint constraints.txt; \
+	  pip install --disable-pip-version-check --editable '.[grade,test]' --constraint constraints.txt; \
 	fi
 	@mkdir -p $(SETTINGS)  # or JupyterLab covers the first notebook with a question
 	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}' \

@@ -146,7 +146,7 @@ def cells(assigned: Bundle, one: Submission, count: int) -> None:
         test = facts.get("grade") and not facts.get("solution")
         source = tests[facts["grade_id"]] if test else cell.source
         if cell.cell_type == "code":
-            sources.append(compile(source, "cell", "exec"))
+            sources.append(compile(source, "cell", "exec", dont_inherit=True))
     run(sources)  # what they import is imported now
     before = os.times()
     for _ in range(count):

@@ -20,6 +20,7 @@ _HOME = {
     "release": "assignment.release",
     "sample_class": "assignment.sample",
     "grade": "autograde",
+    "preview": "dry_run",
     "feedback": "report.feedback",
     "export": "report.grades",
     "summarise": "report.summary",

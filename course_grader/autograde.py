@@ -115,7 +115,7 @@ def require_sandbox(level: str | None) -> None:
     if level is None and sandbox.best() == "none":
         raise CourseError(
             "this machine offers no sandbox: a submission could do whatever you may. "
-            "`course grade --check` says what is missing; --no-sandbox grades anyway"
+            "`course doctor --grading` says what is missing; --no-sandbox grades anyway"
         )
 
 

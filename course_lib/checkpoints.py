@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
+import os
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from course_lib.files import replacing
+from course_lib.files import ROOT, replacing
 from course_lib.recipe import Epoch, TrainingError
 
 
-def parts(run) -> dict:
-    """Return those members of a `train.Run` that have a state_dict."""
-    found = {"model": run.model, "optimizer": run.optimizer}
-    if run.scaler.is_enabled():
-        found["scaler"] = run.scaler
-    if run.averaged:
-        found["averaged"] = run.averaged
-    return found
+def folder() -> Path:
+    """Return where trainings keep their state: $COURSE_RUNS, or else data/runs/."""
+    return Path(os.environ.get("COURSE_RUNS") or ROOT / "data" / "runs")
 
 
-def identity(run) -> dict:
-    """Return what two runs must share for one to go on from the other's state."""
-    return asdict(run.recipe) | {"images": run.train.digest}
+def peek(path: Path, name: str, missing):
+    """Return one part of a checkpoint, or `missing` where there is none to read."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)[name]
+    except Exception:  # missing or broken: `load` says which
+        return missing
+
+
+def history(path: Path) -> list[Epoch]:
+    """Return the epochs that a checkpoint holds; none where there is no checkpoint."""
+    return [Epoch(*epoch) for epoch in peek(path, "history", [])]
+
+
+def recipe(path: Path) -> dict:
+    """Return the recipe of a checkpoint's run; empty where there is no checkpoint."""
+    return peek(path, "identity", {})
 
 
 def save(run, path: str | Path | None) -> None:
-    """Write the run to `path`, if there is one."""
+    """Write the run to `path`, if there is one.
+
+    TrainingError: it cannot be written. The file that was there stays as it was.
+    """
     run.saved = time.perf_counter()
     if path is None:
         return
-    state = {name: part.state_dict() for name, part in parts(run).items()}
-    state |= {"identity": identity(run), "history": [*map(tuple, run.history)]}
-    state |= {"step": run.step, "seconds": run.seconds, "totals": run.totals}
-    with replacing(path) as part:
-        torch.save(state, part)
+    try:
+        with replacing(path) as part:
+            torch.save(run.state_dict(), part)
+    except (OSError, RuntimeError) as error:  # torch's own where a disk is full
+        kept = f"the last state is still in {path}" if Path(path).exists() else ""
+        advice = "make room there, or name another checkpoint; " + kept
+        raise TrainingError(
+            f"{path} cannot be written ({reason(error)}): {advice.rstrip('; ')}"
+        ) from error
 
 
 def load(run, path: Path) -> None:
@@ -49,18 +64,35 @@ def load(run, path: Path) -> None:
         state = torch.load(path, map_location=run.device, weights_only=True)
         theirs = state["identity"]
     except Exception as error:
-        message = f"{path} is no checkpoint ({error}): {start_anew}"
+        message = f"{path} is no checkpoint ({reason(error)}): {start_anew}"
         raise TrainingError(message) from error
-    for field, value in identity(run).items():
-        if theirs.get(field) != value:
-            other = f"{field} is {theirs.get(field)!r} there, {value!r} here"
-            raise TrainingError(f"{path} is of another run: {other}; {start_anew}")
+    for field, value in run.identity.items():
+        if theirs.get(field) == value or not comparable(field, theirs, run.identity):
+            continue
+        values = f"{field} is {theirs.get(field)!r} there, {value!r} here"
+        other = OTHERWISE.get(field, f"another run: {values}")
+        raise TrainingError(f"{path} is of {other}; {start_anew}")
     try:
-        for name, part in parts(run).items():
-            part.load_state_dict(state[name])
-    except (KeyError, RuntimeError, ValueError) as error:
-        message = f"{path} is of another network ({error}): {start_anew}"
+        run.load_state_dict(state)
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        message = f"{path} is damaged ({reason(error)}): {start_anew}"
         raise TrainingError(message) from error
-    run.history.extend(Epoch(*epoch) for epoch in state["history"])
-    run.step, run.seconds = state["step"], state["seconds"]
-    run.totals = state["totals"].cpu()
+
+
+OTHERWISE = {  # than a field of the recipe
+    "network": "another network",
+    "code": "another network: the code of its layers is not the same",
+    "images": "other images",
+}
+
+
+def comparable(field: str, theirs: dict, ours: dict) -> bool:
+    """Say whether a difference counts: two Pythons compile the same code otherwise."""
+    same = theirs.get("python") == ours["python"]
+    return field != "python" and (field != "code" or same)
+
+
+def reason(error: BaseException) -> str:
+    """Return an error in one short line: torch's go over many."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:120]

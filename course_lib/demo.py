@@ -26,7 +26,7 @@ def demo(folder: Path = FOLDER, console: Console | None = None) -> Files:
     marker = folder / ".made-by-course-demo"
     if folder.exists() and any(folder.iterdir()):
         if not marker.exists():
-            raise CourseError(f"{folder} holds other files: name another with --folder")
+            raise CourseError(f"{folder} holds other files: name another with --out")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     marker.touch()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import fields
+import re
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -11,11 +11,16 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from course_lib import data, flops, notebook, results, train
+from course_lib import (
+    checkpoints,
+    data,
+    flops,
+    notebook,
+    recipe_fields,
+    results,
+    train,
+)
 from course_lib.errors import CourseError
-from course_lib.files import ROOT
-
-RUNS = ROOT / "data" / "runs"
 
 
 def train_unit(
@@ -46,9 +51,8 @@ def train_unit(
     classes = images["train"].classes
     torch.manual_seed(recipe.seed)
     model = build(num_classes=len(classes))
-    own = "-".join([build.func.__name__, *map(str, build.keywords.values())])
-    label = f"{notebook.source(unit).stem}-{own}-{Path(images['train'].name).stem}"
-    path = (out or RUNS) / f"{label}-seed{recipe.seed}.json"
+    label = file_name(notebook.source(unit).stem, build, images["train"])
+    path = (out or checkpoints.folder()) / f"{label}-seed{recipe.seed}.json"
     say(
         f"{name} on {images['train'].name}: {len(images['train']):,} training, "
         f"{len(images['val']):,} validation, {len(images['test']):,} test images, "
@@ -76,6 +80,17 @@ def train_unit(
         note=note,
     )
     return path, record
+
+
+def file_name(unit: str, build: partial, images: data.Images) -> str:
+    """Return a name for a training's files: no part of it is a folder.
+
+    Two folders of images may be called alike: their names end in what is in them.
+    """
+    known = images.name in [row.name for row in data.available()]
+    source = images.name if known else f"{Path(images.name).stem}-{images.digest[:8]}"
+    words = unit, build.func.__name__, *map(str, build.keywords.values()), source
+    return "-".join(re.sub(r"[^\w.+-]+", "-", word) for word in words)
 
 
 def networks(module: ModuleType) -> dict[str, partial]:
@@ -134,12 +149,8 @@ def recipe_for(module: ModuleType, images: str, changes: dict) -> train.Recipe:
     """Return the notebook's recipe for these images, or for its first set, changed."""
     recipes = getattr(module, "RECIPES", {"any": {}})
     row = recipes.get(images) or next(iter(recipes.values()))
-    known = [field.name for field in fields(train.Recipe)]
     for name in changes:
-        if name not in known:
-            raise CourseError(
-                f"a recipe has no field {name!r}; it has {', '.join(known)}"
-            )
+        recipe_fields.known(name)
     return train.Recipe(**(row | changes))
 
 

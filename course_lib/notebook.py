@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+from course_lib import imports
 from course_lib.errors import CourseError
 from course_lib.files import ROOT, replacing
 
@@ -92,7 +93,8 @@ def load(unit: str) -> ModuleType:
     for cell in cells(path.read_text(encoding="utf-8")):
         if cell.kind == "code" and "export" in cell.tags:
             padded = "\n" * (cell.line - 1) + cell.source
-            exec(compile(padded, str(path), "exec"), module.__dict__)
+            code = compile(padded, str(path), "exec", dont_inherit=True)
+            exec(code, module.__dict__)
     _loaded[path] = changed, module
     return module
 
@@ -135,9 +137,31 @@ def run(unit: str, *, timeout: int = 1200, on_cell=None) -> Path:
     except (CellExecutionError, CellTimeoutError) as error:
         raise NotebookError(f"{path.name} does not run:\n{error}") from error
     notebook.metadata["language_info"] = {"name": "python"}
-    notebook.metadata["course"] = {"executed": digest(notebook)}
+    facts = {"executed": digest(notebook), "verified": imports.digest(path)}
+    notebook.metadata["course"] = facts
     write(notebook, twin)
     return twin
+
+
+def is_verified(unit: str) -> bool:
+    """Say whether nothing that the outputs came from has changed since they held.
+
+    That is the notebook's code, the course's code and the records that it reaches.
+    """
+    path = source(unit)
+    facts = json.loads(path.with_suffix(".ipynb").read_text("utf-8"))["metadata"]
+    return facts.get("course", {}).get("verified") == imports.digest(path)
+
+
+def verified(unit: str) -> None:
+    """Note in the twin that its outputs hold with the code as it is now."""
+    import nbformat
+
+    path = source(unit)
+    twin = path.with_suffix(".ipynb")
+    notebook = nbformat.read(twin, as_version=4)
+    notebook.metadata.setdefault("course", {})["verified"] = imports.digest(path)
+    write(notebook, twin)
 
 
 def with_ids(notebook, twin: Path):

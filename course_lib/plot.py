@@ -103,19 +103,6 @@ def filters(ax: Axes, weight: Tensor, columns: int = 16) -> None:
     ax.set_axis_off()
 
 
-def attention(
-    ax: Axes, weights: Tensor, queries: Sequence[str] = (), keys: Sequence[str] = ()
-) -> None:
-    """Draw attention weights (queries, keys), whose rows sum to 1, between tokens."""
-    ax.imshow(weights.detach().cpu(), vmin=0, vmax=float(weights.max()), cmap="Blues")
-    ax.set(xlabel="key", ylabel="query")
-    ax.grid(False)
-    if len(keys):
-        ax.set_xticks(range(len(keys)), keys, rotation=90)
-    if len(queries):
-        ax.set_yticks(range(len(queries)), queries)
-
-
 def confusion(ax: Axes, matrix: Tensor, classes: Sequence[str]) -> None:
     """Draw a matrix of counts (true class, predicted class) as percent of its row."""
     matrix = torch.as_tensor(matrix, dtype=torch.float64)
@@ -130,22 +117,6 @@ def confusion(ax: Axes, matrix: Tensor, classes: Sequence[str]) -> None:
     ax.set_yticks(range(len(classes)), classes)
     ax.set(xlabel="predicted class", ylabel="true class (rows sum to 100 %)")
     ax.grid(False)
-
-
-def bubbles(ax: Axes, networks: dict[str, tuple[float, float, float]]) -> None:
-    """Draw top-1 (fraction) against MACs, an area for parameters, a bubble a network.
-
-    networks: name -> (macs, top1, params).
-    """
-    for name, (macs, top1, params) in networks.items():
-        area = max(params / 1e6, 0.1) * 6
-        ax.scatter(macs / 1e9, 100 * top1, s=area, alpha=0.5)
-        ax.annotate(
-            name, (macs / 1e9, 100 * top1), ha="center", va="center", fontsize=8
-        )
-    ax.set(xscale="log", ylabel="top-1 (%)")
-    ax.margins(0.15)
-    ax.set_xlabel("multiply-accumulates (G), area: parameters")
 
 
 def keypoints(ax: Axes, points: Tensor, color: str = "C1", **line) -> None:

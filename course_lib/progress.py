@@ -8,6 +8,7 @@ written to stderr, because nbgrader takes a test cell's points away for that.
 from __future__ import annotations
 
 import base64
+import html
 import io
 import math
 import sys
@@ -111,6 +112,7 @@ class Panel(Silent):
             where,
         )
         self.now, self.drawn, self.display = None, 0.0, None
+        self.picture, self.pictured = "", 0  # of how many epochs it is
         self.started = time.perf_counter()
 
     def __enter__(self):
@@ -131,14 +133,19 @@ class Panel(Silent):
     def content(self, finished: bool = False) -> dict[str, str]:
         """Return the MIME bundle: HTML, and the same in words as plain text."""
         words = self.words(finished)
-        bundle = {"text/plain": words}
+        safe, image = html.escape(words), ""
         if self.history:
-            picture = base64.b64encode(draw(self.history, self.epochs)).decode()
-            image = f'<img alt="{words}" src="data:image/svg+xml;base64,{picture}">'
-            bundle["text/html"] = f"{image}<p>{words}</p>"
-        else:
-            bundle["text/html"] = f"<p>{words}</p>"
-        return bundle
+            picture = f"data:image/svg+xml;base64,{self.curves()}"
+            image = f'<img alt="{safe}" src="{picture}">'
+        return {"text/plain": words, "text/html": f"{image}<p>{safe}</p>"}
+
+    def curves(self) -> str:
+        """Return the curves as SVG in base 64, drawn anew only after an epoch."""
+        if self.pictured != len(self.history):
+            picture = draw(self.history, self.epochs)
+            self.picture = base64.b64encode(picture).decode()
+            self.pictured = len(self.history)
+        return self.picture
 
     def words(self, finished: bool) -> str:
         parts = [f"{self.title} on {self.where}"]

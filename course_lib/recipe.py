@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from course_lib.errors import CourseError
+from course_lib import recipe_fields
+from course_lib.recipe_fields import TrainingError
+
+__all__ = ["Epoch", "History", "Recipe", "Score", "TrainingError"]
 
 DTYPES = {
     "float32": torch.float32,
@@ -39,7 +42,10 @@ class Recipe:
     precision: "float32", or "bfloat16" / "float16" for mixed precision.
     channels_last: NHWC in memory, faster for most convolutions.
     flip: mirror half of the images.  crop_padding: pixels of a random shift.
+    cutout: pixels a side of a grey square at a random place, 0 for none.
     seed: of order, augmentation and dropout; initialisation is the caller's.
+
+    TrainingError: a value that `recipe_fields.FIELDS` does not allow.
     """
 
     epochs: int = 10
@@ -61,22 +67,13 @@ class Recipe:
     compile: bool = False
     flip: bool = False
     crop_padding: int = 0
+    cutout: int = 0
     seed: int = 0
 
     def __post_init__(self):
-        choices = {
-            "optimizer": ("sgd", "rmsprop", "adamw"),
-            "schedule": tuple(SCHEDULES),
-            "precision": tuple(DTYPES),
-        }
-        for field, allowed in choices.items():
-            if getattr(self, field) not in allowed:
-                raise TrainingError(
-                    f"{field} is {getattr(self, field)!r}: expected one of {allowed}"
-                )
-        for field in ("epochs", "batch_size", "learning_rate"):
-            if not getattr(self, field) > 0:
-                raise TrainingError(f"{field} is {getattr(self, field)}: expected > 0")
+        recipe_fields.check(asdict(self))
+        if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
+            raise TrainingError("nesterov is True: it needs optimizer sgd and momentum")
 
 
 class Epoch(NamedTuple):
@@ -86,7 +83,7 @@ class Epoch(NamedTuple):
     """
 
     epoch: int  # from 1
-    train_loss: float  # nats an image, with label smoothing and auxiliary heads if any
+    train_loss: float  # nats an image, of the main head, with label smoothing if any
     train_top1: float  # fraction in [0, 1]
     val_loss: float
     val_top1: float
@@ -105,10 +102,6 @@ class History(list):
     def column(self, name: str) -> list[float]:
         """Return one field of every epoch, e.g. `history.column("val_top1")`."""
         return [getattr(epoch, name) for epoch in self]
-
-
-class TrainingError(CourseError, ValueError):
-    """A recipe, checkpoint or loss that training cannot go on with."""
 
 
 def rate_at(epoch: float, recipe: Recipe) -> float:

@@ -11,15 +11,19 @@ import hashlib
 import json
 import math
 import platform
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import nn
 
-from course_lib import notebook
+from course_lib import identity, notebook
+from course_lib.checkpoints import reason
 from course_lib.data import Images, load
 from course_lib.errors import CourseError
 from course_lib.files import ROOT, replacing
@@ -41,6 +45,8 @@ class Record:
     images: name, size and channels for `data.load`, with the digest of each split.
     seconds: of training.  test_loss: nats an image.  test_top1: fraction.
     weights: sha256 of the .safetensors; parameters in float16, buffers as they are.
+        Empty where none were kept: such a record cannot be verified.
+    code: `identity.of_code` of the network when it was trained; empty in old records.
     """
 
     unit: str
@@ -58,6 +64,7 @@ class Record:
     weights: str
     made: str = field(default_factory=lambda: date.today().isoformat())
     note: str = ""
+    code: str = ""
 
     @property
     def summary(self) -> str:
@@ -98,17 +105,20 @@ def save(
     network: str,
     arguments: dict | None = None,
     note: str = "",
+    keep: bool = True,
 ) -> Record:
     """Write the record `path` (.json) and its weights beside it; return the record.
 
     The weights are stored first and scored as stored. `test` is used for nothing else.
-    The model is left as it was.
+    The model is left as it was.  keep: whether the weights stay beside the record.
     """
     path = Path(path).with_suffix(".json")
-    weights = path.with_suffix(".safetensors")
+    settle(path)
+    weights = pending(path.with_suffix(".safetensors"))
     digest = save_weights(weights, model)
-    stored = load_weights(weights, copy.deepcopy(model))
-    score = evaluate(stored, test)
+    score = evaluate(load_weights(weights, copy.deepcopy(model)), test)
+    if not keep:
+        weights.unlink()
     record = Record(
         unit=unit,
         network=network,
@@ -122,32 +132,109 @@ def save(
         params=sum(p.numel() for p in model.parameters()),
         device=device_name(next(model.parameters()).device),
         versions={"python": platform.python_version(), "torch": torch.__version__},
-        weights=digest,
+        weights=digest if keep else "",
         note=note,
+        code=identity.of_code(unit, network) if unit in notebook.units() else "",
     )
-    with replacing(path) as part:
+    with writing(pending(path)) as part:
         rows = [{k: none_for_nan(v) for k, v in e._asdict().items()} for e in history]
         text = json.dumps(asdict(record) | {"history": rows}, indent=1, allow_nan=False)
         part.write_text(text + "\n", encoding="utf-8")
+    settle(path)
     return record
+
+
+def pending(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
+
+
+def settle(path: Path) -> None:
+    """Let a new record and its weights take their places, both or none.
+
+    They are whole once the record is written. If a kill fell between the two moves,
+    whoever reads the record next makes the second one.
+    """
+    if pending(path).exists():
+        weights = path.with_suffix(".safetensors")
+        if pending(weights).exists():
+            pending(weights).replace(weights)
+        pending(path).replace(path)
+
+
+@contextmanager
+def writing(path: Path):
+    """Yield a file to write, as `replacing` does; ResultsError when it cannot be."""
+    try:
+        with replacing(path) as part:
+            yield part
+    except (OSError, SafetensorError) as error:
+        raise ResultsError(
+            f"{path} cannot be written ({reason(error)}): make room there, or name "
+            "another folder; an older record there is as it was"
+        ) from error
 
 
 def read(path: str | Path) -> Record:
     """Read a record; ResultsError names the file when it is missing or damaged."""
     path = Path(path).with_suffix(".json")
+    settle(path)
     if not path.exists():
         known = ", ".join(p.stem for p in sorted(path.parent.glob("*.json")))
         raise ResultsError(f"{path} does not exist; records here: {known or 'none'}")
     try:
-        row = json.loads(path.read_text(encoding="utf-8"))
-        row["recipe"] = Recipe(**row["recipe"])
-        rows = [
-            [math.nan if v is None else v for v in r.values()] for r in row["history"]
-        ]
-        row["history"] = History(map(Epoch._make, rows))
-        return Record(**row)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ResultsError(f"{path} is no training record: {error}") from error
+        return record_of(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, OSError) as error:
+        raise ResultsError(
+            f"{path} is no training record ({reason(error)}): take it from the "
+            "repository again, or train anew"
+        ) from error
+
+
+def record_of(row: dict) -> Record:
+    """Return the record that a JSON object holds; ValueError says what is wrong."""
+    named(row, Record, "the record")
+    named(row["recipe"], Recipe, "its recipe")
+    if not isinstance(row["history"], list):  # an empty one: it was not trained
+        raise ValueError("its history is no list of epochs")
+    for name in ("images", "arguments", "versions"):
+        if not isinstance(row[name], dict):
+            raise ValueError(f"its {name} is no table of names and values")
+    if not {"name", "size", "channels", "train", "test"} <= row["images"].keys():
+        raise ValueError("its images lack name, size, channels or a digest")
+    number("test_top1", row["test_top1"], 1)
+    number("test_loss", row["test_loss"])
+    history = History(epoch(k, line) for k, line in enumerate(row["history"], 1))
+    return Record(**row | {"recipe": Recipe(**row["recipe"]), "history": history})
+
+
+def named(row, kind: type, what: str) -> None:
+    """ValueError unless `row` has the fields of a dataclass that have no default."""
+    if not isinstance(row, dict):
+        raise ValueError(f"{what} is no table of names and values")
+    known = {field.name: field for field in fields(kind)}
+    needed = {n for n, f in known.items() if f.default is f.default_factory is MISSING}
+    for problem, names in (
+        ("lacks", needed - row.keys()),
+        ("has no field", row.keys() - known.keys()),
+    ):
+        if names:
+            raise ValueError(f"{what} {problem} {', '.join(sorted(names))}")
+
+
+def number(name: str, value, most: float = math.inf) -> None:
+    real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not real or not 0 <= value <= most:
+        raise ValueError(f"its {name} is {value!r}: no number from 0 to {most}")
+
+
+def epoch(place: int, row: dict) -> Epoch:
+    """Return an epoch of a record, by the names of its fields; null is nan."""
+    if not isinstance(row, dict) or row.keys() != {*Epoch._fields}:
+        raise ValueError(f"epoch {place} of its history is not of {Epoch._fields}")
+    for name, value in row.items():
+        if value is not None:
+            number(f"{name} in epoch {place}", value, 1 if "top1" in name else math.inf)
+    return Epoch(**{k: math.nan if v is None else v for k, v in row.items()})
 
 
 def verify(
@@ -161,6 +248,8 @@ def verify(
     """
     path = Path(path).with_suffix(".json")
     record, weights = read(path), path.with_suffix(".safetensors")
+    if not record.weights:
+        raise ResultsError(f"{path} was kept without weights: it cannot be verified")
     if not weights.exists():
         raise ResultsError(f"{weights} is missing: the record cannot be verified")
     if sha256(weights) != record.weights:
@@ -189,24 +278,19 @@ def describe(train: Images, test: Images) -> dict:
 
 def save_weights(path: Path, model: nn.Module) -> str:
     """Write parameters in float16 and buffers as they are; return the file's sha256."""
-    from safetensors.torch import save_file
-
     parameters = {name for name, _ in model.named_parameters()}
     tensors = {
         name: value.half() if name in parameters else value
         for name, value in model.state_dict().items()
     }
     tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    with replacing(path) as part:
+    with writing(path) as part:
         save_file(tensors, part)
     return sha256(path)
 
 
 def load_weights(path: Path, model: nn.Module) -> nn.Module:
     """Fill `model` from a .safetensors file and return it."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
         model.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:

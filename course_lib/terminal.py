@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from course_lib.errors import CourseError
+
 if TYPE_CHECKING:
     import torch
 
@@ -14,7 +16,20 @@ def printable(text: str, instead: str = "?") -> str:
 
 
 def best_device(device: str | torch.device | None = None) -> torch.device:
-    """Return the given device, else CUDA where there is one, else the CPU."""
+    """Return the given device, else CUDA where there is one, else the CPU.
+
+    Raises CourseError for a device that this machine does not have.
+    """
     import torch
 
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    cuda = torch.cuda.device_count()
+    device = device or ("cuda" if cuda else "cpu")
+    try:
+        found = torch.device(device)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError) as error:
+        there = ["cpu", *(f"cuda:{number}" for number in range(cuda))]
+        raise CourseError(
+            f"no device {str(device)!r} on this machine: take {' or '.join(there)}"
+        ) from error
+    return found

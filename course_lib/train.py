@@ -8,9 +8,11 @@ CPU, in the same weights to the last bit.
 from __future__ import annotations
 
 import math
+import platform
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -18,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from course_lib import checkpoints, progress
+from course_lib import checkpoints, identity, preflight, progress
 from course_lib.data import Images, batches
 from course_lib.recipe import (
     DTYPES,
@@ -30,6 +32,7 @@ from course_lib.recipe import (
     make_optimizer,
     rate_at,
 )
+from course_lib.terminal import best_device
 
 __all__ = ["Epoch", "History", "Recipe", "Score", "TrainingError", "evaluate", "fit"]
 
@@ -50,23 +53,32 @@ def fit(
 ) -> History:
     """Train `model` in place and return the history.
 
+    A layer that is in eval mode while the model is in train mode stays so: frozen.
     checkpoint: a file, written at least every minute and at each epoch's end; if it
-        exists, the run goes on from there. It must be of the same recipe and images.
+        exists, the run goes on from there. It must be of the same recipe, images and
+        network, down to the code of its layers.
     device: default is CUDA where there is one, else the CPU.
     until: stop after the first epoch for which it is true.
-    Raises TrainingError when the loss is not finite or the checkpoint is another run's.
+    Raises TrainingError when the network does not fit the images, the loss is not
+    finite, the memory too small, or the checkpoint another run's.
     """
     device = best_device(device)
+    preflight.require_trainable(model)
+    if not model.training:
+        model.train()
     memory_format = torch.channels_last if recipe.channels_last else None
     model.to(device, memory_format=memory_format or torch.preserve_format)
     train, val = train.to(device), val and val.to(device)
     run = Run(model, train, recipe, device)
+    with preflight.explained(recipe, device):
+        preflight.try_out(run)
     if checkpoint and Path(checkpoint).exists():
         checkpoints.load(run, Path(checkpoint))
     history = run.history
     shown = progress.show(title, recipe.epochs, history, device, recipe.seed, quiet)
     cuda = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(cuda), shown:
+    explained = preflight.explained(recipe, device)
+    with torch.random.fork_rng(cuda), shown, explained:
         while not run.finished(until):
             train_epoch(run, shown, checkpoint)
             score = Score(math.nan, math.nan)
@@ -84,6 +96,12 @@ class Run:
 
     def __init__(self, model, train: Images, recipe: Recipe, device: torch.device):
         self.model, self.train, self.recipe, self.device = model, train, recipe, device
+        layers, code = identity.of_model(model)
+        self.identity = asdict(recipe) | {"network": layers, "code": code}
+        self.identity |= {
+            "images": train.digest,
+            "python": ".".join(platform.python_version_tuple()[:2]),
+        }
         self.steps = math.ceil(len(train) / recipe.batch_size)  # an epoch
         self.optimizer = make_optimizer(model, recipe)
         self.scaler = torch.amp.GradScaler(
@@ -99,6 +117,33 @@ class Run:
         self.seconds = 0.0  # in this epoch
         self.totals = torch.zeros(3, dtype=torch.float64)  # loss, correct, images
         self.saved = time.perf_counter()
+
+    def parts(self) -> dict:
+        """Return those members that have a state_dict."""
+        found = {"model": self.model, "optimizer": self.optimizer}
+        if self.scaler.is_enabled():
+            found["scaler"] = self.scaler
+        if self.averaged:
+            found["averaged"] = self.averaged
+        return found
+
+    def state_dict(self) -> dict:
+        """Return all that another run of the same identity needs to go on from here."""
+        state = {name: part.state_dict() for name, part in self.parts().items()}
+        state |= {"identity": self.identity, "history": [*map(tuple, self.history)]}
+        return state | {
+            "step": self.step,
+            "seconds": self.seconds,
+            "totals": self.totals,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go where the other run was."""
+        for name, part in self.parts().items():
+            part.load_state_dict(state[name])
+        self.history.extend(Epoch(*epoch) for epoch in state["history"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.totals = state["totals"].cpu()
 
     def finished(self, until) -> bool:
         stopped = until and self.history and until(self.history[-1])
@@ -116,11 +161,13 @@ class Run:
 
 def train_epoch(run: Run, shown, checkpoint) -> None:
     """Take the steps that this epoch still lacks."""
-    run.model.train()
     recipe, epoch = run.recipe, len(run.history)
     pending, looked = torch.zeros(3, device=run.device), time.perf_counter()
-    chosen = {"shuffle": True, "flip": recipe.flip, "crop_padding": recipe.crop_padding}
-    chosen |= {
+    chosen = {
+        "shuffle": True,
+        "flip": recipe.flip,
+        "crop_padding": recipe.crop_padding,
+        "cutout": recipe.cutout,
         "seed": recipe.seed,
         "epoch": epoch,
         "start": run.step - epoch * run.steps,
@@ -131,11 +178,13 @@ def train_epoch(run: Run, shown, checkpoint) -> None:
         now = time.perf_counter()
         last = run.step == (epoch + 1) * run.steps
         save = checkpoint is not None and now - run.saved > CHECKPOINT_SECONDS
-        if last or save or now - looked > shown.interval or run.device.type == "cpu":
-            run.totals += pending.double().cpu()
+        look = last or save or now - looked > shown.interval
+        if look or run.device.type == "cpu":
+            run.totals += pending.double().cpu()  # which waits until it is computed
             pending.zero_()
             require_finite(run)
-        if last or save or now - looked > shown.interval:
+        if look:
+            now = time.perf_counter()
             run.seconds, looked = run.seconds + now - looked, now
             shown.update(where(run))
         if save and not last:
@@ -143,7 +192,10 @@ def train_epoch(run: Run, shown, checkpoint) -> None:
 
 
 def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
-    """Take one step; return loss, correct answers and images, each summed."""
+    """Take one step; return the main head's loss, correct answers and images, summed.
+
+    That loss stands for the whole one as long as the whole one is finite.
+    """
     recipe, device = run.recipe, run.device
     seed_dropout(recipe.seed * 1_000_003 + run.step, device)
     for group in run.optimizer.param_groups:
@@ -156,7 +208,7 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
     with mixed:
         answer = run.forward(images)
     logits, *auxiliary = answer if isinstance(answer, tuple) else (answer,)  # (N, K)
-    loss = smoothed(logits, labels, recipe)
+    loss = main = smoothed(logits, labels, recipe)
     for head in auxiliary:
         loss = loss + recipe.auxiliary_weight * smoothed(head, labels, recipe)
     run.optimizer.zero_grad()
@@ -170,7 +222,8 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
         run.averaged.update_parameters(run.model)
     correct = (logits.argmax(dim=1) == labels).sum()
     count = len(labels)
-    return torch.stack([loss.detach() * count, correct, correct.new_tensor(count)])
+    shown = torch.where(loss.isfinite(), main, loss).detach()
+    return torch.stack([shown * count, correct, correct.new_tensor(count)])
 
 
 def smoothed(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
@@ -210,28 +263,29 @@ def where(run: Run) -> progress.Now:
 def evaluate(
     model: nn.Module, images: Images, *, batch_size: int = 1000, device=None
 ) -> Score:
-    """Return loss and top-1 over all images, in eval mode; the mode is put back.
+    """Return loss and top-1 over all images, in eval mode; all modes are put back.
 
     Sums over images, one division: a smaller last batch weighs what it holds.
     device: default is where the model is.
     """
     device = device or next((p.device for p in model.parameters()), "cpu")
-    was_training = model.training
-    model.eval()
     loss, correct = 0.0, 0
-    for batch, labels in batches(images.to(device), batch_size):
-        logits = model(batch)
-        if not isinstance(logits, Tensor):
-            raise TrainingError(
-                f"in eval mode the network answers a {type(logits).__name__}: expected "
-                "its logits alone (auxiliary heads are for training)"
-            )
-        loss += F.cross_entropy(logits.float(), labels, reduction="sum").item()
-        correct += (logits.argmax(dim=1) == labels).sum().item()
-    model.train(was_training)
+    with evaluating(model):
+        for batch, labels in batches(images.to(device), batch_size):
+            logits = model(batch)
+            preflight.require_logits(logits, len(batch), images)
+            loss += F.cross_entropy(logits.float(), labels, reduction="sum").item()
+            correct += (logits.argmax(dim=1) == labels).sum().item()
     return Score(loss / len(images), correct / len(images))
 
 
-def best_device(device: str | torch.device | None = None) -> torch.device:
-    """Return the given device, else CUDA where there is one, else the CPU."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+@contextmanager
+def evaluating(model: nn.Module):
+    """Put the model into eval mode, and each of its layers back into its own."""
+    modes = {layer: layer.training for layer in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for layer, training in modes.items():
+            layer.training = training

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 
-from course_lib import data, networks, notebook, results
+from course_lib import checkpoints, data, notebook, results
 from course_lib.train import Epoch, Recipe, fit
 
 RESNET = notebook.load("08_resnet")
@@ -51,7 +51,7 @@ def train_one(network: str, depth: int, recipe: Recipe, images, folder: Path):
     if path.exists():
         return results.read(path).history
     train, test = images
-    checkpoint = networks.RUNS / f"{path.stem}.pt"
+    checkpoint = checkpoints.folder() / f"{path.stem}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
     net = getattr(RESNET, network)(depth=depth)

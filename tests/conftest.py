@@ -1,24 +1,53 @@
-"""What all tests share: skips that say why, and images in the data folder or not."""
+"""What all tests share: who runs where and when, and skips that say why.
+
+One worker runs a file of tests, or a notebook, from its first line to its last. Long
+ones come first, so that no core idles behind the last one.
+"""
 
 import os
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 
+from course_lib import __main__, notebook
 
+# what a run begins with: seconds here, minutes there
+LONG_FIRST = ("notebooks/", "tests/assignments/", "tests/notebooks/", "tests/grading/")
+
+
+def pytest_report_header():
+    same = ", ".join(unit for unit in notebook.units() if notebook.is_verified(unit))
+    if same:
+        return f"notebooks unchanged since their numbers held, `thorough`: {same}"
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m reads the markers
 def pytest_collection_modifyitems(items):
-    data = Path(os.environ.get("COURSE_DATA", "nowhere"))
+    data = os.environ.get("COURSE_DATA")
     reasons = {
         "gpu": None if torch.cuda.is_available() else "no CUDA device here",
         "real_data": None
-        if data.is_dir()
+        if data and Path(data).is_dir()
         else "COURSE_DATA names no folder of real images",
     }
+    unchanged = {unit for unit in notebook.units() if notebook.is_verified(unit)}
     for item in items:
         for marker, reason in reasons.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+        if item.path.suffix == ".ipynb" and item.path.stem in unchanged:
+            item.add_marker(pytest.mark.thorough)
+    items.sort(key=place)  # stable: within a file nothing moves
+
+
+def place(item) -> tuple[int, str]:
+    """Return where a file comes: quick ones last."""
+    path = item.nodeid.split("::")[0]
+    order = [i for i, start in enumerate(LONG_FIRST) if path.startswith(start)]
+    return (order or [len(LONG_FIRST)])[0], path
 
 
 @pytest.fixture
@@ -29,3 +58,38 @@ def one_thread():
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run_course(monkeypatch, capsys):
+    """run_course("data", "list"): the command, in this process, which has torch."""
+
+    def run(*words: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["course", *words])
+        monkeypatch.setenv("COLUMNS", "100")
+        with pytest.raises(SystemExit) as stop:
+            __main__.main()
+        return Done(stop.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """With --durations, say which files took the time, all workers added up."""
+    if config.getoption("durations") is None:
+        return
+    seconds: dict[str, float] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "duration"):
+                file = report.nodeid.split("::")[0]
+                seconds[file] = seconds.get(file, 0) + report.duration
+    terminalreporter.section("seconds by file, of all workers")
+    for file, total in sorted(seconds.items(), key=lambda row: -row[1])[:25]:
+        terminalreporter.line(f"{total:7.0f}  {file}")

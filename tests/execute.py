@@ -13,8 +13,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import json
 import os
 import re
+import subprocess
 import symtable
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -38,11 +40,36 @@ class Run(NamedTuple):
         return {name for name, points in self.points.items() if points == 0}
 
 
-def notebook(assignment: str, folder: str = "solutions"):
-    """Return a notebook of the checkout: in "solutions" or in "assignments"."""
+def notebook(assignment: str):
+    """Return the built solution of an assignment."""
     import nbformat
 
-    return nbformat.read(ROOT / folder / assignment / f"{assignment}.ipynb", 4)
+    return nbformat.read(ROOT / "solutions" / assignment / f"{assignment}.ipynb", 4)
+
+
+def released(assignment: str) -> bytes:
+    """Return the notebook that students get, even where one has begun to solve it."""
+    path = f"assignments/{assignment}/{assignment}.ipynb"
+    found = [text for text in versions(path) if text and not begun(text)]
+    return found[0] if found else (ROOT / path).read_bytes()
+
+
+def versions(path: str) -> list[bytes]:
+    """Return a file of the checkout as it lies there, and as git has it."""
+    shown = subprocess.run(["git", "show", f":{path}"], cwd=ROOT, capture_output=True)
+    return [(ROOT / path).read_bytes(), shown.stdout]
+
+
+def begun(text: bytes) -> bool:
+    """Say whether a release has been run, or has an answer in one of its code cells."""
+    for cell in json.loads(text)["cells"]:
+        answer = cell["metadata"].get("nbgrader", {}).get("solution")
+        if cell["cell_type"] == "code" and (
+            cell["execution_count"]
+            or (answer and "raise NotImplementedError" not in "".join(cell["source"]))
+        ):
+            return True
+    return False
 
 
 def named(cells) -> dict:
@@ -142,7 +169,7 @@ def _run(source: str, name: str, space: dict) -> str:
     written = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(written):
         try:
-            exec(compile(source, name, "exec"), space)
+            exec(compile(source, name, "exec", dont_inherit=True), space)
         except Exception as error:
             return f"{type(error).__name__}: {error}"
     return written.getvalue()

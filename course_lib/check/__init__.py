@@ -2,7 +2,10 @@
 
 A check that holds is silent, so a notebook cell may end with it. A check that does not
 raises `CheckFailed`. Every check leaves the network as it found it: weights, buffers,
-gradients, train or eval mode, and the random state.
+gradients, hooks, train or eval mode, and the random state.
+
+Read in this order: checks · hints and sizes (what a failure says) · labels · untouched
+(how no trace is left) · forbidden (`without`) · same (`matches`).
 """
 
 from course_lib.check.checks import close, gradients, learns, macs, params, shape

@@ -28,6 +28,8 @@ GUARD = "sys.setprofile"  # to call it is to look for a way around
 class Broken(BaseException):
     """A call that the exercise forbids. No `except Exception` of an answer hides it."""
 
+    watch: Watch | None = None  # the block whose rule it was
+
 
 def find(name: str):
     """Return the function or class of a dotted name, e.g. torch.nn.functional.elu.
@@ -70,68 +72,95 @@ def without(*names: str):
     count, too. Raises CheckFailed when one is called, LookupError for a name that does
     not exist.
     """
+    if not names:
+        raise LookupError("check.without needs the name of a function")
     for name in names:
         find(name)
+    before = len(ACTIVE)
     ACTIVE.extend(names)
     broken: list[str] = []
     try:
-        with contextlib.suppress(Broken), enforced(names if HERE[0] else ()) as broken:
+        with enforced(names if HERE[0] else ()) as broken:
             yield
+    except Broken as error:
+        if error.watch is None or error.watch.broken is not broken:
+            raise  # of a block around this one
     finally:
-        del ACTIVE[-len(names) :]
+        del ACTIVE[before:]
     if broken:
         raise CheckFailed(f"{broken[0]} was called: solve this without it")
 
 
-class _Watch(TorchFunctionMode):
-    def __init__(self, names: dict, broken: list[str]):
+class Watch(TorchFunctionMode):
+    """The rules of one block: the functions, their code, and which of them ran."""
+
+    def __init__(self, rules: Iterable[str]):
         super().__init__()
-        self.names, self.broken = names, broken
+        self.broken: list[str] = []
+        self.names: dict = {}
+        for rule in rules:
+            with contextlib.suppress(LookupError, AttributeError):
+                self.names[find(rule)] = rule
+        rules = self.names.items()
+        self.codes = {code: rule for f, rule in rules for code in _codes(f)}
+        if self.names:
+            self.codes[threading.setprofile.__code__] = GUARD
+            self.names[sys.setprofile] = GUARD
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        _stop(self.names.get(function), self.broken)
+        self.stop(self.names.get(function))
         return function(*args, **(kwargs or {}))
+
+    def stop(self, rule: str | None) -> None:
+        if rule:
+            self.broken.append(rule)
+            error = Broken(f"{rule} was called: this exercise forbids it")
+            error.watch = self
+            raise error
+
+
+_watches: list[Watch] = []  # of the blocks that we are in, the innermost last
+
+
+def _profile(frame, event, arg) -> None:
+    for watch in reversed(_watches):
+        if event == "call":
+            watch.stop(watch.codes.get(frame.f_code))
+        elif event == "c_call" and not isinstance(arg, type):
+            with contextlib.suppress(TypeError):
+                watch.stop(watch.names.get(arg))
 
 
 @contextlib.contextmanager
 def enforced(rules: Iterable[str]):
     """Raise Broken in this block when a function of these names runs.
 
-    Yields the list in which the names of those that ran gather.
+    Yields the list in which the names of those that ran gather. Blocks may be nested:
+    one profiler serves all.
     """
-    broken: list[str] = []
-    names = {}
-    for rule in rules:
-        with contextlib.suppress(LookupError, AttributeError):
-            names[find(rule)] = rule
-    if not names:
-        yield broken
+    watch = Watch(rules)
+    if not watch.names:
+        yield watch.broken
         return
-    codes = {code: rule for f, rule in names.items() for code in _codes(f)}
-    codes[threading.setprofile.__code__] = names[sys.setprofile] = GUARD
-
-    def profile(frame, event, arg):
-        if event == "call":
-            _stop(codes.get(frame.f_code), broken)
-        elif event == "c_call" and not isinstance(arg, type):
-            with contextlib.suppress(TypeError):
-                _stop(names.get(arg), broken)
-
-    _set_profile(profile)
+    found = sys.getprofile(), threading.getprofile()
+    if not _watches:
+        _set_profile(_profile, _profile)
+    _watches.append(watch)
     try:
-        with _Watch(names, broken):
-            yield broken
+        with watch:
+            yield watch.broken
     finally:
-        if sys.getprofile() is not profile:
-            broken.append(GUARD)
-        names.clear(), codes.clear()  # the next line is ours
-        _set_profile(None)
+        if sys.getprofile() is not _profile:
+            watch.broken.append(GUARD)
+        _watches.pop()  # the next line is ours
+        if not _watches:
+            _set_profile(*found)
 
 
-def _set_profile(profile) -> None:
+def _set_profile(ours, of_threads) -> None:
     """Watch this thread and those it starts."""
-    threading.setprofile(profile)
-    sys.setprofile(profile)
+    threading.setprofile(of_threads)
+    sys.setprofile(ours)
 
 
 def _codes(function) -> list:
@@ -141,9 +170,3 @@ def _codes(function) -> list:
     else:
         own = [function, getattr(function, "__wrapped__", None)]  # NumPy's dispatchers
     return [f.__code__ for f in own if hasattr(f, "__code__")]
-
-
-def _stop(rule: str | None, broken: list[str]) -> None:
-    if rule:
-        broken.append(rule)
-        raise Broken(f"{rule} was called; this exercise is to be solved without it")

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
-from course_lib.check.same.watching import label
+from course_lib.check.labels import label
 
 # --- shapes -------------------------------------------------------------------
 
 
-def trace(net: nn.Module, running: list, outputs: list) -> list:
+def trace(net: nn.Module, running: list, outputs: list) -> None:
     """Hook each module: the names of those that run, and (name, shape) of each leaf."""
 
-    def hook(name: str, module: nn.Module) -> Iterator:
+    def hook(name: str, module: nn.Module) -> None:
         def leave(_module, _args, output):
             running.pop()
             if not list(module.children()) and isinstance(output, Tensor):
                 outputs.append((label(name, module), tuple(output.shape)))
 
-        yield module.register_forward_pre_hook(lambda *_: running.append(name))
-        yield module.register_forward_hook(leave)
+        module.register_forward_pre_hook(lambda *_: running.append(name))
+        module.register_forward_hook(leave)
 
-    return [h for name, m in net.named_modules() for h in hook(name, m)]
+    for name, module in net.named_modules():
+        hook(name, module)
 
 
 def shapes(outputs: list[tuple[str, tuple]]) -> str:
@@ -54,169 +54,21 @@ def shape_hint(actual: tuple, expected: tuple, images: int | None = None) -> str
     return ""
 
 
-# --- parameters ---------------------------------------------------------------
-
-
-def params_reasons(net: nn.Module, off: int) -> list[str]:
-    """Explain `off` parameters too many (or, negative, too few), likeliest first."""
-    layers = [(n, m) for n, m in net.named_modules() if _own(m)]
-    reasons = list(_hidden_reasons(net, off))
-    for name, layer in layers:
-        reasons += _layer_reasons(label(name, layer), layer, off)
-    reasons += _sum_reasons([m for _, m in layers], off)
-    reasons += _classes_reasons(layers, off)
-    for name, module in net.named_modules():
-        if name and abs(off) == _numel(module):
-            reasons.append(
-                f"all of {label(name, module)}"
-                + (", which should not be there" if off > 0 else ": once more needed")
-            )
-    for name, layer in layers:
-        reasons += _size_reasons(label(name, layer), layer, off)
-    return reasons
-
-
-def _own(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters(recurse=False))
-
-
-def _numel(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
-
-
-def _hidden_reasons(net: nn.Module, off: int) -> Iterator[str]:
-    """Find modules and tensors kept in a plain list or dict, where PyTorch is blind."""
-    known = {id(p) for p in net.parameters()}
-    for name, module in net.named_modules():
-        for attribute, value in vars(module).items():
-            if attribute.startswith("_") or not isinstance(value, (list, tuple, dict)):
-                continue
-            items = value.values() if isinstance(value, dict) else value
-            found = [
-                p for m in items if isinstance(m, nn.Module) for p in m.parameters()
-            ]
-            found += [t for t in items if isinstance(t, nn.Parameter)]
-            hidden = sum(p.numel() for p in found if id(p) not in known)
-            if hidden and off < 0:
-                path = f"{name}.{attribute}" if name else attribute
-                yield (
-                    f"`{path}` is a plain {type(value).__name__} that hides {hidden:,} "
-                    "parameters: use nn.ModuleList, nn.ModuleDict or nn.ParameterList"
-                )
-
-
-def _layer_reasons(name: str, layer: nn.Module, off: int) -> Iterator[str]:
-    """Explain by one layer's bias, its affine parameters or its groups."""
-    weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
-    conv, linear = isinstance(layer, nn.Conv2d), isinstance(layer, nn.Linear)
-    if (conv or linear) and bias is None and -off == weight.shape[0]:
-        yield f"that is the bias of {name}"
-    if (conv or linear) and bias is not None and off == bias.numel():
-        yield f"that is the bias of {name}: one too many"
-    norm = hasattr(layer, "eps") and weight is not None
-    if norm and abs(off) in (weight.numel(), 2 * weight.numel()):
-        yield f"that is the {'bias' if off % 2 else 'gamma and beta'} of {name}" + (
-            ": one norm too many" if off > 0 else ": one more such norm is needed"
-        )
-    if conv and layer.in_channels > 1:
-        whole = weight.numel() * layer.groups
-        channels = layer.in_channels, layer.out_channels
-        for groups in {1, 2, 4, 8, 32, layer.in_channels} - {layer.groups}:
-            if any(c % groups for c in channels):
-                continue
-            if weight.numel() - whole // groups == off:
-                yield f"groups={groups} in {name}, which now has {layer.groups}"
-
-
-def _size_reasons(name: str, layer: nn.Module, off: int) -> Iterator[str]:
-    """Explain by another kernel size or another number of inputs or outputs."""
-    if isinstance(layer, nn.Conv2d):
-        area = math.prod(layer.kernel_size)
-        for size in (1, 2, 3, 4, 5, 7, 11):
-            if layer.weight.numel() // area * (area - size * size) == off:
-                yield f"a {size}x{size} kernel in {name}"
-    if isinstance(layer, nn.Linear) and off % layer.out_features == 0:
-        inputs = layer.in_features - off // layer.out_features
-        if 0 < inputs <= 4 * layer.in_features:
-            yield (
-                f"{inputs:,} instead of {layer.in_features:,} inputs of {name}: does "
-                "the map before it have the right size?"
-            )
-
-
-def _sum_reasons(layers: list[nn.Module], off: int) -> Iterator[str]:
-    """Explain by a whole kind of layers: all biases, all those before a norm, ..."""
-    convs = [m for m in layers if isinstance(m, nn.Conv2d)]
-    linears = [m for m in layers if isinstance(m, nn.Linear)]
-    norms = [m for m in layers if hasattr(m, "eps") and m.weight is not None]
-    followed = [
-        a for a, b in pairwise(layers) if isinstance(a, nn.Conv2d) and hasattr(b, "eps")
-    ]
-    kinds = [
-        (followed, "convolutions that a norm follows (the norm holds their bias)"),
-        (convs, "convolutions"),
-        (linears, "linear layers"),
-        (convs + linears, "convolutions and linear layers"),
-    ]
-    for group, words in kinds:
-        group = [m for m in group if (m.bias is None) == (off < 0)]
-        if len(group) > 1 and sum(m.weight.shape[0] for m in group) == abs(off):
-            yield f"the biases of all {len(group)} {words}" + (
-                ": pass bias=False" if off > 0 else ""
-            )
-            break
-    if len(norms) > 1 and sum(_own(m) for m in norms) == off:
-        yield f"the parameters of all {len(norms)} norms"
-
-
-def _classes_reasons(layers: list[tuple[str, nn.Module]], off: int) -> Iterator[str]:
-    """Explain by another number of classes of the last layer."""
-    heads = [(n, m) for n, m in layers if isinstance(m, (nn.Linear, nn.Conv2d))][-1:]
-    for name, head in heads:
-        each = _own(head) // head.weight.shape[0]
-        classes = head.weight.shape[0] - off // each
-        if off % each == 0 and classes in (2, 10, 20, 37, 100, 102, 200, 1000, 21843):
-            yield (
-                f"{classes:,} classes, where {label(name, head)} has "
-                f"{head.weight.shape[0]:,}: hand num_classes on"
-            )
-
-
-def params_table(net: nn.Module) -> str:
-    """Return the parameters of each child; like neighbours are joined."""
-    rows = [(n, type(m).__name__, _numel(m)) for n, m in net.named_children()]
-    while len(rows) == 1:  # a wrapper says nothing: show what is in it
-        (name, _, _), net = rows[0], next(net.children())
-        rows = [
-            (f"{name}.{n}", type(m).__name__, _numel(m))
-            for n, m in net.named_children()
-        ]
-        if not rows:
-            return ""
-    lines = []
-    for (kind, numel), run in groupby(rows, key=lambda row: row[1:]):
-        names = [name for name, _, _ in run]
-        span = names[0] if len(names) == 1 else f"{names[0]}…{names[-1]} (each)"
-        lines.append(f"  {span:<24} {kind:<16} {numel:>14,}")
-    return "\n".join(lines)
-
-
-def macs_hint(actual: int, expected: int, input_shape: tuple) -> str:
-    if actual * 2 == expected:
-        return " Exactly half: the expected number is in FLOPs (1 MAC = 2 FLOPs)."
-    if actual == expected * 2:
-        return " Exactly twice: is something run two times, or FLOPs counted?"
-    if actual == expected * input_shape[0]:
-        return f" Exactly {input_shape[0]} times: the batch; count one image."
-    if 0.99 < actual / expected < 1.01:
-        return " Within 1 %: look at biases, norms, pooling or one small layer."
-    side = input_shape[-1] * math.sqrt(expected / actual)
-    if abs(side - round(side / 16) * 16) < 1 and round(side) != input_shape[-1]:
-        return (
-            f" The ratio is that of {round(side / 16) * 16} to {input_shape[-1]} "
-            "pixels: is it the image size, or a stride in the stem?"
-        )
-    return " If the parameters are right, look at strides and at where they are."
+def answer_hint(answer) -> str:
+    """Say what an answer that is no tensor means, and what to do."""
+    if answer is None:
+        return "None: is the `return` of forward missing?"
+    kind, words = type(answer).__name__, ""
+    if isinstance(answer, (tuple, list, dict)):
+        parts = list(answer.values() if isinstance(answer, dict) else answer)
+        shapes = [tuple(p.shape) if isinstance(p, Tensor) else p for p in parts[:4]]
+        words = f" of {len(parts)}: {', '.join(map(str, shapes))}"
+    return (
+        f"a {kind}{words}, not one tensor. Auxiliary heads belong to train mode: "
+        "return the main logits alone when `self.training` is False."
+        if words
+        else f"a {kind}, not a tensor."
+    )
 
 
 # --- values, gradients, learning ----------------------------------------------
@@ -233,10 +85,19 @@ def close_hint(actual: Tensor, expected: Tensor) -> str:
             "\n  some values are infinite: a division by 0, or exp without max-shift?"
         )
 
+    kind = torch.promote_types(actual.dtype, expected.dtype)
+    actual, expected = actual.to(kind), expected.to(kind)
+
     def same(x: Tensor) -> bool:
         return x.shape == expected.shape and torch.allclose(
             x, expected, rtol=1e-3, atol=1e-6, equal_nan=True
         )
+
+    if kind.is_complex:
+        if same(actual.conj()):
+            return "\n  it is the complex conjugate of what is expected."
+        if same(actual.real + 1j * expected.imag):
+            return "\n  the real part is right, the imaginary part is not."
 
     if same(-actual):
         return "\n  the sign is wrong everywhere."
@@ -248,15 +109,28 @@ def close_hint(actual: Tensor, expected: Tensor) -> str:
                 return f"\n  it is shifted by one along axis {axis}."
         if actual.shape[axis] > 1 and same(actual.flip(axis)):
             return f"\n  it is reversed along axis {axis}."
-    ratio = (actual * expected).sum() / expected.square().sum()
+    ratio = (actual * expected.conj()).sum() / expected.abs().square().sum()
     if ratio.abs() > 1e-9 and same(actual / ratio):
         return f"\n  it is {ratio.item():.6g} times what is expected, everywhere."
     offset = (actual - expected).mean()
     if actual.numel() > 1 and same(actual - offset):
         return f"\n  it is larger by {offset.item():.6g} everywhere."
+    if kind.is_complex:
+        return ""
     if actual.numel() > 1 and same(actual.flatten().sort()[0].view_as(actual)):
         return "\n  the values are right, their order is not."
     return ""
+
+
+def no_numbers(value) -> str:
+    """Say what a value is that should be a number, or an array of them."""
+    if value is None:
+        return "None: is a `return` missing?"
+    if isinstance(value, str):
+        return f"the string {value[:40]!r}, not a number"
+    if any(isinstance(leaf, int) for leaf in tree_leaves(value)):
+        return "not made of numbers, or holds an integer of more than 63 bits"
+    return f"a {type(value).__name__}, not numbers"
 
 
 def gradient_fault(grad: Tensor | None) -> str | None:

@@ -11,11 +11,6 @@ import torch
 from torch import Tensor
 
 
-def target(device: str | torch.device | None) -> torch.device:
-    """Return the device that is meant: by default CUDA where there is one."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-
-
 def batched(images: Sequence[Tensor], size: int) -> list[list[int]]:
     """Return the numbers of images of one shape and kind, at most `size` together."""
     shapes: dict[tuple, list[int]] = {}

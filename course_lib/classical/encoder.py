@@ -23,6 +23,7 @@ from torch import Tensor
 
 from course_lib.classical.sampling import Source, draw
 from course_lib.classical.sets import Batch, CodebookError, batches, one_of, real, whole
+from course_lib.terminal import best_device
 
 ROW_BYTES = {"cpu": 2**22, "cuda": 2**26}  # made at once: a CPU's cache holds few
 SEEDS_A_WORD = 32  # descriptors from which the first words are chosen
@@ -154,9 +155,7 @@ class Encoder(SetTransformer):
         return self
 
     def _device(self) -> torch.device:
-        return torch.device(
-            self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        )
+        return best_device(self.device)
 
     def _title(self, what: str) -> str | None:
         return f"{type(self).__name__}: {what}" if self.verbose else None

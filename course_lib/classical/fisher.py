@@ -163,8 +163,7 @@ class Gradients:
             by_weights = signed_power(by_weights, self.power)
             both = signed_power(both, self.power)
             by_means, by_deviations = both.chunk(2, dim=2)
-            norm = torch.linalg.vector_norm
-            length = torch.hypot(norm(by_weights, dim=1), norm(both.flatten(1), dim=1))
+            length = length_of(by_weights, both.flatten(1))
             factor = 1 / torch.where(length > 0, length, 1)
         rows = products.new_empty(segments, words + words * twice)
         parts = rows.split([words, words * twice // 2, words * twice // 2], dim=1)
@@ -175,6 +174,16 @@ class Gradients:
             scaled = factor.view(-1, *[1] * (len(shape) - 1))
             torch.mul(values, scaled, out=part.view(shape))
         return rows
+
+
+def length_of(*parts: Tensor) -> Tensor:
+    """Return the length (S,) of rows in parts, where float32 holds no squares, too."""
+    norm = torch.linalg.vector_norm
+    for dtype in (None, torch.float64):
+        length = torch.hypot(*(norm(part, dim=1, dtype=dtype) for part in parts))
+        if length.isfinite().all():
+            break
+    return length.to(parts[0])
 
 
 class PCA(NamedTuple):

@@ -11,9 +11,10 @@ import torch
 from sklearn.base import clone
 from torch import Tensor
 
-from course_lib.classical.batches import side_by_side, target
+from course_lib.classical.batches import side_by_side
 from course_lib.classical.inputs import checked
 from course_lib.classical.transformer import Features, ImageTransformer
+from course_lib.terminal import best_device
 
 PIXELS = 64_000  # of a batch on a CPU: what it needs fits the cache
 Describe = Callable[[Tensor], "tuple[np.ndarray, Tensor]"]
@@ -59,7 +60,7 @@ class Descriptions(Sequence):
 
     def __iter__(self) -> Iterator[Features]:
         """Yield (keypoints, descriptors) of each image, in order."""
-        device, memory = target(self.extractor.device), self.extractor.memory
+        device, memory = best_device(self.extractor.device), self.extractor.memory
         work = functools.partial(described, self.extractor._describe(), device=device)
         if memory is not None:
             if not isinstance(memory, joblib.Memory):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from numbers import Integral
 
 import numpy as np
 import torch.nn.functional as F
@@ -36,7 +37,8 @@ class Patches(DenseTransformer):
     def _check(self) -> None:
         for name in ("side", "step"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            whole = isinstance(value, Integral) and not isinstance(value, bool)
+            if not whole or value < 1:
                 raise ImageError(f"{name} is {value!r}: expected an integer above 0")
 
     def _describe(self):

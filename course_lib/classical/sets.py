@@ -16,7 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.classical.inputs import is_sequence
 from course_lib.errors import CourseError
+
+LARGEST = 1e9  # of descriptors: float32 holds 1e38, a sum of squares of a million 1e24
 
 
 class CodebookError(CourseError, ValueError):
@@ -84,7 +87,7 @@ def batches(
 
 
 def check(sets) -> None:
-    if isinstance(sets, (str, bytes)) or not hasattr(sets, "__len__"):
+    if isinstance(sets, (str, bytes)) or not is_sequence(sets):
         raise CodebookError(
             f"the descriptors are a {type(sets).__name__}: expected a sequence with "
             "one set an image, that can be gone through again; make it a list"
@@ -97,6 +100,12 @@ def check(sets) -> None:
         raise CodebookError(
             f"the descriptors are one array {tuple(sets.shape)}: expected a list of "
             "sets; for a single image, [descriptors]"
+        )
+    if getattr(sets, "ndim", 1) == 3 and sets.shape[2] in (1, 3):
+        raise CodebookError(
+            f"the descriptors are one array {tuple(sets.shape)}, as a photo has: "
+            "expected what Sift or DenseSift give for a list of images; of sets that "
+            "are so narrow pass list(sets)"
         )
 
 
@@ -128,13 +137,18 @@ def as_set(item, number: int, keypoints: bool) -> Set:
 
 def as_rows(values, name: str) -> np.ndarray | Tensor:
     """Return values as they are, if they are numbers in rows."""
-    if not isinstance(values, Tensor):
+    if isinstance(values, Tensor):
+        numbers = not (values.is_complex() or values.dtype == torch.bool)
+    else:
         try:
             values = np.asarray(values)
         except ValueError:  # a list of unequal lists
             values = np.asarray(None)
-        if values.dtype.kind not in "fiu":
-            raise CodebookError(f"{name} are no array of numbers: expected (n, D)")
+        numbers = values.dtype.kind in "fiu"
+        if not values.dtype.isnative:
+            values = values.astype(values.dtype.newbyteorder("="))
+    if not numbers:
+        raise CodebookError(f"{name} are no array of numbers: expected (n, D)")
     if values.ndim == 1 and len(values) == 0:
         return values.reshape(0, 0)
     if values.ndim != 2:
@@ -154,7 +168,7 @@ def stacked(held: list[Set], first: int, width, dtype, device) -> Batch:
         places = [one.keypoints[:, :2] for one in full]
         found["keypoints"] = joined(places, 2, dtype, device)
     for what, values in found.items():
-        if not math.isfinite(values.sum()):  # or finite, and too large for a sum
+        if not within(values):
             refuse_infinite(values, lengths, first, what)
     return Batch(descriptors, lengths, found.get("keypoints"))
 
@@ -174,12 +188,26 @@ def joined(parts: list, width: int, dtype: torch.dtype, device) -> Tensor:
     )
 
 
+def within(values: Tensor) -> bool:
+    """Say whether all are numbers of at most LARGEST; NaN is not."""
+    if not values.numel():
+        return True
+    low, high = values.aminmax()
+    return bool((low >= -LARGEST) & (high <= LARGEST))
+
+
 def refuse_infinite(values: Tensor, lengths: Tensor, first: int, what: str) -> None:
     for number, part in enumerate(values.split(lengths.tolist()), first):
         if not part.isfinite().all():
             raise CodebookError(
                 f"the {what} of image {number} hold NaN or infinity: expected finite "
                 "numbers; see how they were made"
+            )
+        if not within(part):
+            raise CodebookError(
+                f"the {what} of image {number} reach {part.abs().max():.3g}: expected "
+                f"at most {LARGEST:.0e}, whose squares can be summed; divide all by "
+                "one number"
             )
 
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_lib.classical.batches import batched, side_by_side, target
+from course_lib.classical.batches import batched, side_by_side
 from course_lib.classical.describe import descriptors, orientations
 from course_lib.classical.inputs import checked, grey
 from course_lib.classical.keypoints import detect
 from course_lib.classical.scale_space import INTERVALS, Octave, octaves
 from course_lib.classical.transformer import Features, ImageTransformer
+from course_lib.terminal import best_device
 
 
 class Sift(ImageTransformer):
@@ -44,7 +45,7 @@ class Sift(ImageTransformer):
         images: a list of (H, W), (H, W, 3) or (3, H, W); uint8, or float in [0, 1].
         Raises ImageError that names an image which is none of these.
         """
-        images, device = checked(images), target(self.device)
+        images, device = checked(images), best_device(self.device)
         batches = batched(images, self.batch_size or usual(len(images), device))
 
         def work(numbers: list[int]) -> list[Features]:

@@ -26,6 +26,7 @@ def batches(
     shuffle: bool = False,
     flip: bool = False,
     crop_padding: int = 0,
+    cutout: int = 0,
     start: int = 0,
     device=None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
@@ -33,7 +34,7 @@ def batches(
 
     The last batch holds what is left. All chance is a function of (seed, epoch, step),
     drawn on the CPU: the same on every device, and `start` skips steps exactly.
-    flip, crop_padding: see `augment`.
+    flip, crop_padding: see `augment`.  cutout: see `cut_out`.
     """
     if batch_size < 1:
         raise DataError(f"batch_size is {batch_size}: take 1 or more")
@@ -45,12 +46,13 @@ def batches(
         chosen = order[step * batch_size : (step + 1) * batch_size]
         images = data.images.index_select(0, chosen).to(device or order.device)
         labels = data.labels.index_select(0, chosen).to(device or order.device)
+        generator = _generator(seed, epoch, step + 1)
         if flip or crop_padding:
-            generator = _generator(seed, epoch, step + 1)
             images = augment(
                 images, flip=flip, crop_padding=crop_padding, generator=generator
             )
-        yield normalise(images, data.mean, data.std), labels
+        images = normalise(images, data.mean, data.std)
+        yield (cut_out(images, cutout, generator) if cutout else images), labels
 
 
 def _generator(seed: int, epoch: int, draw: int) -> torch.Generator:
@@ -82,6 +84,21 @@ def augment(
     places = places.to(images.device)[:, None].expand(-1, channels, -1)
     padded = F.pad(images, [crop_padding] * 4)
     return padded.flatten(2).gather(2, places).view(images.shape)
+
+
+def cut_out(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """Return images (N, C, H, W) with a square of 0, the mean colour, in each.
+
+    The square's centre is any pixel, so a part of it may lie outside.
+    Source: arXiv:1708.04552.
+    """
+    inside = []
+    for length in images.shape[2:]:
+        first = torch.randint(0, length, (len(images), 1), generator=generator)
+        places = torch.arange(length) - first + side // 2  # (N, length)
+        inside.append((places >= 0) & (places < side))
+    square = inside[0][:, None, :, None] & inside[1][:, None, None, :]  # (N, 1, H, W)
+    return images.masked_fill(square.to(images.device), 0.0)
 
 
 def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]):

@@ -1,4 +1,7 @@
-"""Where data sets are, and how they get there: resumed, verified, all or nothing."""
+"""Where data sets are, and how they get there: resumed, verified, all or nothing.
+
+What a user put there by hand is verified, too, and stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ class Available(NamedTuple):
 def data_root(root: str | Path | None = None) -> Path:
     """Return where data sets are: `root`, or $COURSE_DATA, or data/ of the course."""
     root = root or os.environ.get("COURSE_DATA")
-    return Path(root).expanduser() if root else ROOT / "data"
+    return Path(os.path.expanduser(root)) if root else ROOT / "data"
 
 
 def find(name: str, root: Path) -> Path | None:
@@ -103,8 +106,11 @@ def fetch(name: str, root: str | Path | None = None) -> Path:
     root = data_root(root)
     if path := find(name, root):
         return path
+    from filelock import FileLock
+
     try:
-        with _alone(root, name):
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / f".{name}.lock"):  # a killed process lets go of it
             if find(name, root) is None:  # another process may have been quicker
                 _FETCH[name](root)
     except OSError as error:
@@ -118,9 +124,8 @@ def fetch(name: str, root: str | Path | None = None) -> Path:
 def _fetch_cifar10(root: Path) -> None:
     from torchvision.datasets import CIFAR10
 
-    archive = root / CIFAR10.filename
-    download(CIFAR10.url, archive, CIFAR10.tgz_md5)
-    unpack(archive, root / CIFAR10.base_folder)
+    archive, folder = root / CIFAR10.filename, root / CIFAR10.base_folder
+    _fetch_archive(CIFAR10.url, archive, CIFAR10.tgz_md5, folder)
 
 
 def _fetch_imagenette(root: Path) -> None:
@@ -128,8 +133,15 @@ def _fetch_imagenette(root: Path) -> None:
 
     url, md5 = Imagenette._ARCHIVES["160px"]
     archive = root / url.rsplit("/", 1)[1]
-    download(url, archive, md5)
-    unpack(archive, root / archive.stem)
+    _fetch_archive(url, archive, md5, root / archive.stem)
+
+
+def _fetch_archive(url: str, archive: Path, md5: str, folder: Path) -> None:
+    """Make `folder` of an archive, which goes if it was not there before."""
+    fetched = download(url, archive, md5)
+    unpack(archive, folder)
+    if fetched:
+        archive.unlink()
 
 
 def _fetch_fashion_mnist(root: Path) -> None:
@@ -152,36 +164,47 @@ _FETCH = {
 }
 
 
-def download(url: str, path: Path, md5: str, attempts: int = 3) -> None:
+def download(url: str, path: Path, md5: str, attempts: int = 3) -> bool:
     """Bring `url` to `path`, through `path`.part, which a later call continues.
 
-    `path` appears when it is complete and its checksum holds, and not before.
+    `path` appears when it is complete and its checksum holds, and not before. What is
+    there already must hold it, and is left as it is. Say whether it was brought.
     """
+    if path.exists():
+        if (found := _md5(path)) != md5:
+            raise DataError(
+                f"{path}, which was there, is damaged or another file: its md5 is "
+                f"{found} and not {md5}. Replace it, or move it away and start the "
+                "same command again to download it"
+            )
+        return False
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    if path.exists():  # put there by hand: must hold what is expected
-        os.replace(path, part)
-    else:
-        for attempt in range(1, attempts + 1):
-            try:
-                _continue(url, part)
-                break
-            except HTTPError as error:
+    for attempt in range(1, attempts + 1):
+        try:
+            _continue(url, part)
+            break
+        except HTTPError as error:
+            raise _failed(url, path, error) from error
+        except (OSError, http.client.HTTPException) as error:
+            if attempt == attempts:
                 raise _failed(url, path, error) from error
-            except (OSError, http.client.HTTPException) as error:
-                if attempt == attempts:
-                    raise _failed(url, path, error) from error
-    with open(part, "rb") as file:
-        found = hashlib.md5(usedforsecurity=False)
-        while chunk := file.read(CHUNK):
-            found.update(chunk)
-    if found.hexdigest() != md5:
+    if (found := _md5(part)) != md5:
         part.unlink()
         raise DataError(
-            f"{path} is damaged, its md5 is {found.hexdigest()} and not {md5}: it has "
-            "been deleted, so start the same command again"
+            f"the download of {path} is damaged, its md5 is {found} and not {md5}: it "
+            "has been deleted, so start the same command again"
         )
     os.replace(part, path)
+    return True
+
+
+def _md5(path: Path) -> str:
+    found = hashlib.md5(usedforsecurity=False)
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
 
 
 def _continue(url: str, part: Path) -> None:
@@ -245,7 +268,7 @@ def _bar(part: Path, here: int, total: int | None):
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Replace a verified .tgz by the `folder` in it, which appears when complete."""
+    """Unpack the `folder` in a verified .tgz, which appears when complete."""
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     with tarfile.open(archive) as tar:
@@ -258,7 +281,6 @@ def unpack(archive: Path, folder: Path) -> None:
         tar.extractall(part, **safe)
     os.replace(part / folder.name, folder)
     shutil.rmtree(part)
-    archive.unlink()
 
 
 def gunzip(archive: Path) -> None:
@@ -268,17 +290,3 @@ def gunzip(archive: Path) -> None:
         shutil.copyfileobj(source, target)
     os.replace(part, archive.with_suffix(""))
     archive.unlink()
-
-
-@contextmanager
-def _alone(root: Path, name: str):
-    """Keep other processes from fetching the same; a killed process lets go."""
-    root.mkdir(parents=True, exist_ok=True)
-    with open(root / f".{name}.lock", "w") as lock:
-        try:
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except (ImportError, OSError):  # Windows; some network file systems
-            pass
-        yield

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import time
 import unicodedata
 import zipfile
@@ -19,7 +20,9 @@ from nbformat import NotebookNode
 
 from course_lib.errors import CourseError
 from course_lib.files import ROOT, replacing
+from course_lib.hand_in.cell import checksum, is_locked, is_solution
 from course_lib.hand_in.ipynb import parse
+from course_lib.terminal import printable
 
 LIMIT = 100 * 2**20  # bytes of all files
 FILES = {".py", ".json", ".safetensors", ".csv", ".txt", ".md"}
@@ -83,11 +86,18 @@ def find(assignment: str) -> Path:
 
 
 def login() -> str:
-    name = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    """Return the name by which this machine knows the user, if it is a person's."""
+    try:
+        name = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    except (KeyError, OSError, ImportError) as error:  # a number without a name
+        raise CourseError(
+            "say who hands in: this machine has no name for you. Add --student, with "
+            "the name that your instructor knows."
+        ) from error
     if name in ANYBODY:
         raise CourseError(
-            f"say who hands in: this machine calls you {name!r}. Add --name, with the "
-            "name that your instructor knows."
+            f"say who hands in: this machine calls you {name!r}. Add --student, with "
+            "the name that your instructor knows."
         )
     return name
 
@@ -95,7 +105,7 @@ def login() -> str:
 def as_folder(name: str) -> str:
     """Return a person's name as a folder's; CourseError if nothing is left of it."""
     name = unicodedata.normalize("NFC", name).strip().rstrip(". ")
-    name = "".join("_" if c in "/\\:" or not c.isprintable() else c for c in name)
+    name = re.sub(r"[/\\:]", "_", printable(name, "_"))
     if name.startswith("."):
         name = "_" + name[1:]
     if not name.strip("_"):
@@ -127,8 +137,6 @@ def gather(folder: Path, notebook: str) -> tuple[dict[str, bytes], list[str]]:
 
 def examine(notebook: NotebookNode) -> list[str]:
     """Say what is unanswered or was changed though locked, by nbgrader's checksums."""
-    from nbgrader.utils import compute_checksum, is_locked, is_solution
-
     found: dict[str, list[str]] = defaultdict(list)
     seen = set()
     for cell in notebook.cells:
@@ -141,7 +149,7 @@ def examine(notebook: NotebookNode) -> list[str]:
         if name in seen:
             found["there twice, the last one counts"].append(name)
         seen.add(name)
-        as_released = compute_checksum(cell) == facts.get("checksum")
+        as_released = checksum(cell) == facts.get("checksum")
         if is_solution(cell) and as_released:
             found["unanswered"].append(name)
         elif is_solution(cell) and cell.cell_type == "code" and STUB in cell.source:

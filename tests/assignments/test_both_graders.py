@@ -10,11 +10,10 @@ from nbgrader.converters import Autograde
 
 from course_grader import grade, new_course, release, sample_class
 from tests import execute
+from tests.assignments import cases
 from course_grader.report import summary
 from course_grader.assignment.course import Course
-from course_lib.notebook import ROOT
 
-NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("a*.py"))
 HONEST = {"ada_right", "bo_partly"}
 pytestmark = [
     pytest.mark.slow,
@@ -40,7 +39,7 @@ def points(assignment: str, course) -> dict[tuple[str, str], float]:
     return {(r.student, r.cell): r.score for r in rows if r.student in HONEST}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@cases.each_assignment
 def test_both_give_the_same_points(name, tmp_path):
     ours, stock = (new_course(tmp_path / who, [name]) for who in ("ours", "stock"))
     for course in (ours, stock):

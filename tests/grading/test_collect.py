@@ -482,7 +482,7 @@ def test_the_command_prints_a_table(course, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as stop:
         __main__.main()
-    assert not stop.value.code
+    assert stop.value.code == 3  # some refused
     said = capsys.readouterr().out
     for text in ("Ada [", "collected", "refused", "cannot be read", "1 of 2 in place"):
         assert text in said

@@ -15,6 +15,8 @@ from course_lib.errors import CourseError
 
 from .conftest import TINY
 
+pytestmark = pytest.mark.slow
+
 NAME = "a04_alexnet"
 
 

@@ -62,7 +62,9 @@ def one_kernel(tmp_path_factory) -> dict[str, str]:
             with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 try:
                     for source in (SETUP, case.answer, case.test):
-                        exec(compile(source, case.name, "exec"), space)
+                        exec(
+                            compile(source, case.name, "exec", dont_inherit=True), space
+                        )
                     found[case.name] = ""
                 except Exception as error:
                     found[case.name] = type(error).__name__

@@ -543,6 +543,7 @@ def test_the_policy_allows_mathjax_and_nothing_else():
 ODD = "[ab]", "a", "ada*", "one\ntwo", "?", "{x}", "!", "**", "\x1b[2Jred", "‮ab"
 
 
+@pytest.mark.slow
 def test_no_name_brings_a_notebook_and_none_ends_it_for_others(tiny, bundle, verdict):
     files = {"helper.py": b"x = 1\n", "old/Tiny.IPYNB": b"{}", "x.pyc": b"0"}
     with Writer(tiny, NAME, bundle) as writer:

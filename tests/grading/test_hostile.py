@@ -1,14 +1,12 @@
-"""Submissions that a grader must survive, on a course that is not ours.
+"""Submissions that a grader must survive, on a course that is not ours: one run.
 
-`HOSTILE_CASES` names a folder with `course/` (an nbgrader course with honest students
-and their points), `cases/` and `deserved.json`: all are graded in one run.
+They lie in `hostile/` beside this file; its README says what is in it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -24,13 +22,10 @@ from course_grader import feedback, release
 from course_grader.report.facts import points
 from course_grader.store.outcomes import last_run
 
-FOLDER = os.environ.get("HOSTILE_CASES")
+FOLDER = Path(__file__).with_name("hostile")
 NAME, PORT = "convblock", 45678  # the port that one of the cases calls
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not FOLDER, reason="HOSTILE_CASES names no folder of cases"),
-]
-CASES = json.loads(Path(FOLDER, "deserved.json").read_text()) if FOLDER else {}
+pytestmark = pytest.mark.slow
+CASES = json.loads((FOLDER / "deserved.json").read_text("utf-8"))
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -49,12 +44,12 @@ def tree(folder: Path) -> dict[str, str]:
 def course(tmp_path_factory) -> Path:
     """The course with everybody's submission; hanging cells are stopped after 8 s."""
     folder = tmp_path_factory.mktemp("hostile") / "course"
-    shutil.copytree(Path(FOLDER, "course"), folder)
+    shutil.copytree(FOLDER / "course", folder)
     with open(folder / "nbgrader_config.py", "a") as config:
         config.write("\nc.Execute.timeout = 8\n")
     release([NAME], folder)
     for case, facts in CASES.items():
-        source = Path(FOLDER, "cases", case, facts["student"], NAME)
+        source = FOLDER / "cases" / case / facts["student"] / NAME
         target = folder / "submitted" / student(case) / NAME
         shutil.copytree(source, target, symlinks=True)
     return folder
@@ -88,7 +83,7 @@ def run(course):
             text=True,
         )
         server.shutdown(socket.SHUT_RDWR)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 3), done.stderr  # 3: some are refused
     results = {row.student: row for row in last_run(NAME, course)}
     return results, before, heard, daemons(start)
 

@@ -21,9 +21,10 @@ from nbgrader.utils import compute_checksum, determine_grade
 from course_grader.assignment import bundle, release
 from course_grader.intake import restore, unpack
 from course_grader.intake.submission import Refused, read
+from tests import execute
+from tests.assignments import cases
 
-ROOT = Path(__file__).resolve().parents[2]
-OURS = sorted(path.stem for path in ROOT.glob("assignments/*/*.ipynb"))
+OURS = cases.NAMES
 NAME = "small"
 
 
@@ -806,10 +807,8 @@ def test_a_small_change_changes_the_digest(answered, assignment, tmp_path):
 
 def ours(name: str) -> bundle.Lesson:
     """A lesson without a gradebook: locked cells from the solution, as it has them."""
-    released, solution = (
-        nbformat.read(ROOT / where / name / f"{name}.ipynb", 4)
-        for where in ("assignments", "solutions")
-    )
+    released = nbformat.reads(execute.released(name).decode(), 4)
+    solution = execute.notebook(name)
     mine = {restore.grade_id(c): deepcopy(c) for c in released.cells}
     mine.pop(None)
     for one in solution.cells:
@@ -891,11 +890,8 @@ NOTED = {
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "HOSTILE_CASES" not in os.environ, reason="HOSTILE_CASES names no folder"
-)
 def test_hostile_cases_are_read_or_refused_as_they_deserve(tmp_path):
-    hostile = Path(os.environ["HOSTILE_CASES"])
+    hostile = Path(__file__).with_name("hostile")
     shutil.copytree(
         hostile / "course", tmp_path, dirs_exist_ok=True, copy_function=shutil.copyfile
     )
@@ -903,9 +899,9 @@ def test_hostile_cases_are_read_or_refused_as_they_deserve(tmp_path):
         path.chmod(0o755)
     release.release(["convblock"], tmp_path)
     real = bundle.load("convblock", tmp_path)
-    cases = json.loads((hostile / "deserved.json").read_text("utf-8"))
+    deserved = json.loads((hostile / "deserved.json").read_text("utf-8"))
     refused = set()
-    for case, facts in cases.items():
+    for case, facts in deserved.items():
         folder = hostile / "cases" / case / facts["student"] / "convblock"
         try:
             found = read(folder, real, facts["student"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 import shutil
-import time
 from html import unescape
 from pathlib import Path
 
@@ -152,9 +151,7 @@ def test_summary_says_points_refusals_and_the_hardest_exercise(course, results):
 def test_second_run_grades_nothing_but_what_is_new(course, results):
     before = {p: p.stat().st_mtime_ns for p in course.glob("autograded/*/*/*.ipynb")}
     shutil.rmtree(course / "submitted" / "zoe_broken")
-    start = time.perf_counter()
     again = grade(NAME, course)
-    assert time.perf_counter() - start < 5
     assert {row.status for row in again} == {"already graded"}
     assert [(r.student, r.score, r.notes) for r in again] == [
         (r.student, r.score, r.notes) for r in results.values() if not r.reason

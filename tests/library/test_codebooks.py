@@ -242,6 +242,7 @@ def test_only_a_batch_of_a_lazy_sequence_is_ever_held(encoder, samples):
         assert lazy.passes > 3
 
 
+@pytest.mark.slow
 @every_encoder
 def test_learning_from_a_stream_is_learning_from_the_concatenation(encoder):
     """However the descriptors are split: into images, into batches, or in memory."""
@@ -259,6 +260,7 @@ def test_learning_from_a_stream_is_learning_from_the_concatenation(encoder):
                 np.testing.assert_allclose(value, vars(other)[name], atol=2e-3)
 
 
+@pytest.mark.slow
 def test_drawing_is_uniform_and_does_not_see_the_split():
     rows = np.arange(300.0)[:, None]
     split = [rows[:100], rows[100:101], rows[101:101], rows[101:]]
@@ -498,6 +500,37 @@ def test_whole_numbers_are_descriptors():
         np.testing.assert_array_equal(*found)
 
 
+@every_encoder
+def test_the_order_of_bytes_does_not_matter(encoder):
+    fitted = clone(encoder).fit(GOOD)
+    expected = fitted.transform(GOOD)
+    swapped = [rows.astype(">f4") for rows in GOOD]
+    np.testing.assert_array_equal(fitted.transform(swapped), expected)
+    mixed = [torch.tensor(GOOD[0]), swapped[1]]
+    np.testing.assert_array_equal(fitted.transform(mixed), expected)
+
+
+@pytest.mark.parametrize("far", [1e3, 1e6, 1e8])
+@pytest.mark.parametrize("near", [1e-6, 1, 1e6])
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        BagOfWords(3, assignment="soft", random_state=0),
+        BagOfWords(3, assignment="soft", sigma=0, random_state=0),
+        Vlad(3, power=1, intra=False, random_state=0),
+        FisherVector(3, pca=None, power=1, random_state=0),
+        FisherVector(3, pca=None, improved=False, random_state=0),
+    ],
+    ids=str,
+)
+def test_large_descriptors_give_finite_rows_that_are_not_0(encoder, near, far):
+    sets = some_sets([20, 20])
+    fitted = encoder.fit([near * rows for rows in sets])
+    found = fitted.transform([far * rows for rows in sets])
+    assert np.isfinite(found).all()
+    assert (np.linalg.norm(found.astype(np.float64), axis=1) > 0.1).all()
+
+
 def test_sift_s_features_can_be_encoded():
     random = np.random.default_rng(0)
     images = [
@@ -535,6 +568,7 @@ def slow_pyramid(features, encoder, levels, size) -> np.ndarray:
     return np.concatenate(parts)
 
 
+@pytest.mark.slow
 @every_encoder
 @pytest.mark.parametrize("levels", [(1, 2, 4), (1, 3), (2, 3)])
 @pytest.mark.parametrize("size", [None, (30, 40)])
@@ -547,6 +581,7 @@ def test_a_pyramid_is_the_encoding_of_each_cell(encoder, levels, size):
         np.testing.assert_allclose(row, expected, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_pyramid_over_dense_grids_is_the_encoding_of_each_cell():
     rows, columns = np.mgrid[4:36:5, 4:46:5]
     keypoints = np.stack([columns, rows, rows, rows], axis=-1).reshape(-1, 4) * 1.0
@@ -608,6 +643,14 @@ def test_keypoints_in_one_place_are_in_one_cell():
 
 # hostile input
 
+
+class SizeOnly:
+    """What has a length, as a split of a data set has, but no items."""
+
+    def __len__(self):
+        return 3
+
+
 GOOD = some_sets([20, 20])
 NAN = [*GOOD, np.where(np.eye(20, WIDTH) > 0, np.nan, 0)]
 
@@ -631,6 +674,16 @@ NAN = [*GOOD, np.where(np.eye(20, WIDTH) > 0, np.nan, 0)]
         ("photo.jpg", "expected a sequence"),
         (7, "expected a sequence"),
         (Features(np.zeros((20, 4)), GOOD[0]), r"one image.*pass \[features\]"),
+        (
+            [GOOD[0], np.full((2, WIDTH), 1e20)],
+            "image 1 reach 1e\\+20: expected at most",
+        ),
+        ([GOOD[0], np.full((2, WIDTH), -1e10)], "image 1 reach 1e\\+10"),
+        (np.zeros((427, 640, 3), np.uint8), r"\(427, 640, 3\), as a photo has"),
+        (torch.zeros(427, 640, 1), r"\(427, 640, 1\), as a photo has"),
+        ([torch.zeros(4, WIDTH, dtype=torch.complex64)], "are no array of numbers"),
+        ([torch.zeros(4, WIDTH).bool()], "image 0 are no array of numbers"),
+        (SizeOnly(), "a SizeOnly: expected a sequence"),
     ],
 )
 def test_what_is_no_list_of_sets_is_named(encoder, given, words):

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from course_lib import data
 
@@ -52,15 +51,6 @@ def test_the_rule_of_the_split_is_what_is_documented():
         ours = data.load("digits", split)
         ours = ours.take(ours.labels == 9)
         assert np.array_equal(ours.images[:, 0].numpy(), raw[nines[turn::10]])
-
-
-def test_split_that_is_given_is_kept(tmp_path):
-    make_folder(tmp_path, {"train": 20, "val": 3, "test": 2})
-    sizes = [len(data.load(tmp_path, split)) for split in data.SPLITS]
-    assert sizes == [40, 6, 4]
-    make_folder(tmp_path / "two", {"train": 20, "test": 2})
-    sizes = [len(data.load(tmp_path / "two", split)) for split in data.SPLITS]
-    assert sizes == [36, 4, 4]
 
 
 @REAL
@@ -145,14 +135,6 @@ def test_normalise_after_inference_still_lets_gradients_through():
     torch.testing.assert_close(pixels.grad, torch.full_like(pixels, 1 / 255 / 0.456))
 
 
-def test_images_of_one_colour_stay_finite(tmp_path):
-    arrays = some_arrays()
-    arrays["train_images"][:] = 7
-    np.savez(tmp_path / "flat.npz", **arrays)
-    pixels, _ = next(data.batches(data.load(tmp_path / "flat.npz"), 4))
-    assert pixels.abs().max() < 1e-6
-
-
 # Size and channels
 
 
@@ -163,17 +145,6 @@ def test_resize_of_an_even_plane_and_of_a_ramp():
     assert (
         train.images.float().mean((1, 2, 3)) - small.mean((1, 2, 3))
     ).abs().max() < 3
-
-
-def test_channels(tmp_path):
-    grey, colour = data.load("digits"), data.load("digits", channels=3)
-    assert torch.equal(colour.images, grey.images.expand(-1, 3, -1, -1))
-    arrays = some_arrays()
-    np.savez(tmp_path / "a.npz", **arrays)
-    grey = data.load(tmp_path / "a.npz", "test", channels=1)
-    expected = torch.from_numpy(arrays["test_images"]).float().mean(3).round()
-    assert torch.equal(grey.images[:, 0].float(), expected)
-    assert len(grey.mean) == len(grey.std) == 1
 
 
 # Batches and augmentation
@@ -327,6 +298,78 @@ def test_take():
         train.take(1430)
 
 
+NUMBERS = [
+    np.int64(5),
+    np.uint8(5),
+    np.array(5),
+    torch.tensor(5),
+    torch.tensor(5).byte(),
+]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda n: f"{type(n)} {n.dtype}")
+def test_take_knows_a_number_of_any_type(number):
+    train = data.load("digits")
+    taken = train.take(number)
+    assert torch.equal(taken.images, train.images[:5])
+    assert torch.equal(taken.labels, train.labels[:5])
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [3, 1, -1],
+        (3, 1, -1),
+        np.array([3, 1, -1]),
+        np.array([3, 1, -1], ">i8"),
+        np.array([-1, 1, 3], np.int8)[::-1],
+        torch.tensor([3, 1, -1], dtype=torch.int16),
+    ],
+    ids=repr,
+)
+def test_take_knows_indices_of_any_type(places):
+    train = data.load("digits")
+    expected = train.images[[3, 1, len(train) - 1]]
+    assert torch.equal(train.take(places).images, expected)
+
+
+def test_bytes_are_indices_and_no_mask():
+    train = data.load("digits").take(4)
+    taken = train.take(np.array([0, 1, 1, 0], np.uint8))
+    assert torch.equal(taken.labels, train.labels[[0, 1, 1, 0]])
+    taken = train.take(np.array([0, 1, 1, 0], bool))
+    assert torch.equal(taken.labels, train.labels[[1, 2]])
+    assert len(train.take([])) == 0
+
+
+@pytest.mark.parametrize(
+    ("which", "message"),
+    [
+        (0, "0 images asked of digits train, which has 1429: take 1 to 1429"),
+        (np.int64(-1), "-1 images asked"),
+        (True, "True asked of digits train: take a number of images"),
+        (np.True_, "True_? asked of digits train: take a number"),
+        (torch.tensor(True), "asked of digits train: take a number"),
+        (2.0, "2.0 asked of digits train: take a number"),
+        ("all", "'all' asked"),
+        (None, "None asked"),
+        (slice(3), "slice.* asked"),
+        ([0.5, 1.0], "asked of digits train: take a number"),
+        (torch.zeros(2, 2).long(), "asked of digits train: take a number"),
+        (
+            [0, 1429],
+            "image 1429 asked of digits train, which has 1429.*last one is 1428",
+        ),
+        ([0, -1430], "image -1430 asked"),
+        (torch.ones(5).bool(), "a mask of 5 asked of digits train, which has 1429"),
+    ],
+    ids=repr,
+)
+def test_take_says_what_it_cannot_take(which, message):
+    with pytest.raises(data.DataError, match=message):
+        data.load("digits").take(which)
+
+
 def test_digest_knows_every_pixel_label_and_name():
     val = data.load("digits", "val")
     assert val.digest == data.load("digits", "val").digest
@@ -345,229 +388,6 @@ def test_digest_knows_every_pixel_label_and_name():
     assert len({val.digest, *(images.digest for images in changed)}) == 5
 
 
-# A user's own data: an .npz
-
-
-def some_arrays(train=30, test=6, classes=3):
-    rng = np.random.default_rng(0)
-    return {
-        "train_images": rng.integers(0, 256, (train, 6, 5, 3), dtype=np.uint8),
-        "train_labels": np.arange(train) % classes,
-        "test_images": rng.integers(0, 256, (test, 6, 5, 3), dtype=np.uint8),
-        "test_labels": np.arange(test) % classes,
-        "classes": np.array([f"class {i}" for i in range(classes)]),
-    }
-
-
-def test_npz_round_trip_in_each_form(tmp_path):
-    arrays = some_arrays()
-    channels_first = {
-        key: a.transpose(0, 3, 1, 2) if a.ndim == 4 else a for key, a in arrays.items()
-    }
-    grey = {key: a[..., 0] if a.ndim == 4 else a for key, a in arrays.items()}
-    loaded = []
-    for i, form in enumerate((arrays, channels_first, grey)):
-        path = tmp_path / f"{i}.npz"
-        (np.savez, np.savez_compressed)[i % 2](path, **form)
-        loaded.append(data.load(str(path), "test"))
-    last, first, plane = loaded
-    assert last.images.shape == (6, 3, 6, 5)
-    assert plane.images.shape == (6, 1, 6, 5)
-    assert last.digest == first.digest
-    assert torch.equal(last.images[:, :1], plane.images)
-    assert last.classes == ("class 0", "class 1", "class 2")
-    assert last.labels.tolist() == [0, 1, 2, 0, 1, 2]
-    assert len(data.load(tmp_path / "0.npz")) == 27
-
-
-def test_name_below_the_root(tmp_path, monkeypatch):
-    np.savez(tmp_path / "mine.npz", **some_arrays())
-    make_folder(tmp_path / "photos", {"train": 6})
-    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
-    assert len(data.load("mine.npz")) == 27
-    assert data.load("photos").classes == ("cat", "dog")
-
-
-def change(**changed):
-    return lambda arrays: arrays | changed
-
-
-U8 = np.uint8
-BAD_ARRAYS = {
-    "a key is missing": (lambda a: a.pop("classes"), r"lacks classes: it needs"),
-    "floats": (
-        change(train_images=np.zeros((30, 6, 5))),
-        r"float64 \(30, 6, 5\).*uint8",
-    ),
-    "flat": (change(test_images=np.zeros((6, 30), U8)), r"uint8 \(6, 30\), not"),
-    "no images": (change(test_images=np.zeros((0, 6, 5), U8)), r"\(0, 6, 5\), not"),
-    "2 planes": (change(test_images=np.zeros((6, 6, 5, 2), U8)), r"neither 1 nor 3"),
-    "few labels": (change(train_labels=np.zeros(29, int)), r"\(29,\).*the 30 images"),
-    "real labels": (change(train_labels=np.zeros(30)), r"float64.*whole number"),
-    "label too big": (change(test_labels=np.full(6, 3)), r"test.*label 3 .*0 to 2"),
-    "label below 0": (
-        change(test_labels=np.full(6, -1)),
-        r"label -1 is outside 0 to 2",
-    ),
-    "empty class": (
-        change(train_labels=np.arange(30) % 2),
-        r"'class 2' has 0 training",
-    ),
-    "object": (change(classes=np.array([print, {}])), r"cannot be read.*no objects"),
-}
-
-
-@pytest.mark.parametrize(("spoil", "message"), BAD_ARRAYS.values(), ids=BAD_ARRAYS)
-def test_bad_arrays_are_named(tmp_path, spoil, message):
-    arrays = some_arrays()
-    spoiled = spoil(arrays)
-    np.savez(tmp_path / "bad.npz", **(spoiled if isinstance(spoiled, dict) else arrays))
-    with pytest.raises(data.DataError, match=message) as error:
-        data.load(tmp_path / "bad.npz")
-    assert str(tmp_path / "bad.npz") in str(error.value)
-
-
-def test_hostile_pickle_is_not_executed(tmp_path):
-    class Touch:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / "executed",))
-
-    objects = np.array([Touch()], dtype=object)
-    np.savez(tmp_path / "evil.npz", **some_arrays() | {"train_labels": objects})
-    with pytest.raises(data.DataError, match=r"evil\.npz cannot be read"):
-        data.load(tmp_path / "evil.npz")
-    assert not (tmp_path / "executed").exists()
-
-
-@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
-def test_truncated_file(tmp_path, keep):
-    np.savez_compressed(tmp_path / "a.npz", **some_arrays())
-    whole = (tmp_path / "a.npz").read_bytes()
-    end = keep if isinstance(keep, int) else int(keep * len(whole))
-    (tmp_path / "a.npz").write_bytes(whole[:end])
-    with pytest.raises(data.DataError, match=r"a\.npz cannot be read"):
-        data.load(tmp_path / "a.npz")
-
-
-def test_flipped_bits(tmp_path):
-    np.savez_compressed(tmp_path / "a.npz", **some_arrays())
-    whole = bytearray((tmp_path / "a.npz").read_bytes())
-    for at in range(200, 1200):
-        whole[at] ^= 255
-    (tmp_path / "a.npz").write_bytes(whole)
-    with pytest.raises(data.DataError, match=r"a\.npz cannot be read"):
-        data.load(tmp_path / "a.npz")
-
-
-def test_an_array_is_no_archive(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros(3))
-    with pytest.raises(data.DataError, match=r"a\.npy cannot be read"):
-        data.load(tmp_path / "a.npy")
-
-
-# A user's own data: a folder
-
-
-def make_folder(root, splits, size=(9, 7), classes=("cat", "dog")):
-    """Write PNG images, each of one colour that says where it stands."""
-    for s, (split, count) in enumerate(splits.items()):
-        for label, name in enumerate(classes):
-            (root / split / name).mkdir(parents=True)
-            for i in range(count):
-                image = Image.new("RGB", size, (s, label, i))
-                image.save(root / split / name / f"{i:03d}.png")
-
-
-def test_folder_keeps_order_labels_and_pixels(tmp_path):
-    make_folder(tmp_path, {"train": 12, "test": 2})
-    (tmp_path / "train" / "cat" / "notes.txt").write_text("not an image")
-    (tmp_path / "train" / "cat" / "._000.png").write_text("what macOS leaves")
-    (tmp_path / "train" / ".ipynb_checkpoints").mkdir()
-    train = data.load(tmp_path)
-    assert train.images.shape == (20, 3, 7, 9)
-    assert train.classes == ("cat", "dog")
-    numbers = [i for i in range(12) if i not in (0, 10)] * 2  # 0 and 10 are val
-    expected = torch.tensor(
-        [[0, label, i] for label, i in zip([0] * 10 + [1] * 10, numbers, strict=True)]
-    )
-    assert torch.equal(train.images[:, :, 3, 3].long(), expected)
-    assert train.labels.tolist() == [0] * 10 + [1] * 10
-
-
-def test_class_folders_alone_are_cut_into_three(tmp_path):
-    make_folder(tmp_path, {".": 20})
-    sizes = [len(data.load(tmp_path, split)) for split in data.SPLITS]
-    assert sizes == [32, 4, 4]
-
-
-def test_images_of_many_sizes_need_a_size(tmp_path):
-    make_folder(tmp_path, {"train": 6})
-    Image.new("L", (30, 20)).save(tmp_path / "train" / "dog" / "003.png")
-    with pytest.raises(data.DataError, match=r"003\.png has 20 x 30 .*pass size="):
-        data.load(tmp_path)
-    assert data.load(tmp_path, size=16).images.shape == (8, 3, 16, 16)
-
-
-def test_photo_is_turned_upright(tmp_path):
-    make_folder(tmp_path, {".": 3})
-    photo = Image.new("RGB", (7, 9))
-    photo.putpixel((0, 0), (255, 255, 255))
-    exif = photo.getexif()
-    exif[0x0112] = 6  # turn it by 90 degrees clockwise to see it upright
-    photo.save(tmp_path / "cat" / "001.png", exif=exif)
-    images = data.load(tmp_path, "test").images
-    assert images.shape == (2, 3, 7, 9)
-    assert images[0, :, 0, 8].tolist() == [255] * 3
-
-
-def test_decoding_once_is_enough_for_mean_and_deviation(tmp_path):
-    make_folder(tmp_path, {"train": 6})
-    train = data.load(tmp_path)
-    test = data.load(tmp_path, "test")
-    assert (train.mean, train.std) == (test.mean, test.std)
-    for file in (tmp_path / "train").rglob("*.png"):
-        Image.new("RGB", (9, 7), (9, 9, 9)).save(file)
-        os.utime(file, ns=(0, 0))
-    assert data.load(tmp_path, "test").mean == pytest.approx((9 / 255,) * 3)
-
-
-@pytest.mark.parametrize("content", [b"", b"not an image", None])
-def test_broken_image_is_named(tmp_path, content):
-    make_folder(tmp_path, {"train": 6})
-    bad = tmp_path / "train" / "dog" / "004.png"
-    bad.write_bytes(bad.read_bytes()[:-30] if content is None else content)
-    with pytest.raises(
-        data.DataError, match=r"dog/004\.png cannot be read as an image"
-    ):
-        data.load(tmp_path)
-
-
-def test_folders_that_are_not_a_data_set(tmp_path):
-    with pytest.raises(data.DataError, match=r"no folders in .*folder of their own"):
-        data.load(tmp_path)
-    (tmp_path / "train" / "cat").mkdir(parents=True)
-    with pytest.raises(data.DataError, match=r"no images in the class folders of"):
-        data.load(tmp_path)
-    make_folder(tmp_path, {"train": 4}, classes=("dog",))
-    with pytest.raises(data.DataError, match=r"class 'cat' has 0 training images"):
-        data.load(tmp_path)
-    (tmp_path / "val" / "cow").mkdir(parents=True)
-    with pytest.raises(data.DataError, match=r"val/cow is a class that .*train lacks"):
-        data.load(tmp_path)
-
-
-def test_two_images_a_class_are_too_few(tmp_path):
-    make_folder(tmp_path, {".": 2})
-    with pytest.raises(data.DataError, match=r"'cat' has 2 training.*3 or more"):
-        data.load(tmp_path)
-
-
-def test_imagenette_without_its_val_folder(tmp_path):
-    make_folder(tmp_path / "imagenette160", {"train": 4})
-    with pytest.raises(data.DataError, match=r"imagenette160 has no folder val"):
-        data.load("imagenette", root=tmp_path)
-
-
 # Wrong calls
 
 
@@ -577,9 +397,14 @@ def test_imagenette_without_its_val_folder(tmp_path):
         ("CIFAR-10", {}, r"'CIFAR-10': did you mean 'cifar10'\?"),
         ("zebra", {}, r"'zebra': there are digits, fashion-mnist, cifar10"),
         ("no/such/folder", {}, r"no folder and no file at no/such/folder"),
+        ("~no-such-user/flowers", {}, r"no folder and no file at ~no-such-user/flow"),
         ("digits", {"split": "valid"}, r"'valid': take train, val or test"),
         ("digits", {"size": 0}, r"size 0.*1 or more"),
+        ("digits", {"size": 16.0}, r"size 16\.0.*1 or more"),
+        ("digits", {"size": "16"}, r"size '16'.*1 or more"),
+        ("digits", {"size": True}, r"size True.*1 or more"),
         ("digits", {"channels": 2}, r"channels 2.*1 or 3"),
+        ("digits", {"channels": True}, r"channels True.*1 or 3"),
     ],
 )
 def test_wrong_call_says_what_would_be_right(name, keys, message):

@@ -58,6 +58,7 @@ def slow(image: np.ndarray, x: float, y: float, cell: float) -> np.ndarray:
     return entries / np.linalg.norm(entries)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [3, 4.5])
 def test_descriptors_are_those_of_a_loop_over_pixels(cell):
     options = {"step": 13, "cells": (cell,), "smooth": 1 / 3, "root": False}

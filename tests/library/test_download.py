@@ -8,6 +8,7 @@ import http.server
 import io
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,6 +119,7 @@ def test_gives_up_in_one_sentence_and_goes_on_when_called_again(server, tmp_path
     assert files(tmp_path) == ["file.bin"]
 
 
+@pytest.mark.slow
 def test_killed_download_continues(server, tmp_path):
     server.pause = 0.05
     code = (
@@ -159,7 +161,9 @@ def test_server_without_ranges_sends_all_again(server, tmp_path):
 
 def test_wrong_content_leaves_nothing(server, tmp_path):
     server.files["file.bin"] = b"x" + CONTENT[1:]
-    with pytest.raises(download.DataError, match=r"file\.bin is damaged.*md5") as e:
+    with pytest.raises(
+        download.DataError, match=r"of .*file\.bin is damaged.*md5"
+    ) as e:
         download.download(server.url(), tmp_path / "file.bin", MD5)
     assert MD5 in str(e.value)
     assert files(tmp_path) == []
@@ -169,9 +173,18 @@ def test_file_put_there_by_hand_is_verified_not_fetched(server, tmp_path):
     (tmp_path / "file.bin").write_bytes(CONTENT)
     download.download(server.url(), tmp_path / "file.bin", MD5)
     assert server.asked == []
+
+
+def test_a_wrong_file_put_there_by_hand_is_kept(server, tmp_path):
     (tmp_path / "file.bin").write_bytes(CONTENT[:-1])
-    with pytest.raises(download.DataError, match=r"damaged"):
+    with pytest.raises(
+        download.DataError, match=r"file\.bin, which was there, is da"
+    ) as e:
         download.download(server.url(), tmp_path / "file.bin", MD5)
+    assert MD5 in str(e.value)
+    assert (tmp_path / "file.bin").read_bytes() == CONTENT[:-1]
+    assert files(tmp_path) == ["file.bin"]
+    assert server.asked == []
 
 
 def test_not_found_is_asked_once(server, tmp_path):
@@ -242,6 +255,12 @@ def test_cifar10_is_downloaded_verified_unpacked_and_loaded(
     assert len(server.asked) == 1  # the second load found what the first had fetched
     assert not list(tmp_path.glob("*.tgz")) + list(tmp_path.glob("*.part"))
 
+    shutil.rmtree(tmp_path / "cifar-10-batches-py")
+    (tmp_path / CIFAR10.filename).write_bytes(packed)
+    assert data.load("cifar10", "test", root=tmp_path).digest == test.digest
+    assert len(server.asked) == 1  # what was put there by hand is taken, and kept
+    assert (tmp_path / CIFAR10.filename).read_bytes() == packed
+
     batch = tmp_path / "cifar-10-batches-py" / "data_batch_1"
     batch.write_bytes(batch.read_bytes()[:-1])
     with pytest.raises(data.DataError, match=r"cifar-10-batches-py is not a whole"):
@@ -287,8 +306,10 @@ def test_two_processes_fetch_once(server, tmp_path, monkeypatch):
     server.pause = 0.2
 
     def fetch_some(root):
-        download.download(server.url("some.tgz"), root / "some.tgz", md5(packed))
-        download.unpack(root / "some.tgz", root / "some")
+        path = root / "some.tgz"
+        download._fetch_archive(
+            server.url("some.tgz"), path, md5(packed), root / "some"
+        )
 
     monkeypatch.setitem(download.KNOWN, "some", download.Known(("some",), 1, ""))
     monkeypatch.setitem(download._FETCH, "some", fetch_some)

@@ -10,8 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
+from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-from course_lib.flops import CountError, compare, count
+from course_lib.flops import CountError, compare, count, rules
+from course_lib.flops.counter import _plain_attention
 
 # name in torchvision 0.29 (tv) or timm 1.0 (timm), pixels a side, parameters, MACs,
 # receptive field in pixels. The parameters are those of the libraries' own model pages.
@@ -123,6 +127,7 @@ def build(name: str) -> nn.Module:
         return getattr(models, name)(**options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "side", "params", "macs", "pixels"), published())
 def test_published_figures_are_exact(name, side, params, macs, pixels):
     cost = count(build(name), (1, 3, side, side))
@@ -132,11 +137,65 @@ def test_published_figures_are_exact(name, side, params, macs, pixels):
     assert not cost.uncounted
 
 
+@pytest.mark.slow
 def test_real_weights_count_as_shapes_do():
     """The CPU would choose fused attention and other kernels; the count stays."""
     vit = build("timm_vit_tiny_patch16_224")
     shapes = count(vit, (1, 3, 224, 224))
     assert count(vit.to_empty(device="cpu"), (1, 3, 224, 224)) == shapes
+
+
+class Hollow(TorchFunctionMode):
+    """Give layers parameters without numbers; all else is as ever."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function is torch.empty:
+            kwargs = kwargs | {"device": "meta"}
+        return function(*args, **kwargs)
+
+
+def classifiers() -> list:
+    models = pytest.importorskip("torchvision").models
+    quick = {"swin_t", "swin_v2_t", "maxvit_t", "convnext_tiny", "regnet_y_400mf"}
+    return [
+        pytest.param(name, marks=[] if name in quick else pytest.mark.slow)
+        for name in models.list_models(module=models)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", classifiers())
+def test_macs_of_torchvisions_classifiers_agree_with_pytorchs_counter(name):
+    models = pytest.importorskip("torchvision").models
+    weightless = (
+        {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    )
+    with Hollow():
+        net = models.get_model(name, weights=None, **weightless).eval().to("meta")
+    side = 299 if name == "inception_v3" else 224
+    theirs = FlopCounterMode(display=False)
+    with theirs, torch.no_grad(), _plain_attention():
+        net(torch.empty(1, 3, side, side, device="meta"))
+    cost = count(net, (1, 3, side, side))
+    assert cost.macs == theirs.get_total_flops() / 2
+    assert cost.uncounted == ()
+
+
+@pytest.mark.slow
+def test_a_video_network_counts_too():
+    video = pytest.importorskip("torchvision").models.video
+    with torch.device("meta"):
+        net = video.mvit_v1_b()
+    assert count(net, (1, 3, 16, 224, 224)).params == 36_610_672
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["timm_coatnet_0_rw_224", "timm_levit_128s"])
+def test_networks_that_index_by_numbers_count(name):
+    cost = count(build(name), (1, 3, 224, 224))
+    assert cost.macs > 300_000_000
+    assert cost.uncounted == ()
 
 
 # ------------------------------------------------------------- closed forms
@@ -275,6 +334,69 @@ def test_memory_of_a_convolution_and_its_relu_by_hand():
     assert cost.activations == 2 * made  # a flattened view and dropout write nothing
     assert cost.bytes_moved == 4 * (image + weights + made + 2 * made)
     assert count(net.double(), (2, 3, 6, 6)).bytes_moved == 2 * cost.bytes_moved
+
+
+@pytest.mark.parametrize("options", [{}, {"groups": 2}, {"padding": "same"}])
+def test_a_complex_multiplication_counts_once(options):
+    """PyTorch does a convolution of complex numbers as three of real ones."""
+    layer = nn.Conv2d(4, 6, 3, dtype=torch.complex64, **options)
+    real = nn.Conv2d(4, 6, 3, **options)
+    cost = count(layer, (2, 4, 8, 8))
+    assert cost.macs == count(real, (2, 4, 8, 8)).macs
+    assert cost.receptive_field == 3
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "named"),
+    [
+        (lambda x: torch.fft.rfft2(x).abs(), [(2, 3, 4)], "aten._fft_r2c"),
+        (torch.cdist, [(2, 3, 4), (2, 3, 4)], "aten._cdist_forward"),
+        (torch.linalg.solve, [(3, 3), (3, 3)], "aten._linalg_solve_ex"),
+        (torch.linalg.svdvals, [(3, 3)], "aten._linalg_svd"),
+        (torch.matrix_exp, [(3, 3)], "aten.linalg_matrix_exp"),
+        (lambda x: F.grid_sample(x, x.new_zeros(1, 4, 4, 2), align_corners=False),
+         [(1, 3, 4, 4)], "aten.grid_sampler_2d"),
+    ],
+)  # fmt: skip
+def test_what_nobody_can_count_is_named(function, shapes, named):
+    cost = count(Do(function), *shapes)
+    assert (cost.macs, cost.uncounted) == (0, (named,))
+    assert f"not counted: {named}" in str(cost)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x: x[:, [2, 1, 0]], 0),
+        (lambda x: x[torch.arange(2), :, None], 0),
+        (lambda x: F.conv1d(x, x.new_ones(4, 3, 1)), 2 * 3 * 4 * 5),
+        (lambda x: torch.conv_tbc(x, x.new_ones(2, 5, 7), x.new_ones(7)), 3 * 7 * 10),
+        (lambda x: F.gelu(x).abs().sum(1).topk(2)[0].flip(0) == 1, 0),
+        (lambda x: F.hardswish(x).cumsum(1).repeat(2, 1, 1).roll(1, 0), 0),
+        (lambda x: F.interpolate(x, scale_factor=2) + torch.rand(1), 0),
+        (lambda x: F.grouped_mm(*(x.new_ones(2, 8, 8).bfloat16(),) * 2), 2 * 8**3),
+    ],
+)  # fmt: skip
+def test_what_can_be_counted_is_not_named(function, expected):
+    cost = count(Do(function), (2, 3, 5))
+    assert (cost.macs, cost.uncounted) == (expected, ())
+
+
+def test_pytorchs_own_counter_knows_no_forward_operation_that_we_do_not():
+    forward = [str(op) for op in flop_registry if "backward" not in str(op)]
+    ours = [
+        *(f"aten.{name}" for name in rules.MACS),
+        *("aten._scaled_dot_product", "aten._flash_attention", "aten._efficient"),
+        # other forms of a convolution, which the meta device never takes
+        *(
+            "aten._convolution",
+            "aten.cudnn_conv",
+            "aten._slow_conv2d",
+            "flex_attention",
+        ),
+        "aten._scaled_mm",  # counted by PyTorch's rule: it needs a GPU
+    ]
+    assert [op for op in forward if not op.startswith(tuple(ours))] == []
 
 
 # ------------------------------------------------------------------ modules
@@ -466,6 +588,87 @@ def test_what_is_global_sees_all_and_ends_the_field(step):
     )
 
 
+class ChannelsLast(nn.Module):
+    """ConvNeXt's block: a depthwise convolution, then linear layers, channels last."""
+
+    def __init__(self, width, how):
+        super().__init__()
+        self.depthwise = nn.Conv2d(width, width, 5, padding=2, groups=width)
+        self.norm, self.linear = nn.LayerNorm(width), nn.Linear(width, width)
+        self.how = how
+        for weight in (self.depthwise.weight, self.linear.weight):
+            nn.init.uniform_(weight, 0.1, 1)
+
+    def forward(self, x):
+        y = self.depthwise(x)
+        if self.how == "permute":
+            y = self.linear(self.norm(y.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+        if self.how == "tokens":
+            y = y.flatten(2).transpose(1, 2)
+            y = self.linear(self.norm(y)).transpose(1, 2).unflatten(2, x.shape[2:])
+        if self.how == "einsum":
+            y = torch.einsum("nchw,dc->ndhw", y, self.linear.weight)
+        return x + y
+
+
+@pytest.mark.parametrize("how", ["permute", "tokens", "einsum"])
+def test_receptive_field_survives_channels_last(how):
+    torch.manual_seed(0)
+    stem = nn.Conv2d(2, 2, 4, 4)
+    nn.init.uniform_(stem.weight, 0.1, 1)
+    net = nn.Sequential(stem, ChannelsLast(2, how), ChannelsLast(2, how))
+    cost = count(net, (1, 2, 64, 64))
+    assert cost.receptive_field == numerical_field(net, 64) == 4 + 2 * 4 * 4
+    assert count(net, (3, 2, 64, 64)).receptive_field == cost.receptive_field
+
+
+def test_receptive_field_of_convnext():
+    """Stem 4x4; then 7x7 at strides 4, 8, 16 and 32, with 2x2 between: 1,688 pixels."""
+    strides, depths = (4, 8, 16, 32), (3, 3, 9, 3)
+    blocks = sum(6 * s * n for s, n in zip(strides, depths, strict=True))
+    field = count(build("tv_convnext_tiny"), (1, 3, 224, 224)).receptive_field
+    assert field == 4 + blocks + sum(strides[:3]) == 1688
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda x: x.flatten(1),
+        lambda x: x[:, :, [1, 0] * 4],
+        lambda x: x.unflatten(3, (2, 4)),
+        lambda x: x.roll(1, 2),
+        lambda x: x @ x.mT,
+        lambda x: x.mean(2),
+        lambda x: x.cumsum(-1),
+        lambda x: torch.fft.fft(x).real,
+        lambda x: F.interpolate(x, scale_factor=2),
+    ],
+)
+def test_what_mixes_positions_ends_the_field(step):
+    net = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), Do(lambda x, *_: step(x)))
+    cost = count(net, (2, 3, 8, 8))
+    assert cost.receptive_field == 3
+    assert cost.layers[-1].receptive_field in (math.inf, None)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda x: x[:, [1, 0]],
+        lambda x: x.chunk(2, 1)[0],
+        lambda x: x.mean(1, keepdim=True),
+        lambda x: x.softmax(1).flip(1),
+        lambda x: torch.stack([x, x], 1).flatten(1, 2),
+        lambda x: x[:, :, None].squeeze(2).select(1, 0),
+        lambda x: x.unflatten(1, (1, 2)).transpose(1, 2).flatten(1, 2),
+    ],
+)
+def test_what_moves_channels_keeps_the_field(step):
+    net = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), Do(lambda x, *_: step(x) * 2))
+    cost = count(net, (2, 3, 8, 8))
+    assert cost.receptive_field == cost.layers[-1].receptive_field == 3
+
+
 def test_no_image_no_field():
     assert count(nn.Linear(3, 4), (2, 3)).receptive_field is None
 
@@ -481,6 +684,38 @@ class Decides(nn.Module):
 class Selects(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x[x > 0]
+
+
+class Packs(nn.Module):
+    """Pack its sequences itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(8, 4, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        packed = pack_padded_sequence(x, [5, 3], batch_first=True)
+        return self.lstm(packed)[0].data
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_networks_compiled_by_torchscript_are_refused_with_their_name():
+    scripted = torch.jit.script(nn.Linear(3, 4))
+    for net, where in ((scripted, "the network"), (nn.Sequential(scripted), "layer 0")):
+        with pytest.raises(CountError, match=f"^{where} is compiled by TorchScript"):
+            count(net, (2, 3))
+
+
+def test_packed_sequences_are_refused_with_the_reason():
+    packed = pack_padded_sequence(torch.randn(2, 5, 8), [5, 3], batch_first=True)
+    with pytest.raises(CountError, match="depends on its lengths: count the padded"):
+        count(nn.LSTM(8, 4, batch_first=True), packed)
+
+
+@pytest.mark.parametrize("image", [(2, 3), torch.ones(2, 3)])
+def test_a_dictionary_is_one_input(image):
+    net = Do(lambda batch: batch["image"] @ batch["image"].mT)
+    assert count(net, {"image": image}).macs == 12
 
 
 @pytest.mark.parametrize(
@@ -503,6 +738,8 @@ class Selects(nn.Module):
         (nn.LazyLinear(4), [(2, 3)], "run it on one batch"),
         (Decides(), [(2, 3)], r"\(Decides\) looks at a value"),
         (Selects(), [(2, 3)], r"\(Selects\) looks at a value"),
+        (Packs(), [(2, 5, 8)], r"\(Packs\) needs the numbers themselves"),
+        (Do(lambda x: x.numpy()), [(2, 3)], r"\(Do\) needs the numbers themselves"),
     ],
 )
 def test_what_cannot_be_counted_says_why_in_a_line(net, inputs, said):

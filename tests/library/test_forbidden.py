@@ -95,3 +95,63 @@ def test_a_rule_about_nothing_is_an_error():
     with pytest.raises(LookupError, match=r"torch\.no_such"):
         with check.without("torch.no_such"):
             pass
+
+
+SOFTMAX = "torch.nn.functional.softmax"
+
+
+@pytest.mark.parametrize(("call", "rule"), [(F.elu, ELU), (F.softmax, SOFTMAX)])
+def test_blocks_may_be_nested(call, rule):
+    """Each rule holds in the inner block, and the block that said it reports it."""
+    reached = []
+
+    def nested():
+        with check.without(ELU):
+            with check.without(SOFTMAX):
+                reached.append(list(forbidden.ACTIVE))
+                call(x)
+                reached.append("after the call")
+            reached.append("after the inner block")
+
+    with pytest.raises(check.CheckFailed, match=f"{rule} was called"):
+        nested()
+    assert reached == [[ELU, SOFTMAX]]
+    assert forbidden.ACTIVE == []
+    assert sys.getprofile() is None
+
+
+def test_the_outer_rule_holds_after_the_inner_block():
+    def nested():
+        with check.without(ELU):
+            with check.without(SOFTMAX):
+                x.tanh()
+            assert forbidden.ACTIVE == [ELU]
+            F.elu(x)
+
+    with pytest.raises(check.CheckFailed, match=f"{ELU} was called"):
+        nested()
+
+
+def test_a_block_without_names_is_an_error_and_clears_no_rule():
+    with check.without(ELU):
+        with pytest.raises(LookupError, match="needs the name"), check.without():
+            pass
+        assert forbidden.ACTIVE == [ELU]
+
+
+def test_an_answer_cannot_pretend_that_a_rule_stopped_it():
+    with pytest.raises(forbidden.Broken), check.without(ELU):
+        raise forbidden.Broken("stop here, and all is well")
+
+
+def test_a_profiler_that_was_there_is_there_again():
+    def ours(frame, event, arg):
+        pass
+
+    sys.setprofile(ours)
+    try:
+        with check.without(ELU):
+            pass
+        assert sys.getprofile() is ours
+    finally:
+        sys.setprofile(None)

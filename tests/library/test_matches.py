@@ -678,6 +678,18 @@ def test_shared_layers_are_not_separate_layers():
         check.matches(Transformer(), shared, images)
 
 
+@pytest.mark.parametrize(
+    ("net", "words"),
+    [
+        (nn.Sequential(nn.LazyConv2d(3, 1)), "`0.weight` has no size until"),
+        (nn.Conv2d(3, 3, 1, dtype=torch.complex64), "real numbers alone"),
+    ],
+)
+def test_networks_that_cannot_be_compared_are_refused(net, words):
+    with pytest.raises(CheckFailed, match=words):
+        check.matches(net, nn.Conv2d(3, 3, 1), noise(2, 3, 8, 8))
+
+
 def test_images_that_show_nothing_are_refused():
     with pytest.raises(ValueError, match="two or more different images"):
         check.matches(Early(), Early(), torch.zeros(2, 3, 35, 35))

@@ -74,6 +74,12 @@ def test_what_is_loaded_pickles(folder):
     assert pickle.loads(pickle.dumps(module.area)) is module.area
 
 
+def test_cells_are_compiled_as_jupyter_compiles_them(folder):
+    """No feature of this library's own modules, such as its annotations, leaks in."""
+    module = notebook.load("42_disk")
+    assert module.area.__annotations__ == {"radius": float, "return": float}
+
+
 def test_a_changed_file_is_loaded_again(folder):
     first = notebook.load("42_disk")
     (folder / "42_disk.py").write_text(SOURCE.replace("math.pi * radius", "3 * radius"))
@@ -119,6 +125,17 @@ def test_run_writes_a_twin_that_is_in_step_until_either_changes(folder):
     before = [cell.id for cell in nbformat.reads(first.decode(), 4).cells]
     after = [cell.id for cell in nbformat.read(twin, 4).cells]
     assert sum(a == b for a, b in zip(before, after, strict=True)) >= 4
+
+
+@pytest.mark.slow
+def test_a_notebook_is_verified_until_its_code_changes(folder):
+    notebook.run("42_disk")
+    assert notebook.is_verified("42_disk")
+    source = folder / "42_disk.py"
+    source.write_text(source.read_text().replace("# %%", "# %%\nmore = 1\n\n# %%", 1))
+    assert not notebook.is_verified("42_disk")
+    notebook.verified("42_disk")
+    assert notebook.is_verified("42_disk")
 
 
 @pytest.mark.slow

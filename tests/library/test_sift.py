@@ -200,6 +200,7 @@ def slow_descriptor(level, x, y, sigma, angle) -> np.ndarray:
     return entries / np.linalg.norm(entries)
 
 
+@pytest.mark.slow
 def test_descriptors_are_those_of_a_loop_over_pixels(photo):
     image = photo[:120, :120]
     octave = next(scale_space.octaves(torch.tensor(image, dtype=torch.float32)[None]))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import nbformat
+import nbgrader.utils
 import pytest
 
 from course_lib import __main__
 from course_lib.errors import CourseError
+from course_lib.hand_in import cell
 from course_lib.hand_in.submit import as_folder, submit
+from tests import execute
 
 NAME = "a04_alexnet"
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +27,7 @@ def folder(tmp_path) -> Path:
     """A student's folder: the notebook as released, the files that it asks for."""
     made = tmp_path / NAME
     made.mkdir()
-    shutil.copy(ROOT / "assignments" / NAME / f"{NAME}.ipynb", made)
+    (made / f"{NAME}.ipynb").write_bytes(execute.released(NAME))
     (made / "record.json").write_text("{}")
     (made / "record.safetensors").write_bytes(b"\0" * 100)
     return made
@@ -80,7 +82,7 @@ def test_what_is_unanswered_or_edited_is_said(folder, tmp_path):
 
 
 def test_the_model_solution_is_handed_in_without_a_warning(folder, tmp_path):
-    solved = nbformat.read(ROOT / "solutions" / NAME / f"{NAME}.ipynb", 4)
+    solved = execute.notebook(NAME)
     answers = {c.metadata.get("nbgrader", {}).get("grade_id"): c for c in solved.cells}
 
     def change(cells):
@@ -161,15 +163,54 @@ def test_a_name_of_nothing_is_refused(name):
 def test_everybodys_login_is_no_name(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTERHUB_USER", "jovyan")
     with pytest.raises(
-        CourseError, match=r"this machine calls you 'jovyan'. Add --name"
+        CourseError, match=r"this machine calls you 'jovyan'. Add --student"
     ):
         submit(NAME, "", folder, tmp_path)
     monkeypatch.setenv("JUPYTERHUB_USER", "ada")
     assert submit(NAME, "", folder, tmp_path).student == "ada"
 
 
+def test_a_user_whom_the_machine_has_no_name_for_is_asked(
+    folder, tmp_path, monkeypatch
+):
+    """On OpenShift, and in some JupyterHubs, a user is a number alone."""
+    for name in ("JUPYTERHUB_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 1_000_660_000)
+    with pytest.raises(CourseError, match=r"no name for you\. Add --student"):
+        submit(NAME, "", folder, tmp_path)
+    assert submit(NAME, "Ada", folder, tmp_path).student == "Ada"
+
+
+@pytest.mark.slow
+def test_a_user_without_a_home_can_hand_in(folder, tmp_path):
+    """Jupyter and nbgrader cannot be imported then, and are not needed."""
+    code = "import os, pathlib, sys; os.getuid = lambda: 1_000_660_000;"
+    code += "from course_lib.hand_in.submit import submit;"
+    code += "folder, out = map(pathlib.Path, sys.argv[1:]);"
+    code += f"print(submit({NAME!r}, 'Ada', folder, out).warnings)"
+    words = [sys.executable, "-c", code, str(folder), str(tmp_path)]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        words, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "unanswered: lrn" in done.stdout
+    assert (tmp_path / f"{NAME}_Ada.zip").is_file()
+
+
+def test_cells_are_read_as_nbgrader_reads_them():
+    for path in ROOT.glob("*s/*/a*.ipynb"):  # solutions/ and assignments/
+        for one in nbformat.read(path, as_version=4).cells:
+            for name in ("is_solution", "is_grade", "is_locked"):
+                assert getattr(cell, name)(one) == getattr(nbgrader.utils, name)(one)
+            if "nbgrader" in one.metadata:
+                assert cell.checksum(one) == nbgrader.utils.compute_checksum(one)
+            if "checksum" in one.metadata.get("nbgrader", {}):
+                assert cell.checksum(one) == one.metadata.nbgrader.checksum
+
+
 def test_the_command_says_what_is_inside(folder, tmp_path, monkeypatch, capsys):
-    words = ["submit", NAME, "--name", "Ada [red]", "--folder", str(folder)]
+    words = ["submit", NAME, "--student", "Ada [red]", "--folder", str(folder)]
     monkeypatch.setattr(sys, "argv", ["course", *words, "--out", str(tmp_path)])
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as stop:

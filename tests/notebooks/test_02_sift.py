@@ -215,6 +215,7 @@ def test_an_edge_is_refused_and_a_square_is_not():
     assert counts[0] == 0 < counts[1]
 
 
+@pytest.mark.slow
 def test_each_test_leaves_a_part_of_what_came_before(photo):
     for octave in SIFT.scale_space(photo):
         stages = [
@@ -227,6 +228,7 @@ def test_each_test_leaves_a_part_of_what_came_before(photo):
     assert counts[0] > counts[2] > counts[-1] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_keypoints_are_the_librarys_on_a_grid(number):
     """From a scale of 2 on: below, the camera's blur decides, and it may differ."""

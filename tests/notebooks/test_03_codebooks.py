@@ -279,6 +279,7 @@ def test_an_image_like_all_others_has_none_and_sums_add_up():
     assert parts[0].norm() > 0.01
 
 
+@pytest.mark.slow
 def test_its_entries_have_variance_one_over_descriptors_of_the_mixture():
     """What the division by the Fisher information is for; 30,000 single descriptors."""
     generator = torch.Generator().manual_seed(0)

@@ -38,6 +38,7 @@ def test_the_full_network_is_the_papers_layer_by_layer(cost):
     assert (cost.params, cost.macs) == (60_965_224, 724_406_816)
 
 
+@pytest.mark.slow
 def test_it_starts_as_section_5_says():
     net = ALEXNET.alexnet(num_classes=10)
     layers = [layer for layer in net.modules() if hasattr(layer, "weight")]
@@ -81,6 +82,7 @@ def seen(net: nn.Module, channels: int, output: int) -> list[int]:
     return maps.grad.abs().sum((0, 2, 3)).nonzero().flatten().tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "meets"), [(1, False), (2, True), (3, False), (4, False)]
 )
@@ -93,6 +95,7 @@ def test_the_towers_meet_only_in_the_third_stage(number, meets):
     assert last == (every if meets else every[half:])
 
 
+@pytest.mark.slow
 def test_pooling_overlaps_and_dropout_is_in_both_hidden_layers():
     for net, count in (
         (ALEXNET.alexnet(num_classes=2), 3),

@@ -103,6 +103,7 @@ def test_another_network_is_told_apart(one_thread):
         check.matches(printed, torchvisions(False), torch.randn(2, 3, 139, 139))
 
 
+@pytest.mark.slow
 def test_the_head_speaks_in_training_only_and_needs_299_pixels():
     with torch.device("meta"):
         net = INCEPTION.inception_v3(num_classes=7)

@@ -1,0 +1,186 @@
+"""For instructors: release, collect, grade, hand back. The grader does the work."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from course_lib.commands import complete
+from course_lib.commands.shared import (
+    Assignment,
+    Assignments,
+    Course,
+    Incomplete,
+    Json,
+    aside,
+    console,
+    line,
+    print_json,
+    shown,
+)
+from course_lib.errors import CourseError
+from course_lib.files import ROOT
+
+
+def release(assignments: Assignments = None, course: Course = ROOT):
+    """Make what students get from the solutions: answers and hidden tests removed.
+
+    Example: course release a04_alexnet
+    """
+    import course_grader as grading
+
+    for path in grading.release(assignments, course):
+        line(f"released {shown(path)}")
+
+
+def collect(
+    sources: Annotated[list[Path], typer.Argument(help="folders or zips")],
+    assignment: Annotated[
+        str | None,
+        typer.Option(
+            help="default: what folders and notebooks say",
+            autocompletion=complete.assignments,
+        ),
+    ] = None,
+    course: Course = ROOT,
+    as_json: Json = False,
+):
+    """Put what students handed in into submitted/NAME/ASSIGNMENT, ready to be graded.
+
+    A download of all submissions from Moodle or Canvas, a folder or a zip for each
+    student, and the zips of `course submit` are understood. An older submission never
+    replaces a newer one. Who is refused is named, with the reason.
+
+    Example: course collect moodle.zip --assignment a04_alexnet
+
+    Example: course collect inbox/*.zip
+    """
+    from course_grader.intake import collect
+
+    with aside(as_json):
+        rows = collect.collect(sources, assignment, course)
+    refused = sum(row.status == "refused" for row in rows)
+    if as_json:
+        print_json(rows)
+    else:
+        table = Table("student", "assignment", "", "remarks")
+        for row in rows:
+            table.add_row(*map(shown, row[:4]))
+        console.print(table)
+        line(f"{len(rows) - refused} of {len(rows)} in place, {refused} refused")
+    report_refused(refused, len(rows))
+
+
+def grade(
+    assignment: Assignment,
+    course: Course = ROOT,
+    student: Annotated[
+        list[str] | None,
+        typer.Option(help="only these", autocompletion=complete.students),
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Also what is graded already.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be graded; grade nothing.")
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(help="submissions at a time; default: one a core", min=0)
+    ] = 0,
+    scheduler: Annotated[
+        str | None, typer.Option(help="of a Dask cluster, e.g. tcp://10.0.0.1:8786")
+    ] = None,
+    no_sandbox: Annotated[
+        bool, typer.Option("--no-sandbox", help="Grade code you trust, not locked in.")
+    ] = False,
+    as_json: Json = False,
+):
+    """Autograde submitted/NAME/ASSIGNMENT, in parallel and locked in.
+
+    A student's code runs in one process, the tests in another that never runs it.
+
+    What is graded already is not graded again: stop it when you like, the same command
+    goes on. Who cannot be graded is named with the reason, and stops no other.
+
+    Example: course grade a04_alexnet
+
+    Example: course grade ps1 --course ~/my-nbgrader-course --workers 8
+    """
+    import course_grader as grading
+
+    with aside(as_json):
+        if dry_run:
+            found = grading.preview(assignment, course, student, force=force)
+        else:
+            if no_sandbox:
+                line(f"[yellow]note[/] {grading.UNPROTECTED}")
+            level = "none" if no_sandbox else None
+            at_a_time = workers or os.cpu_count() or 1
+            options = {"force": force, "workers": at_a_time, "scheduler": scheduler}
+            found = graded(assignment, course, student, level=level, **options)
+    if as_json:
+        print_json(found)
+    else:
+        show_grades(found)
+    report_refused(sum(row.status == "refused" for row in found), len(found))
+
+
+def graded(assignment: str, course: Path, student, **options) -> list:
+    """Grade and write the summary; return what became of each submission."""
+    import course_grader as grading
+
+    try:
+        found = grading.grade(assignment, course, student, **options)
+    except KeyboardInterrupt as stop:
+        message = "stopped; what is graded is kept: the same command goes on"
+        raise CourseError(message) from stop
+    line(f"summary: {shown(grading.summarise(assignment, course))}")
+    return found
+
+
+def show_grades(found: list, most: int = 60) -> None:
+    """Print a row a student; of a large class, those that need a look."""
+    table = Table("student", "", "points so far", "remarks")
+    rows = [row for row in found if row.reason or row.notes] if found[most:] else found
+    for row in rows[:500]:
+        remarks = "; ".join(filter(None, (row.reason, *row.notes)))
+        points = f"{row.score:g} of {row.max_score:g}"
+        table.add_row(shown(row.student), row.status, points, shown(remarks))
+    console.print(table)
+    counts = Counter(row.status for row in found)
+    line(", ".join(f"{n} {status}" for status, n in counts.items()))
+
+
+def report_refused(refused: int, among: int) -> None:
+    if refused:
+        raise Incomplete(f"{refused} of {among} submissions refused, the others done")
+
+
+def feedback(assignment: Assignment, course: Course = ROOT):
+    """Write an HTML page for each graded student.
+
+    Example: course feedback a04_alexnet
+    """
+    import course_grader as grading
+
+    for page in grading.feedback(assignment, course):
+        line(shown(page))
+
+
+def export(
+    path: Annotated[Path | None, typer.Argument(hidden=True)] = None,
+    out: Annotated[Path, typer.Option(help="the file to write, a .csv")] = Path(
+        "grades.csv"
+    ),
+    course: Course = ROOT,
+):
+    """Write all grades as CSV, for a learning management system.
+
+    Example: course export --out grades.csv
+    """
+    import course_grader as grading
+
+    line(f"wrote {shown(grading.export(path or out, course))}")

@@ -1,0 +1,124 @@
+"""For everyone: is this machine ready, the data sets, the demo, handing in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import filesize
+
+from course_lib.commands import complete
+from course_lib.commands.shared import (
+    Assignment,
+    Json,
+    aside,
+    console,
+    line,
+    print_json,
+    show_findings,
+    shown,
+)
+
+
+def doctor(
+    grading: Annotated[
+        bool, typer.Option("--grading", help="What grading can lock in here.")
+    ] = False,
+    as_json: Json = False,
+):
+    """Look whether this machine is ready; every line says what to do if it is not.
+
+    Example: course doctor
+
+    Example: course doctor --grading
+    """
+    if grading:
+        import course_grader
+
+        show_findings(course_grader.findings(), as_json)
+        return
+    from course_lib.doctor import examine
+
+    show_findings(examine(), as_json)
+    if not as_json:
+        line("[green]Ready.[/] Next: `make lab`, or `course train 04_alexnet`")
+
+
+def data(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="`list`, or data sets to fetch",
+            autocompletion=complete.data_words,
+        ),
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="The same as list.")] = False,
+    as_json: Json = False,
+):
+    """Fetch data sets, verified; a download that was cut off goes on where it stopped.
+
+    They go to $COURSE_DATA, or to data/ of this checkout.
+
+    Example: course data list
+
+    Example: course data cifar10 imagenette
+    """
+    from course_lib import data
+
+    wanted = [name for name in names or () if name != "list"]
+    with aside(as_json):
+        for name in wanted:
+            line(f"{name}: {shown(data.fetch(name))}")
+    rows = data.available()
+    if not show and wanted == names:
+        rows = [row for row in rows if row.name in wanted] if as_json else []
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        line(f"[bold]{row.name}[/] {filesize.decimal(row.size)}, {row.terms}")
+        line(f"  {shown(row.path or f'not here: {row.how}')}")
+
+
+def demo(
+    out: Annotated[
+        Path | None, typer.Option(help="folder for all that is made; default: demo/")
+    ] = None,
+):
+    """Show the whole course in two minutes: train, count, release, grade, hand back.
+
+    Example: course demo --out /tmp/demo
+    """
+    from course_lib.demo import FOLDER, demo
+
+    demo(out or FOLDER, console)
+
+
+def submit(
+    assignment: Assignment,
+    student: Annotated[
+        str, typer.Option(help="you, as your instructor knows you; default: login")
+    ] = "",
+    folder: Annotated[
+        Path | None, typer.Option(help="with the notebook; default: it is looked for")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for the zip")] = Path(),
+):
+    """Make the zip that you hand in, after a look at what is still missing.
+
+    It holds the notebook and what lies beside it: code, records, weights, pictures, but
+    no data sets and no checkpoints. A warning keeps nobody from handing in.
+
+    Example: course submit a04_alexnet --student "Ada Byron"
+    """
+    from course_lib.hand_in.submit import submit
+
+    made = submit(assignment, student, folder, out)
+    for text in made.warnings:
+        line(f"[yellow]note[/] {shown(text)}")
+    for inside, size in made.files.items():
+        line(f"  {shown(inside)}  {filesize.decimal(size)}")
+    if made.left_out:
+        line(f"  left out: {shown(', '.join(made.left_out))}")
+    line(f"hand in: {shown(made.path)}")

@@ -1,0 +1,248 @@
+"""Networks outside Jupyter: train them, count them, show their records."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from course_lib.commands import complete
+from course_lib.commands.shared import (
+    Incomplete,
+    Json,
+    aside,
+    console,
+    line,
+    plain,
+    print_json,
+    shown,
+)
+from course_lib.errors import CourseError
+from course_lib.terminal import best_device
+
+
+def train(
+    unit: Annotated[
+        str,
+        typer.Argument(
+            help="a notebook, e.g. 04_alexnet", autocompletion=complete.units
+        ),
+    ],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="a data set's name, a folder or an .npz",
+            autocompletion=complete.data_sets,
+        ),
+    ] = "digits",
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="constructor; default: the unit's …_small",
+            autocompletion=complete.networks,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="passes over the images", min=1)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of weights, order, dropout", min=0)] = 0,
+    size: Annotated[int, typer.Option(help="pixels a side", min=1)] = 32,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="another field of the recipe, e.g. learning_rate=0.02"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="folder for checkpoint, weights and record")
+    ] = None,
+    note: Annotated[str, typer.Option(help="a sentence to keep in the record")] = "",
+):
+    """Train a notebook's network outside Jupyter and write a training record.
+
+    The recipe is the notebook's own for this data set. Stop it when you like: the same
+    command goes on from the last checkpoint, at most a minute back.
+
+    Example: course train 04_alexnet --data cifar10
+
+    Example: course train 08_resnet --network "resnet_small(56)" --set momentum=0.8
+    """
+    from course_lib.networks import train_unit
+    from course_lib.recipe_fields import assignment
+
+    changes = {} if epochs is None else {"epochs": epochs}
+    changes |= dict(assignment(text) for text in set_ or [])
+    device = device and str(best_device(device))
+    choices = (network, size, seed, changes, device, out, note)
+    try:
+        path, record = train_unit(unit, data, *choices, say=console.print)
+    except KeyboardInterrupt as stop:
+        message = "stopped; the same command goes on from the last checkpoint"
+        raise CourseError(message) from stop
+    except RuntimeError as error:  # PyTorch's: of shapes, or of memory
+        reason = str(error).partition("\n")[0]
+        raise CourseError(
+            f"{unit} cannot be trained on {data} at {size} pixels: {reason}"
+        ) from error
+    line(shown(record.summary))
+    line(f"record: {shown(path)}")
+
+
+def cost(
+    units: Annotated[
+        list[str],
+        typer.Argument(
+            help="units, or unit.network", autocompletion=complete.units_and_networks
+        ),
+    ],
+    size: Annotated[
+        int | None,
+        typer.Option(help="pixels a side; default: the network's own", min=1),
+    ] = None,
+    layers: Annotated[bool, typer.Option(help="Show every layer.")] = False,
+    as_json: Json = False,
+):
+    """Print what networks cost: parameters, multiply-accumulates, memory, by layer.
+
+    Example: course cost 04_alexnet 08_resnet
+
+    Example: course cost 04_alexnet.alexnet_small --layers
+    """
+    from course_lib import flops
+    from course_lib.networks import costs
+
+    found = {name: row for unit in units for name, row in costs(unit, size).items()}
+    if as_json:
+        left_out = () if layers else ("layers",)
+        rows = [{"network": name} | plain(row) for name, row in found.items()]
+        print_json([without(row, *left_out) for row in rows])
+        return
+    if layers:
+        for name, row in found.items():
+            console.rule(name)
+            console.print(row)
+    console.print(flops.compare(found))
+
+
+def without(row: dict, *names: str) -> dict:
+    return {key: value for key, value in row.items() if key not in names}
+
+
+results = typer.Typer(invoke_without_command=True)
+Records = Annotated[
+    list[Path] | None, typer.Argument(help="default: all in data/results")
+]
+
+
+@results.callback()
+def results_shown(ctx: typer.Context):
+    """Show the training records; `verify` measures their weights again.
+
+    Example: course results list
+
+    Example: course results verify
+    """
+    if ctx.invoked_subcommand is None:
+        results_list()
+
+
+@results.command("list")
+def results_list(paths: Records = None, as_json: Json = False):
+    """Show each record in two lines.
+
+    Example: course results list --json
+    """
+    from course_lib.results import read
+
+    found = {path: read(path) for path in paths or stored()}
+    if as_json:
+        print_json([facts(path, record) for path, record in found.items()])
+        return
+    for path, record in found.items():
+        show_record(path, record)
+
+
+@results.command("verify")
+def results_verify(paths: Records = None, as_json: Json = False):
+    """Measure the weights of each record again, on the images that it names.
+
+    One that cannot be measured is listed with the reason, and stops no other.
+
+    Example: course results verify data/results/05_vgg-vgg_small-cifar10-seed0.json
+    """
+    from course_lib.results import read
+
+    rows = []
+    for path in paths or stored():
+        record = read(path)
+        if not as_json:
+            show_record(path, record)
+        with aside(as_json):
+            found = measure(path)
+        rows.append(facts(path, record) | found)
+        if not as_json:
+            line(f"  {shown(found['verdict'])}")
+    if as_json:
+        print_json(rows)
+    if wrong := sum(not row["confirmed"] for row in rows):
+        raise Incomplete(f"{wrong} of {len(rows)} records were not confirmed")
+
+
+def stored() -> list[Path]:
+    from course_lib.results import RESULTS
+
+    return sorted(RESULTS.glob("*.json"))
+
+
+def show_record(path: Path, record) -> None:
+    line(f"[bold]{shown(path.stem)}[/]")
+    line(f"  {shown(record.summary)}")
+
+
+def facts(path: Path, record) -> dict:
+    """Return a record for JSON, without its curve, which the file holds."""
+    return {"name": path.stem, "path": str(path)} | without(plain(record), "history")
+
+
+def measure(path: Path) -> dict:
+    """Verify a record; return what was measured and a verdict in words."""
+    from course_lib.results import verify
+
+    try:
+        found = verify(path)
+    except CourseError as error:
+        return {"measured": None, "confirmed": False, "verdict": str(error)}
+    verdict = "confirmed" if found.ok else "NOT confirmed"
+    if not found.same_images:
+        verdict = "other images than the record's, so not comparable"
+    verdict = f"measured here: {found.measured.top1:.2%}, {verdict}"
+    score = plain(found.measured)
+    return {"measured": score, "confirmed": found.ok, "verdict": verdict}
+
+
+def records(
+    action: Annotated[str, typer.Argument(help="show or run")] = "show",
+    names: Annotated[
+        list[str] | None, typer.Argument(help="default: the whole table")
+    ] = None,
+):
+    """Show the queue of training records; `run` computes what is missing or stale.
+
+    It takes only time that nobody else wants; kill it when you like, the same command
+    goes on. Checkpoints are in $COURSE_RUNS, or else in data/runs/.
+
+    Example: course records run 04_alexnet-alexnet_small-cifar10-long
+    """
+    from course_lib.records import queue
+    from course_lib.records.view import table
+
+    if action == "run":
+        made = queue.run(names, say=partial(print, flush=True))
+        line(f"{made} records made")
+    elif action == "show":
+        console.print(table(queue.jobs(names)))
+    else:
+        raise CourseError(f"course records {action}: expected show or run")

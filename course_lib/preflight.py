@@ -1,0 +1,108 @@
+"""Look at a network before it is trained: say in a sentence why it cannot be."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.data import Images, batches
+from course_lib.recipe import DTYPES
+from course_lib.recipe_fields import TrainingError
+
+MEMORY = "can't allocate memory", "not enough memory", "out of memory"
+
+
+def require_trainable(model: nn.Module) -> None:
+    """Raise TrainingError where no step could be taken, whatever the images."""
+    parameters = dict(model.named_parameters())
+    lazy = [name for name, p in parameters.items() if nn.parameter.is_lazy(p)]
+    if lazy:
+        raise TrainingError(
+            f"{lazy[0]} has no shape yet, as its layer is lazy: call the network once "
+            "on a batch of images before you train it"
+        )
+    if not any(p.requires_grad for p in parameters.values()):
+        raise TrainingError(
+            "the network has no parameter that learns (requires_grad is False for all "
+            f"{len(parameters)}): unfreeze those that shall"
+        )
+    for name, p in parameters.items():
+        if p.dtype != torch.float32:
+            raise TrainingError(
+                f"{name} is {p.dtype}: expected float32, so call model.float(); the "
+                "recipe's `precision` chooses in what steps are computed"
+            )
+
+
+def try_out(run) -> None:
+    """Ask the network for the logits of a few training images; leave it as it was.
+
+    TrainingError: it does not take the images, its answer is of another shape, or its
+    batch normalisation would meet a last batch of one image.
+    """
+    left_over = len(run.train) % run.recipe.batch_size
+    count = 1 if left_over == 1 or run.recipe.batch_size == 1 else 2
+    images, _ = next(batches(run.train.take(min(count, len(run.train))), count))
+    mixed = nullcontext()
+    if run.recipe.precision != "float32":
+        mixed = torch.autocast(run.device.type, DTYPES[run.recipe.precision])
+    kept = {name: buffer.clone() for name, buffer in run.model.named_buffers()}
+    cuda = [run.device.index or 0] if run.device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(cuda), torch.no_grad(), mixed:
+            answer = run.model(images)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise TrainingError(
+            f"{len(run.train)} images in batches of {run.recipe.batch_size} leave one "
+            "image for the last batch, and batch normalisation needs two: try "
+            f"batch_size {another(len(run.train), run.recipe.batch_size)}"
+        ) from error
+    finally:
+        for name, buffer in run.model.named_buffers():
+            buffer.copy_(kept[name])
+    heads = answer if isinstance(answer, tuple) else (answer,)
+    for head in heads:
+        require_logits(head, len(images), run.train, training=True)
+
+
+def another(count: int, size: int) -> int:
+    """Return the batch size next to `size` that leaves no single image."""
+    sizes = sorted(range(2, 2 * size + 3), key=lambda other: abs(other - size))
+    return next(other for other in sizes if count % other != 1)
+
+
+def require_logits(logits, count: int, images: Images, training=False) -> None:
+    """Raise TrainingError unless these are logits (count, K), K classes or more."""
+    if not isinstance(logits, Tensor):
+        mode = "train" if training else "eval"
+        raise TrainingError(
+            f"in {mode} mode the network answers a {type(logits).__name__}: expected "
+            "its logits alone (auxiliary heads are for training)"
+        )
+    classes = len(images.classes)
+    if logits.ndim != 2 or len(logits) != count or logits.shape[1] < classes:
+        raise TrainingError(
+            f"the network answers {tuple(logits.shape)} to {count} images of "
+            f"{images.name}: expected logits ({count}, {classes}), one a class"
+        )
+
+
+@contextmanager
+def explained(recipe, device: torch.device):
+    """Turn an error for want of memory into a sentence that says what to try."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+        words = str(error)
+        full = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        if not full and not any(part in words for part in MEMORY):
+            raise
+        raise TrainingError(
+            f"batches of {recipe.batch_size} do not fit into the memory of {device}: "
+            f"try batch_size {max(1, recipe.batch_size // 2)} with half the learning "
+            "rate, or smaller images"
+        ) from error

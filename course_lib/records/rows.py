@@ -1,0 +1,258 @@
+"""The table of training records: a row a training, cheap and telling ones first."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+CODEBOOKS = 0.812  # test top-1 of the best codebook pipeline on CIFAR-10
+GOOD = 0.88  # what a small modern network reaches in a few hours of two cores
+
+
+class Row(NamedTuple):
+    """One training, for each of its seeds.
+
+    name: of the record, before "-seed0". recipe: fields of `train.Recipe`.
+    images: how many of the training images, or all.  bar: the least test top-1.
+    until: training top-1 that ends it early.  keep: whether the weights are kept.
+    """
+
+    name: str
+    unit: str
+    network: str
+    recipe: dict
+    arguments: dict = {}
+    data: str = "cifar10"
+    images: int | None = None
+    seeds: tuple[int, ...] = (0,)
+    bar: float | None = None
+    why: str = ""
+    until: float | None = None
+    keep: bool = True
+
+
+AUGMENTED = {"flip": True, "crop_padding": 4, "channels_last": True}
+SGD = AUGMENTED | {
+    "batch_size": 128,
+    "learning_rate": 0.1,
+    "nesterov": True,
+    "warmup_epochs": 1.0,
+}
+NO_NORM = SGD | {"batch_size": 64, "learning_rate": 0.02, "clip_norm": 1.0}
+RESNET = SGD | {"epochs": 40}
+RACE = {
+    "epochs": 40,
+    "batch_size": 32,
+    "learning_rate": 0.01,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "channels_last": True,
+}
+FIVE = tuple(range(5))
+
+ALEXNET = Row(
+    "04_alexnet-alexnet_small-cifar10-long",
+    "04_alexnet",
+    "alexnet_small",
+    NO_NORM | {"epochs": 40},
+    {"dropout": 0.1},
+    bar=CODEBOOKS,
+    why="No normalisation by batch, a first convolution with stride 2.",
+)
+VGG = Row(
+    "05_vgg-vgg_small-cifar10-long",
+    "05_vgg",
+    "vgg_small",
+    NO_NORM | {"epochs": 30},
+    {"dropout": 0.1},
+    bar=CODEBOOKS,
+    why="Configuration D as in the paper, which knows no batch normalisation.",
+)
+VGG_BN = Row(
+    "05_vgg-vgg_small-bn-cifar10-long",
+    "05_vgg",
+    "vgg_small",
+    SGD | {"epochs": 30},
+    {"batch_norm": True, "dropout": 0.1},
+    bar=GOOD,
+    why="Configuration D with batch normalisation.",
+)
+INCEPTION = Row(
+    "07_inception-inception_small-cifar10-long",
+    "07_inception",
+    "inception_small",
+    SGD | {"epochs": 30},
+    bar=GOOD,
+)
+GOOGLENET = Row(
+    "06_googlenet-googlenet_small-cifar10-long",
+    "06_googlenet",
+    "googlenet_small",
+    SGD | {"epochs": 20},
+    bar=GOOD,
+)
+RESNET_20 = Row(
+    "08_resnet-resnet_small-20-cifar10-long",
+    "08_resnet",
+    "resnet_small",
+    RESNET,
+    {"depth": 20},
+    bar=0.915,
+    why="Also the residual network of 20 layers in the comparison of depths.",
+)
+
+
+def degradation(network: str, depth: int) -> Row:
+    return Row(
+        f"08_resnet-{network}-{depth}-cifar10-long",
+        "08_resnet",
+        network,
+        RESNET,
+        {"depth": depth},
+        why="Degradation: the same recipe for plain and residual, 20 and 56 layers.",
+    )
+
+
+def race(activation: str) -> Row:
+    return Row(
+        f"04_alexnet-race-{activation}-cifar10-long",
+        "04_alexnet",
+        "race_network",
+        RACE,
+        {"activation": activation},
+        seeds=(0, 1, 2),
+        until=0.75,
+        why="Figure 1 of the paper: trained until 25 % training error.",
+    )
+
+
+def regularised() -> list[Row]:
+    """Dropout against augmentation, a full grid."""
+    plain = {"flip": False, "crop_padding": 0}
+    return [
+        Row(
+            f"04_alexnet-dropout{dropout}-{word}",
+            "04_alexnet",
+            "alexnet_small",
+            NO_NORM | {"epochs": 12} | changes,
+            {"dropout": dropout},
+            seeds=FIVE,
+            why="What dropout and augmentation buy: a full grid.",
+            keep=False,
+        )
+        for dropout in (0.0, 0.5)
+        for word, changes in (("augmented", {}), ("plain", plain))
+    ]
+
+
+def heads() -> list[Row]:
+    """Label smoothing against the auxiliary head, a full grid, on 10,000 images."""
+    return [
+        Row(
+            f"07_inception-{'aux' if aux else 'alone'}-smoothing{smoothing}",
+            "07_inception",
+            "inception_small",
+            SGD | {"epochs": 20, "label_smoothing": smoothing},
+            {"aux": aux},
+            images=10_000,
+            seeds=FIVE,
+            why="What label smoothing and the auxiliary head buy: a full grid.",
+            keep=False,
+        )
+        for aux in (True, False)
+        for smoothing in (0.0, 0.1)
+    ]
+
+
+def local_norm() -> list[Row]:
+    """VGG's A with and without AlexNet's norm, on 10,000 images."""
+    return [
+        Row(
+            f"05_vgg-{config}-local-norm",
+            "05_vgg",
+            "vgg_small",
+            NO_NORM | {"epochs": 20},
+            {"config": config, "dropout": 0.1},
+            images=10_000,
+            seeds=FIVE,
+            why="Section 2.3 of the paper: AlexNet's norm does not help.",
+            keep=False,
+        )
+        for config in ("A", "A-LRN")
+    ]
+
+
+def googlenet_heads() -> list[Row]:
+    """Auxiliary heads with and without batch normalisation, on 10,000 images."""
+    recipes = {True: SGD, False: NO_NORM}
+    return [
+        Row(
+            f"06_googlenet-{'aux' if aux else 'alone'}-{'bn' if norm else 'plain'}",
+            "06_googlenet",
+            "googlenet_small",
+            recipes[norm] | {"epochs": 12},
+            {"aux": aux, "batch_norm": norm},
+            images=10_000,
+            seeds=FIVE,
+            why="What the auxiliary heads buy, by batch normalisation: a full grid.",
+            keep=False,
+        )
+        for norm in (True, False)
+        for aux in (True, False)
+    ]
+
+
+FORMS = {
+    "original": "original",
+    "bn-after": "BN after addition",
+    "relu-before": "ReLU before addition",
+    "relu-only": "ReLU-only pre-activation",
+    "pre-activation": "full pre-activation",
+}
+
+
+def forms() -> list[Row]:
+    """The five residual forms at 56 layers, on 10,000 images."""
+    return [
+        Row(
+            f"08_resnet-form-{word}-56",
+            "08_resnet",
+            "form_small",
+            RESNET | {"epochs": 20},
+            {"form": form, "depth": 56},
+            images=10_000,
+            why="Figure 4 of arXiv:1603.05027.",
+            keep=False,
+        )
+        for word, form in FORMS.items()
+    ]
+
+
+def again(row: Row) -> Row:
+    """Return a row with two more seeds."""
+    return row._replace(seeds=(1, 2))
+
+
+ROWS = [
+    ALEXNET,
+    VGG,
+    INCEPTION,
+    RESNET_20,
+    GOOGLENET,
+    VGG_BN,
+    race("ReLU"),
+    race("Tanh"),
+    again(ALEXNET),
+    again(VGG),
+    again(VGG_BN),
+    degradation("plain_small", 20),
+    *regularised(),
+    *heads(),
+    *local_norm(),
+    degradation("plain_small", 56),
+    degradation("resnet_small", 56),
+    *forms(),
+    *googlenet_heads(),
+    again(INCEPTION),
+    again(RESNET_20),
+    again(GOOGLENET),
+]

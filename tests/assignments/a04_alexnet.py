@@ -1,0 +1,404 @@
+"""Wrong and right answers to a04_alexnet, and what each is worth."""
+
+LRN = {"lrn_visible", "lrn_hidden"}
+COLOURS = {"colours_visible", "colours_hidden"}
+FANCY = {"fancy_visible", "fancy_hidden"}
+PRICE = {"price_visible", "price_hidden"}
+HAND_IN = {"hand_in_visible", "hand_in_hidden"}
+MISTAKES = {
+    # name: cell, in the solution, the mistake, test cells it costs
+    "α is divided by n": ("lrn", "alpha * energy", "alpha / n * energy", LRN),
+    "squares forgotten": ("lrn", "a.square()", "a", LRN),
+    "β on the wrong side": ("lrn", "return a / (", "return a * (", LRN),
+    "β as a factor": ("lrn", ") ** beta", ") * beta", LRN),
+    "k inside the sum": ("lrn", "(k + alpha * energy)", "(alpha * (k + energy))", LRN),
+    "last neighbour left out": ("lrn", "2 * half + 1)", "2 * half)", LRN),
+    "window starts at the channel": (
+        "lrn",
+        "(0, 0, 0, 0, half, half)",
+        "(0, 0, 0, 0, 0, 2 * half)",
+        LRN,
+    ),
+    "even n as PyTorch has it": (
+        "lrn",
+        "range(2 * half + 1)",
+        "range(n)",
+        {"lrn_hidden"},
+    ),
+    "n = 0 accepted": ("lrn", "if n < 1:", "if False:", {"lrn_refuses_visible"}),
+    "any shape accepted": (
+        "lrn",
+        "if a.ndim != 4:",
+        "if False:",
+        {"lrn_refuses_visible"},
+    ),
+    "pixels 0 to 255": ("colours", ".div(255)", "", COLOURS),
+    "mean not subtracted": (
+        "colours",
+        "pixels.T.cov()",
+        "pixels.T @ pixels / len(pixels)",
+        COLOURS,
+    ),
+    "transposed eigenvectors": (
+        "colours",
+        "eigenvectors.flip(1)",
+        "eigenvectors.flip(1).T",
+        COLOURS,
+    ),
+    "smallest first": (
+        "colours",
+        "eigenvalues.flip(0).float(), eigenvectors.flip(1)",
+        "eigenvalues.float(), eigenvectors",
+        {"colours_visible"},
+    ),
+    "eigenvectors not reversed": (
+        "colours",
+        "eigenvectors.flip(1)",
+        "eigenvectors",
+        COLOURS,
+    ),
+    "standard deviations for variances": (
+        "colours",
+        "eigenvalues.flip(0)",
+        "eigenvalues.flip(0).sqrt()",
+        COLOURS,
+    ),
+    "grey images accepted": (
+        "colours",
+        "images.ndim != 4 or images.shape[1] != 3",
+        "False",
+        {"colours_hidden"},
+    ),
+    "√λ for λ": ("fancy", "alphas * eigenvalues", "alphas * eigenvalues.sqrt()", FANCY),
+    "λ missing": ("fancy", "alphas * eigenvalues", "alphas", FANCY),
+    "rows for columns": ("fancy", "@ eigenvectors.T", "@ eigenvectors", FANCY),
+    "variance 0.1, not std": (
+        "fancy",
+        "0.1 * torch.randn",
+        "0.1**0.5 * torch.randn",
+        FANCY,
+    ),
+    "one draw for the whole batch": (
+        "fancy",
+        "torch.randn(len(images), 3",
+        "torch.randn(1, 3",
+        FANCY,
+    ),
+    "one α for the three directions": (
+        "fancy",
+        "torch.randn(len(images), 3",
+        "torch.randn(len(images), 1",
+        {"fancy_hidden"},
+    ),
+    "uniform α": (
+        "fancy",
+        "0.1 * torch.randn(len(images), 3, generator=generator)",
+        "0.1 * 12**0.5 * (torch.rand(len(images), 3, generator=generator) - 0.5)",
+        {"fancy_hidden"},
+    ),
+    "seed ignored": ("fancy", ", generator=generator", "", {"fancy_hidden"}),
+    "one seed for all": (
+        "fancy",
+        "manual_seed(seed)",
+        "manual_seed(0)",
+        {"fancy_hidden"},
+    ),
+    "prediction without biases": (
+        "predict",
+        "1_327_488, 663_936",
+        "1_327_104, 663_552",
+        {"predict_hidden"},
+    ),
+    "prediction: a quarter for half": (
+        "predict",
+        "663_936",
+        "332_160",
+        {"predict_hidden"},
+    ),
+    # the solution's MACs call its parameters: this mistake is carried over
+    "groups forgotten": (
+        "price",
+        "(channels // groups)",
+        "channels",
+        PRICE | {"price_macs_hidden"},
+    ),
+    "groups counted twice": (
+        "price",
+        "(channels // groups)",
+        "(channels // groups // groups)",
+        PRICE | {"price_macs_hidden"},
+    ),
+    "bias shared by a group": (
+        "price",
+        "+ width * bias",
+        "+ width // groups * bias",
+        PRICE,
+    ),
+    "bias forgotten": ("price", " + width * bias", "", PRICE),
+    "a float": ("price", "channels // groups", "channels / groups", {"price_visible"}),
+    "odd groups accepted": (
+        "price",
+        "channels % groups or width % groups",
+        "False",
+        {"price_hidden"},
+    ),
+    "side counted once": ("price_macs", "side**2", "side", {"price_macs_hidden"}),
+    "biases are multiplications": (
+        "price_macs",
+        "bias=False",
+        "bias=True",
+        {"price_macs_hidden"},
+    ),
+    "nan in the gradient": (
+        "elu",
+        "x.clamp(min=0) + x.clamp(max=0).expm1()",
+        "torch.where(x > 0, x, x.exp() - 1)",
+        {"elu_hidden"},
+    ),
+    "PyTorch's own": (
+        "elu",
+        "x.clamp(min=0) + x.clamp(max=0).expm1()",
+        "nn.ELU()(x)",
+        {"elu_visible"},
+    ),
+    "leaky for exponential": (
+        "elu",
+        "x.clamp(max=0).expm1()",
+        "0.01 * x.clamp(max=0)",
+        {"elu_visible", "elu_hidden"},
+    ),
+    "top-1 for the error": (
+        "race",
+        "1 - epoch.train_top1",
+        "epoch.train_top1",
+        {"race_visible"},
+    ),
+    "percent for a fraction": (
+        "race",
+        "1 - epoch.train_top1",
+        "100 - 100 * epoch.train_top1",
+        {"race_visible"},
+    ),
+    "runs on after the goal": (
+        "race",
+        "until=done, ",
+        "",
+        {"race_visible"},
+    ),
+    "stops at 25 % top-1": (
+        "race",
+        ">= 0.75",
+        ">= 0.25",
+        {"race_visible"},
+    ),
+    "the number of epochs": (
+        "race",
+        "[1 - epoch.train_top1 for epoch in history]",
+        "len(history)",
+        {"race_visible"},
+    ),
+    "other weights each time": (
+        "race",
+        "torch.manual_seed(0)",
+        "torch.seed()",
+        {"race_visible"},
+    ),
+    "epochs ignored": (
+        "race",
+        "Recipe(epochs,",
+        "Recipe(3,",
+        {"race_visible"},
+    ),
+}
+BODIES = {
+    # name: cell, another body for its function, test cells it costs
+    "neighbours in space": (
+        "lrn",
+        "energy = torch.nn.functional.avg_pool2d(\n"
+        "    a.square(), 2 * (n // 2) + 1, 1, n // 2, divisor_override=1)\n"
+        "return a / (k + alpha * energy) ** beta",
+        LRN | {"lrn_refuses_visible"},
+    ),
+    "window goes round the edges": (
+        "lrn",
+        "if a.ndim != 4 or n < 1: raise ValueError\n"
+        "energy = sum(a.roll(j, 1).square() for j in range(-(n // 2), n // 2 + 1))\n"
+        "return a / (k + alpha * energy) ** beta",
+        LRN,
+    ),
+    "PyTorch's layer": (
+        "lrn",
+        "return torch.nn.functional.local_response_norm(a, n, alpha, beta, k)",
+        LRN | {"lrn_refuses_visible"},
+    ),
+    "changes its input": (
+        "lrn",
+        "if a.ndim != 4 or n < 1: raise ValueError\n"
+        "squares, channels = a.square(), a.shape[1]\n"
+        "for i in range(channels):\n"
+        "    energy = squares[:, max(0, i - n // 2) : i + n // 2 + 1].sum(1)\n"
+        "    a[:, i] /= (k + alpha * energy) ** beta\n"
+        "return a",
+        LRN,
+    ),
+    "a covariance for each image": (
+        "colours",
+        "if images.ndim != 4 or images.shape[1] != 3: raise ValueError\n"
+        "flat = images.double().div(255).flatten(2)\n"
+        "cov = torch.stack([pixels.cov() for pixels in flat]).mean(0)\n"
+        "values, vectors = torch.linalg.eigh(cov)\n"
+        "return values.flip(0), vectors.flip(1)",
+        {"colours_hidden"},
+    ),
+    "mean colours only": (
+        "colours",
+        "if images.ndim != 4 or images.shape[1] != 3: raise ValueError\n"
+        "cov = images.double().div(255).mean((2, 3)).T.cov()\n"
+        "values, vectors = torch.linalg.eigh(cov)\n"
+        "return values.flip(0), vectors.flip(1)",
+        {"colours_visible"},
+    ),
+    "α for each pixel": (
+        "fancy",
+        "if images.ndim != 4 or images.shape[1] != 3: raise ValueError\n"
+        "generator = torch.Generator().manual_seed(seed)\n"
+        "alphas = 0.1 * torch.randn(images.movedim(1, -1).shape, generator=generator)\n"
+        "shift = (alphas * eigenvalues) @ eigenvectors.T\n"
+        "return images + shift.movedim(-1, 1)",
+        FANCY,
+    ),
+    "the given specification, which is slow": (
+        "lrn",
+        "if a.ndim != 4 or n < 1: raise ValueError\n"
+        "return lrn_spec(a, n, k, alpha, beta)",
+        {"lrn_hidden"},
+    ),
+}
+RIGHT = {
+    "norm, channel by channel": (
+        "lrn",
+        "if len(a.shape) != 4 or n <= 0:\n"
+        "    raise ValueError('no')\n"
+        "b = torch.zeros_like(a)\n"
+        "for i in range(a.shape[1]):\n"
+        "    lo, hi = max(0, i - n // 2), min(a.shape[1] - 1, i + n // 2)\n"
+        "    energy = (a[:, lo : hi + 1] ** 2).sum(1)\n"
+        "    b[:, i] = a[:, i] / (k + alpha * energy) ** beta\n"
+        "return b",
+    ),
+    "norm as a product with a band matrix": (
+        "lrn",
+        "if a.dim() != 4 or n < 1: raise ValueError()\n"
+        "place = torch.arange(a.shape[1])\n"
+        "band = ((place[:, None] - place).abs() <= n // 2).to(a)\n"
+        "energy = torch.einsum('ij,njhw->nihw', band, a * a)\n"
+        "return a * (k + alpha * energy).pow(-beta)",
+    ),
+    "norm by three-dimensional convolution": (
+        "lrn",
+        "if a.ndim != 4 or n < 1: raise ValueError()\n"
+        "half = n // 2\n"
+        "ones = torch.ones(1, 1, 2 * half + 1, 1, 1)\n"
+        "energy = nn.functional.conv3d((a * a)[:, None], ones, padding=(half, 0, 0))\n"
+        "return a / (k + alpha * energy[:, 0]) ** beta",
+    ),
+    "norm by cumulative sums in numpy": (
+        "lrn",
+        "if a.ndim != 4 or n < 1: raise ValueError()\n"
+        "half, channels = n // 2, a.shape[1]\n"
+        "total = np.cumsum(np.pad(a.double().numpy() ** 2,\n"
+        "    ((0, 0), (half + 1, half), (0, 0), (0, 0))), axis=1)\n"
+        "energy = total[:, 2 * half + 1 :] - total[:, :channels]\n"
+        "return (a.double() / (k + alpha * torch.tensor(energy)) ** beta).float()",
+    ),
+    "colours by singular values": (
+        "colours",
+        "if images.ndim != 4 or images.shape[1] != 3: raise ValueError()\n"
+        "pixels = images.permute(0, 2, 3, 1).reshape(-1, 3).numpy() / 255.0\n"
+        "pixels = pixels - pixels.mean(axis=0)\n"
+        "_, s, vt = np.linalg.svd(pixels, full_matrices=False)\n"
+        "values = torch.tensor(s**2 / (len(pixels) - 1))\n"
+        "return values.float(), torch.tensor(vt.T.copy()).float()",
+    ),
+    "colours by numpy's covariance, signs turned": (
+        "colours",
+        "if tuple(images.shape[1:2]) != (3,) or images.ndim != 4: raise ValueError()\n"
+        "flat = images.double().numpy().transpose(1, 0, 2, 3).reshape(3, -1)\n"
+        "values, vectors = np.linalg.eigh(np.cov(flat / 255, bias=True))\n"
+        "order = np.argsort(-values)\n"
+        "return torch.from_numpy(values[order]), torch.from_numpy(-vectors[:, order])",
+    ),
+    "shift image by image": (
+        "fancy",
+        "if images.ndim != 4 or images.shape[1] != 3: raise ValueError()\n"
+        "rng = np.random.default_rng(seed)\n"
+        "shifted = []\n"
+        "for image in images:\n"
+        "    alpha = torch.tensor(rng.normal(0, 0.1, size=3), dtype=torch.float32)\n"
+        "    shift = eigenvectors @ (alpha * eigenvalues)\n"
+        "    shifted.append(image + shift.view(3, 1, 1))\n"
+        "return torch.stack(shifted)",
+    ),
+    "shift by einsum, global seed": (
+        "fancy",
+        "if images.ndim != 4 or images.shape[1] != 3: raise ValueError()\n"
+        "torch.manual_seed(seed)\n"
+        "alphas = torch.normal(0.0, 0.1, (images.shape[0], 3))\n"
+        "shift = torch.einsum('ci,i,ni->nc', eigenvectors, eigenvalues, alphas)\n"
+        "return images + shift.unsqueeze(-1).unsqueeze(-1)",
+    ),
+    "params counted on the layer itself": (
+        "price",
+        "with torch.device('meta'):\n"
+        "    sizes = channels, width, kernel_size\n"
+        "    layer = nn.Conv2d(*sizes, groups=groups, bias=bias)\n"
+        "return sum(p.numel() for p in layer.parameters())",
+    ),
+    "MACs group by group": (
+        "price_macs",
+        "if channels % groups != 0 or width % groups != 0: raise ValueError()\n"
+        "return sum(side * side * (width // groups) * (channels // groups)\n"
+        "    * kernel_size * kernel_size for group in range(groups))",
+    ),
+    "elu with the other side made safe": (
+        "elu",
+        "safe = torch.where(x > 0, torch.zeros_like(x), x)\n"
+        "return torch.where(x > 0, x, torch.exp(safe) - 1)",
+    ),
+    "elu by relus": (
+        "elu",
+        "return torch.relu(x) + torch.exp(-torch.relu(-x)) - 1",
+    ),
+    "the race by a loop of one's own": (
+        "race",
+        "torch.manual_seed(1)\n"
+        "net, errors = alexnet.race_network(ACTIVATIONS[activation]), []\n"
+        "optimizer = torch.optim.SGD(net.parameters(), learning_rate, momentum=0.9)\n"
+        "while len(errors) < epochs and not (errors and errors[-1] <= 0.25):\n"
+        "    wrong = 0\n"
+        "    epoch = {'epoch': len(errors), 'shuffle': True}\n"
+        "    for images, labels in data.batches(RUNNERS, 16, **epoch):\n"
+        "        logits = net(images)\n"
+        "        wrong += (logits.argmax(1) != labels).sum().item()\n"
+        "        optimizer.zero_grad()\n"
+        "        nn.functional.cross_entropy(logits, labels).backward()\n"
+        "        optimizer.step()\n"
+        "    errors.append(wrong / len(RUNNERS))\n"
+        "return errors",
+    ),
+}
+WORDS = [
+    ("α is divided by n", "lrn_visible", "divided by n"),
+    ("β on the wrong side", "lrn_visible", "the paper divides"),
+    ("pixels 0 to 255", "colours_visible", "[0, 1]"),
+    ("smallest first", "colours_visible", "largest eigenvalue must come first"),
+    ("transposed eigenvectors", "colours_visible", "a column"),
+    ("√λ for λ", "fancy_visible", "√λ stands for λ"),
+    ("λ missing", "fancy_visible", "λ is missing"),
+    ("one draw for the whole batch", "fancy_visible", "for each image"),
+    ("groups forgotten", "price_visible", "of its group only"),
+    ("bias forgotten", "price_visible", "biases are missing"),
+    ("bias shared by a group", "price_visible", "whatever the groups"),
+    ("a float", "price_visible", "// keeps integers"),
+    ("nan in the gradient", "elu_hidden", "infinite"),
+]

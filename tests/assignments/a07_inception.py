@@ -1,0 +1,503 @@
+"""Wrong and right answers to a07_inception, and what each is worth."""
+
+VALUES = {"reduction_hidden", "reduction_eval_hidden"}
+REDUCTION = {"reduction_visible"} | VALUES
+REFUSES = {"reduction_refuses_visible"}
+SMOOTHING = {"smoothing_visible", "smoothing_hidden"}
+STACK = {"stack_visible", "stack_hidden"}
+SEPARABLE = {"separable_visible", "separable_hidden"}
+MISTAKES = {
+    # name: cell, in the solution, the mistake, test cells it costs
+    "direct branch without padding": (
+        "reduction",
+        "inception.conv_bn(channels, width, 3, stride=2, padding=1)",
+        'inception.conv_bn(channels, width, 3, stride=2, padding="valid")',
+        REDUCTION,
+    ),
+    "pooling without padding": (
+        "reduction",
+        "nn.MaxPool2d(3, stride=2, padding=1)",
+        "nn.MaxPool2d(3, stride=2)",
+        REDUCTION,
+    ),
+    "no padding at all": ("reduction", "padding=1", "padding=0", REDUCTION),
+    "no padding beside the strides": (
+        "reduction",
+        "stride=2, padding=1",
+        "stride=2, padding=0",
+        REDUCTION,
+    ),
+    "means for maxima": ("reduction", "nn.MaxPool2d", "nn.AvgPool2d", REDUCTION),
+    "pooling with zeros around": (
+        "reduction",
+        "nn.MaxPool2d(3, stride=2, padding=1)",
+        "nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(3, stride=2))",
+        VALUES,
+    ),
+    "windows of two": (
+        "reduction",
+        "nn.MaxPool2d(3, stride=2, padding=1)",
+        "nn.MaxPool2d(2, stride=2, ceil_mode=True)",
+        REDUCTION,
+    ),
+    "joined in another order": (
+        "reduction",
+        "self.direct, self.deep, self.pooled",
+        "self.pooled, self.direct, self.deep",
+        REDUCTION,
+    ),
+    "deep before direct": (
+        "reduction",
+        "self.direct, self.deep, self.pooled",
+        "self.deep, self.direct, self.pooled",
+        VALUES,
+    ),
+    "joined along the rows": ("reduction", "dim=1", "dim=2", REDUCTION),
+    "stride in the second kernel": (
+        "reduction",
+        "inception.conv_bn(width // 2, width // 2, 3, padding=1),\n"
+        "            inception.conv_bn(width // 2, width, 3, stride=2, padding=1)",
+        "inception.conv_bn(width // 2, width // 2, 3, stride=2, padding=1),\n"
+        "            inception.conv_bn(width // 2, width, 3, padding=1)",
+        VALUES,
+    ),
+    "one kernel of the deep branch left out": (
+        "reduction",
+        "            inception.conv_bn(width // 2, width // 2, 3, padding=1),\n",
+        "",
+        REDUCTION,
+    ),
+    "deep branch not thinned": (
+        "reduction",
+        "inception.conv_bn(channels, width // 2, 1),\n"
+        "            inception.conv_bn(width // 2, width // 2, 3, padding=1),\n"
+        "            inception.conv_bn(width // 2, width",
+        "inception.conv_bn(channels, width, 1),\n"
+        "            inception.conv_bn(width, width, 3, padding=1),\n"
+        "            inception.conv_bn(width, width",
+        REDUCTION,
+    ),
+    "last ReLU forgotten": (
+        "reduction",
+        "stride=2, padding=1),\n        )",
+        "stride=2, padding=1)[:2],\n        )",
+        VALUES,
+    ),
+    "ReLU before the module": (
+        "reduction",
+        "[branch(x) for branch in branches]",
+        "[branch(x.relu()) for branch in branches]",
+        VALUES,
+    ),
+    "odd width accepted": ("reduction", " or width % 2", "", REFUSES),
+    "no channels accepted": ("reduction", "channels < 1 or ", "", REFUSES),
+    "sum for mean": ("smoothing", ".sum(dim=1).mean()", ".sum()", SMOOTHING),
+    "mean over the classes too": (
+        "smoothing",
+        ".sum(dim=1).mean()",
+        ".mean()",
+        SMOOTHING,
+    ),
+    "sign forgotten": ("smoothing", "return -(", "return (", SMOOTHING),
+    "ε and 1 - ε exchanged": (
+        "smoothing",
+        "(1 - epsilon) * F.one_hot(labels, classes) + epsilon * prior",
+        "epsilon * F.one_hot(labels, classes) + (1 - epsilon) * prior",
+        SMOOTHING,
+    ),
+    "label keeps all of its weight": (
+        "smoothing",
+        "(1 - epsilon) * F.one_hot(labels, classes)",
+        "F.one_hot(labels, classes)",
+        SMOOTHING,
+    ),
+    "prior ignored": (
+        "smoothing",
+        "+ epsilon * prior",
+        "+ epsilon / classes",
+        SMOOTHING,
+    ),
+    "logarithm of the softmax": (
+        "smoothing",
+        "logits.log_softmax(dim=1)",
+        "logits.softmax(dim=1).log()",
+        {"smoothing_hidden"},
+    ),
+    "softmax over the images": (
+        "smoothing",
+        "log_softmax(dim=1)",
+        "log_softmax(dim=0)",
+        SMOOTHING,
+    ),
+    "gradient cut": (
+        "smoothing",
+        "logits.log_softmax(dim=1)",
+        "logits.detach().log_softmax(dim=1)",
+        {"smoothing_hidden"},
+    ),
+    "any ε accepted": (
+        "smoothing",
+        "not 0 <= epsilon <= 1",
+        "False",
+        {"smoothing_refuses_visible"},
+    ),
+    "any sum of the prior accepted": (
+        "smoothing",
+        " or abs(prior.sum() - 1) > 1e-4",
+        "",
+        {"smoothing_refuses_visible"},
+    ),
+    "negative prior accepted": (
+        "smoothing",
+        " or (prior < 0).any()",
+        "",
+        {"smoothing_refuses_visible"},
+    ),
+    "ε of 1 refused": (
+        "smoothing",
+        "not 0 <= epsilon <= 1",
+        "not 0 <= epsilon < 1",
+        {"smoothing_hidden"},
+    ),
+    "mean not subtracted": (
+        "best",
+        "(logits - logits.mean())",
+        "logits",
+        {"best_hidden"},
+    ),
+    "probabilities for logits": (
+        "best",
+        "target.log()",
+        "target",
+        {"best_hidden"},
+    ),
+    "uniform prior in best_logits": (
+        "best",
+        "epsilon * prior.double()",
+        "torch.full_like(prior.double(), epsilon / len(prior))",
+        {"best_hidden"},
+    ),
+    "infinite logits accepted": (
+        "best",
+        "if (target <= 0).any():",
+        "if False:",
+        {"best_hidden"},
+    ),
+    "kernels add r pixels": (
+        "stack",
+        "rows + r - 1, columns + c - 1",
+        "rows + r, columns + c",
+        STACK | {"stack_refuses_visible"},
+    ),
+    "one layer too many": (
+        "stack",
+        "in range(layers)",
+        "in range(layers + 1)",
+        STACK | {"stack_refuses_visible"},
+    ),
+    "only just so many layers": (
+        "stack",
+        "found.append(best[field, field])",
+        "found = [best[field, field]]",
+        {"stack_visible"},
+    ),
+    "fewest layers, not weights": (
+        "stack",
+        "min(found)[1]",
+        "found[0][1]",
+        STACK,
+    ),
+    "most weights": ("stack", "min(found)[1]", "max(found)[1]", STACK),
+    "rows forgotten in the price": ("stack", "cost + r * c", "cost + c", STACK),
+    "nothing found is an empty list": (
+        "stack",
+        'raise ValueError(f"no {layers} of these kernels see {field} x {field}")',
+        "return []",
+        {"stack_hidden", "stack_refuses_visible"},
+    ),
+    "singular values left out": ("separable", "(u * s).T", "u.T", SEPARABLE),
+    "singular values twice": (
+        "separable",
+        "vt[:channels]",
+        "(s[:, None] * vt)[:channels]",
+        SEPARABLE,
+    ),
+    "columns for rows of u": ("separable", "(u * s).T", "(u * s)", SEPARABLE),
+    "smallest first": (
+        "separable",
+        "(u * s).T[:channels], vt[:channels]",
+        "(u * s).T.flip(0)[:channels], vt.flip(0)[:channels]",
+        SEPARABLE,
+    ),
+    "too few pairs where the kernel is small": (
+        "separable",
+        "if missing > 0:",
+        "if False:",
+        {"separable_hidden"},
+    ),
+    "no channels accepted by separable": (
+        "separable",
+        " or channels < 1",
+        "",
+        {"separable_hidden"},
+    ),
+    "prediction without the last kernel's width": (
+        "predict",
+        "752_640",
+        "716_800",
+        {"predict_hidden"},
+    ),
+    "prediction: one 7×7": ("predict", "2_759_680", "1_505_280", {"predict_hidden"}),
+}
+HEAD = """class GridReduction(nn.Module):
+    def __init__(self, channels, width):
+        super().__init__()
+        if channels < 1 or width < 2 or width % 2:
+            raise ValueError("no")
+"""
+SOURCES = {
+    # name: cell, its whole source, test cells it costs
+    "biases, and no norm": (
+        "reduction",
+        HEAD
+        + """        half = width // 2
+        self.direct = nn.Sequential(nn.Conv2d(channels, width, 3, 2, 1), nn.ReLU())
+        self.deep = nn.Sequential(
+            nn.Conv2d(channels, half, 1), nn.ReLU(),
+            nn.Conv2d(half, half, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(half, width, 3, 2, 1), nn.ReLU(),
+        )
+        self.pool = nn.MaxPool2d(3, 2, 1)
+    def forward(self, x):
+        return torch.cat([self.direct(x), self.deep(x), self.pool(x)], 1)
+""",
+        REDUCTION,
+    ),
+    "the batch's moments at test time too": (
+        "reduction",
+        HEAD
+        + """        half = width // 2
+        def layer(*sizes):
+            norm = nn.BatchNorm2d(sizes[1], eps=1e-3, track_running_stats=False)
+            conv = nn.Conv2d(*sizes, padding=sizes[2] // 2, bias=False)
+            return nn.Sequential(conv, norm, nn.ReLU())
+        self.direct = layer(channels, width, 3, 2)
+        self.deep = nn.Sequential(
+            layer(channels, half, 1), layer(half, half, 3), layer(half, width, 3, 2))
+        self.pool = nn.MaxPool2d(3, 2, 1)
+    def forward(self, x):
+        return torch.cat([self.direct(x), self.deep(x), self.pool(x)], 1)
+""",
+        {"reduction_eval_hidden"},
+    ),
+    "ReLU before the norm": (
+        "reduction",
+        HEAD
+        + """        half = width // 2
+        def layer(*sizes):
+            norm = nn.BatchNorm2d(sizes[1], eps=1e-3)
+            conv = nn.Conv2d(*sizes, padding=sizes[2] // 2, bias=False)
+            return nn.Sequential(conv, nn.ReLU(), norm)
+        self.direct = layer(channels, width, 3, 2)
+        self.deep = nn.Sequential(
+            layer(channels, half, 1), layer(half, half, 3), layer(half, width, 3, 2))
+        self.pool = nn.MaxPool2d(3, 2, 1)
+    def forward(self, x):
+        return torch.cat([self.direct(x), self.deep(x), self.pool(x)], 1)
+""",
+        VALUES,
+    ),
+    "nothing returned": (
+        "reduction",
+        HEAD
+        + """        half = width // 2
+        self.direct = inception.conv_bn(channels, width, 3, 2, 1)
+    def forward(self, x):
+        self.direct(x)
+""",
+        REDUCTION,
+    ),
+}
+BODIES = {
+    # name: cell, another body for its function, test cells it costs
+    "PyTorch's own smoothing": (
+        "smoothing",
+        "return F.cross_entropy(logits, labels, label_smoothing=epsilon)",
+        SMOOTHING | {"smoothing_refuses_visible"},
+    ),
+    "greedy: the dearest kernel that fits": (
+        "stack",
+        "stack, seen = [], (1, 1)\n"
+        "for kernel in sorted(menu, key=lambda k: -k[0] * k[1]):\n"
+        "    while len(stack) < layers and kernel != (1, 1) and (\n"
+        "        max(seen[0] + kernel[0], seen[1] + kernel[1]) - 1 <= field):\n"
+        "        stack.append(kernel)\n"
+        "        seen = seen[0] + kernel[0] - 1, seen[1] + kernel[1] - 1\n"
+        "if seen != (field, field) or not stack: raise ValueError()\n"
+        "return stack",
+        STACK,
+    ),
+    "the first row and column": (
+        "separable",
+        "if kernel.ndim != 2 or channels < 1: raise ValueError()\n"
+        "columns = torch.zeros(channels, kernel.shape[0])\n"
+        "rows = torch.zeros(channels, kernel.shape[1])\n"
+        "columns[0], rows[0] = kernel[:, 0], kernel[0]\n"
+        "return columns, rows",
+        SEPARABLE,
+    ),
+}
+WORDS = [
+    ("no padding beside the strides", "reduction_visible", "pad the 3×3 windows"),
+    ("means for maxima", "reduction_visible", "maxima, not means"),
+    ("stride in the second kernel", "reduction_hidden", "the deep branch"),
+    ("sum for mean", "smoothing_visible", "not the mean"),
+    ("mean over the classes too", "smoothing_visible", "divides by the classes"),
+    ("prior ignored", "smoothing_visible", "the prior is ignored"),
+    ("logarithm of the softmax", "smoothing_hidden", "use log_softmax"),
+    ("fewest layers, not weights", "stack_visible", "are enough"),
+    ("singular values left out", "separable_visible", "squared error"),
+    (
+        "biases, and no norm",
+        "reduction_visible",
+        "biases in place of batch normalisation",
+    ),
+]
+RIGHT = {
+    "stack by recursion that remembers": (
+        "stack",
+        "import functools\n"
+        "@functools.cache\n"
+        "def least(rows, columns, left):\n"
+        "    answers = [(0, ())] if rows == columns == 1 else []\n"
+        "    for r, c in menu if left else ():\n"
+        "        if (r, c) != (1, 1) and rows - r >= 0 and columns - c >= 0:\n"
+        "            rest = least(rows - r + 1, columns - c + 1, left - 1)\n"
+        "            if rest: answers.append((r * c + rest[0], ((r, c), *rest[1])))\n"
+        "    return min(answers, default=None)\n"
+        "if field == 1 and (1, 1) in menu and layers: return [(1, 1)]\n"
+        "answer = least(field, field, layers) if layers and field > 1 else None\n"
+        "if answer is None: raise ValueError('no')\n"
+        "return list(answer[1])",
+    ),
+    "stack as a shortest path, lists for tuples": (
+        "stack",
+        "import heapq\n"
+        "heap, done = [(0, 0, 1, 1, [])], {}\n"
+        "while heap:\n"
+        "    cost, depth, rows, columns, stack = heapq.heappop(heap)\n"
+        "    if stack and (rows, columns) == (field, field): return stack\n"
+        "    if done.get((rows, columns), layers + 1) <= depth and stack: continue\n"
+        "    done[rows, columns] = depth\n"
+        "    for r, c in menu:\n"
+        "        if depth < layers and max(rows + r, columns + c) - 1 <= field:\n"
+        "            seen = rows + r - 1, columns + c - 1\n"
+        "            heapq.heappush(\n"
+        "                heap, (cost + r * c, depth + 1, *seen, [*stack, [r, c]]))\n"
+        "raise ValueError('none')",
+    ),
+    "smoothing as a mixture of two losses": (
+        "smoothing",
+        "n, k = logits.shape\n"
+        "if prior is None: prior = torch.ones(k) / k\n"
+        "if epsilon < 0 or epsilon > 1: raise ValueError('epsilon')\n"
+        "if len(prior) != k or min(prior) < 0: raise ValueError('prior')\n"
+        "if abs(float(sum(prior)) - 1) > 1e-3: raise ValueError('sum')\n"
+        "if any(not 0 <= int(y) < k for y in labels): raise ValueError('labels')\n"
+        "hard = F.cross_entropy(logits, labels)\n"
+        "soft = F.cross_entropy(logits, prior.expand(n, k))\n"
+        "return (1 - epsilon) * hard + epsilon * soft",
+    ),
+    "smoothing by einsum and logsumexp": (
+        "smoothing",
+        "k = logits.size(1)\n"
+        "u = torch.ones(k).div(k) if prior is None else prior\n"
+        "good = 0 <= epsilon <= 1 and u.numel() == k and bool((u >= 0).all())\n"
+        "good = good and abs(u.sum().item() - 1) < 1e-3\n"
+        "if not good or labels.min() < 0 or labels.max() >= k: raise ValueError()\n"
+        "q = epsilon * u.repeat(len(labels), 1)\n"
+        "q[range(len(labels)), labels] += 1 - epsilon\n"
+        "z = logits - logits.logsumexp(1, keepdim=True)\n"
+        "return torch.einsum('nk,nk->', q, z) / -len(labels)",
+    ),
+    "best logits in numpy": (
+        "best",
+        "q = epsilon * np.asarray(prior, dtype=float)\n"
+        "q[label] += 1 - epsilon\n"
+        "if np.any(q == 0): raise ValueError('zero')\n"
+        "return torch.tensor(np.log(q) - np.log(q).mean())",
+    ),
+    "separable in numpy, signs turned": (
+        "separable",
+        "if kernel.dim() != 2 or channels <= 0: raise ValueError('shape')\n"
+        "u, s, vt = np.linalg.svd(kernel.numpy())\n"
+        "columns = np.zeros((channels, kernel.shape[0]), dtype=np.float32)\n"
+        "rows = np.zeros((channels, kernel.shape[1]), dtype=np.float32)\n"
+        "for i in range(min(channels, len(s))):\n"
+        "    columns[i], rows[i] = -u[:, i] * s[i] ** 0.5, -vt[i] * s[i] ** 0.5\n"
+        "return torch.from_numpy(columns), torch.from_numpy(rows)",
+    ),
+    "separable by eigenvectors": (
+        "separable",
+        "if kernel.ndim != 2 or channels < 1: raise ValueError('shape')\n"
+        "n, m = kernel.shape\n"
+        "_, vectors = torch.linalg.eigh((kernel.T @ kernel).double())\n"
+        "rows = vectors.flip(1).T[:channels].float()\n"
+        "rows = torch.cat([rows, torch.zeros(max(0, channels - m), m)])\n"
+        "return rows @ kernel.T, rows",
+    ),
+}
+RIGHT_SOURCES = {
+    "functional, layer by layer": (
+        "reduction",
+        HEAD
+        + """        half = width // 2
+        self.a = nn.Conv2d(channels, width, 3, 2, 1, bias=False)
+        self.b = nn.Conv2d(channels, half, 1, bias=False)
+        self.c = nn.Conv2d(half, half, 3, padding="same", bias=False)
+        self.d = nn.Conv2d(half, width, 3, 2, 1, bias=False)
+        widths = width, half, half, width
+        self.norms = nn.ModuleList(nn.BatchNorm2d(w, 1e-3) for w in widths)
+    def forward(self, x):
+        na, nb, nc, nd = self.norms
+        y = torch.relu(nb(self.b(x)))
+        y = torch.relu(nc(self.c(y)))
+        y = torch.relu(nd(self.d(y)))
+        z = F.pad(x, (1, 1, 1, 1), value=-torch.inf)
+        return torch.cat((F.relu(na(self.a(x))), y, F.max_pool2d(z, 3, 2)), -3)
+""",
+    ),
+    "the notebook's tables": (
+        "reduction",
+        HEAD
+        + """        pad, Conv = 1, inception.Conv
+        self.net = inception.Mixed(channels, [
+            [Conv(width, 3, 2, pad)],
+            [Conv(width // 2), Conv(width // 2, 3), Conv(width, 3, 2, pad)],
+            [lambda: nn.MaxPool2d(3, 2, 1)],
+        ])
+    def forward(self, x):
+        return self.net(x)
+""",
+    ),
+    "a loop, and one more way to join": (
+        "reduction",
+        HEAD
+        + """        rows = [(channels, width, 3, 2)], [
+            (channels, width // 2, 1, 1), (width // 2, width // 2, 3, 1),
+            (width // 2, width, 3, 2)]
+        self.branches = nn.ModuleDict()
+        for name, branch in zip(("direct", "deep"), rows):
+            layers = []
+            for c, w, k, s in branch:
+                layers.append(nn.Conv2d(c, w, k, s, (k - 1) // 2, bias=False))
+                layers.append(nn.BatchNorm2d(w, eps=0.001))
+                layers.append(nn.ReLU(inplace=True))
+            self.branches[name] = nn.Sequential(*layers)
+    def forward(self, x):
+        made = [self.branches["direct"](x), self.branches["deep"](x)]
+        made.append(nn.functional.max_pool2d(x, kernel_size=3, stride=2, padding=1))
+        return torch.hstack(made)
+""",
+    ),
+}
