@@ -20,7 +20,7 @@ TRAINS = {"a04_alexnet": ("04_alexnet", ("setup", "splits", "hand_in"))}
 
 @pytest.fixture(scope="session")
 def handed_in(request):
-    """Return the folder of what an assignment's solution writes: {} for most.
+    """Return the folder of what an assignment's solution writes: None for most.
 
     It is trained once for all workers, and again when what it is made from changes.
     """
