@@ -218,3 +218,11 @@ def test_the_package_itself_imports_nothing():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["course_lib"]
+
+
+def test_no_hostile_notebook_is_run_outside_the_box():
+    """`pytest --nbval tests` would run them as what they are: endless loops, bombs."""
+    command = ["pytest", "--nbval", "--collect-only", "-q", "tests/grading/hostile"]
+    command = [sys.executable, "-m", *command]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout
