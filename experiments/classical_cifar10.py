@@ -30,6 +30,7 @@ import time
 from typing import NamedTuple
 
 import numpy as np
+import table
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -123,13 +124,6 @@ def measure(run: Run, alpha: float) -> list[dict]:
     ]
 
 
-def read() -> list[dict]:
-    if not TABLE.exists():
-        return []
-    with open(TABLE, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def keep(rows: list[dict]) -> None:
     with (
         replacing(TABLE) as part,
@@ -137,7 +131,7 @@ def keep(rows: list[dict]) -> None:
     ):
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(sorted(read() + rows, key=place))
+        writer.writerows(sorted(table.read(TABLE) + rows, key=place))
 
 
 def place(row: dict) -> tuple:
@@ -163,9 +157,9 @@ def start(threads: int) -> None:
 
 
 def show(console: Console) -> None:
-    table = Table("pipeline", "images", "seeds", "test top-1 (%)", "CPU s", "peak (MB)")
+    shown = Table("pipeline", "images", "seeds", "test top-1 (%)", "CPU s", "peak (MB)")
     groups: dict = {}
-    for row in read():
+    for row in table.read(TABLE):
         groups.setdefault((row["pipeline"], row["train_images"]), []).append(row)
     for (name, count), rows in groups.items():
         top1 = 100 * np.array([float(row["top1"]) for row in rows])
@@ -175,15 +169,14 @@ def show(console: Console) -> None:
             for what in ("cpu_seconds", "peak_mb")
         )
         score = f"{top1.mean():.1f}{spread}"
-        table.add_row(name, f"{int(count):,}", str(len(rows)), score, *cost)
-    console.print(table)
+        shown.add_row(name, f"{int(count):,}", str(len(rows)), score, *cost)
+    console.print(shown)
 
 
 def main(runs: list[Run]) -> None:
-    done = {(r["pipeline"], int(r["train_images"]), int(r["seed"])) for r in read()}
-    chosen = {row["pipeline"]: float(row["alpha"]) for row in read()}
+    chosen = {row["pipeline"]: float(row["alpha"]) for row in table.read(TABLE)}
     for run in runs:
-        if run in done:
+        if table.find(TABLE, run):
             continue
         if run.pipeline not in chosen:
             chosen[run.pipeline] = alone(search, run.pipeline, 0)

@@ -19,6 +19,7 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
+import table
 import torch
 
 from course_lib import checkpoints, data, notebook, results
@@ -81,18 +82,15 @@ def row(network: str, depth: int, recipe: Recipe, epoch: Epoch) -> dict:
     }
 
 
-def write(table: Path, rows: list[dict]) -> None:
+def write(path: Path, rows: list[dict]) -> None:
     """Write `rows` and keep those of other runs that the table holds."""
 
     def key(row: dict) -> tuple[str, ...]:
         return tuple(str(row[column]) for column in COLUMNS[:5])
 
-    kept = {}
-    if table.exists():
-        with table.open(newline="", encoding="utf-8") as file:
-            kept = {key(row): row for row in csv.DictReader(file)}
+    kept = {key(row): row for row in table.read(path)}
     kept |= {key(row): row for row in rows}
-    with table.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(kept.values())

@@ -11,12 +11,12 @@ The two networks of the race itself are kept as training records beside the tabl
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import table
 import torch
 from torch import nn
 
@@ -102,7 +102,8 @@ def run(race: Race, train: data.Images, test: data.Images | None) -> Row:
         top1 = keep(race, net, history, recipe, train, test).test_top1
     seconds = sum(history.column("seconds"))
     last = 1 - history[-1].train_top1
-    return Row(ALEXNET.epochs_to(history, ERROR), last, top1, seconds)
+    found = ALEXNET.epochs_to(history, ERROR), last, top1, seconds
+    return Row(*(round(value, 4) for value in found))
 
 
 def keep(race: Race, net, history, recipe, train, test) -> results.Record:
@@ -114,33 +115,12 @@ def keep(race: Race, net, history, recipe, train, test) -> results.Record:
     return results.save(*scored, **names, arguments=arguments, note=note)
 
 
-def rows() -> list[dict[str, str]]:
-    """Return the table's rows, or none when there is no table yet."""
-    if not TABLE.exists():
-        return []
-    with TABLE.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def key(row: dict) -> tuple[str, ...]:
-    return tuple(str(row[field]) for field in Race._fields)
-
-
 def ensure(race: Race, train, test=None) -> dict[str, str]:
     """Return the race's row of the table; run the race when there is none."""
-    wanted = key(race._asdict())
-    for row in rows():
-        if key(row) == wanted:
-            return row
-    print(*race, flush=True)
-    row = race._asdict() | run(race, train, test)._asdict()
-    new = not TABLE.exists()
-    with TABLE.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*Race._fields, *Row._fields])
-        if new:
-            writer.writeheader()
-        writer.writerow(row | {k: round(row[k], 4) for k in Row._fields})
-    return ensure(race, train)
+    if not table.find(TABLE, race):
+        print(*race, flush=True)
+        table.append(TABLE, race, run(race, train, test))
+    return table.find(TABLE, race)
 
 
 def best_rate(question: str, train, **fixed) -> dict[str, float]:

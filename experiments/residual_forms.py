@@ -10,10 +10,10 @@ run with a row is not repeated.
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 from typing import NamedTuple
 
+import table
 import torch
 
 from course_lib import data, notebook, results
@@ -23,57 +23,48 @@ RESNET = notebook.load("08_resnet")
 TABLE = results.RESULTS / "08_resnet-forms.csv"
 
 
-class Row(NamedTuple):
-    """One run; errors are fractions, nan where the loss was not finite."""
+class Run(NamedTuple):
+    """One training."""
 
     form: str
     depth: int
     epochs: int
     seed: int
+
+
+class Row(NamedTuple):
+    """What came out; errors are fractions, nan where the loss was not finite."""
+
     train_loss: float  # nats an image, mean over the last epoch
     train_error: float  # mean over the last epoch
     test_error: float
     seconds: float
 
 
-def rows() -> list[dict[str, str]]:
-    """Return the table's rows, or none when there is no table yet."""
-    if not TABLE.exists():
-        return []
-    with TABLE.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def run(form: str, depth: int, epochs: int, seed: int) -> Row:
+def train(run: Run) -> Row:
     splits = ("train", "test")
-    train, test = (data.load("digits", split, size=8, channels=3) for split in splits)
-    changes = {"epochs": epochs, "seed": seed}
+    images, test = (data.load("digits", split, size=8, channels=3) for split in splits)
+    changes = {"epochs": run.epochs, "seed": run.seed}
     recipe = Recipe(**RESNET.RECIPES["digits"] | changes)
-    torch.manual_seed(seed)
-    net, names = RESNET.form_small(form, depth), (form, depth, epochs, seed)
+    torch.manual_seed(run.seed)
+    net = RESNET.form_small(run.form, run.depth)
     try:
-        history = fit(net, train, None, recipe, title=form, quiet=True)
+        history = fit(net, images, None, recipe, title=run.form, quiet=True)
     except TrainingError as error:  # the form did not stand the learning rate
         print(error)
-        return Row(*names, *[float("nan")] * 4)
+        return Row(*[float("nan")] * 4)
     last, seconds = history[-1], sum(history.column("seconds"))
     errors = 1 - last.train_top1, 1 - evaluate(net, test).top1
-    return Row(*names, *(round(x, 4) for x in (last.train_loss, *errors, seconds)))
+    return Row(*(round(x, 4) for x in (last.train_loss, *errors, seconds)))
 
 
 def main(depth: int, epochs: int, seeds: int) -> None:
     for seed in range(seeds):
         for form in RESNET.FORMS:
-            wanted = [form, str(depth), str(epochs), str(seed)]
-            if any(list(row.values())[:4] == wanted for row in rows()):
-                continue
-            row, new = run(form, depth, epochs, seed), not TABLE.exists()
-            with TABLE.open("a", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, Row._fields, lineterminator="\n")
-                if new:
-                    writer.writeheader()
-                writer.writerow(row._asdict())
-            print(*row, flush=True)
+            run = Run(form, depth, epochs, seed)
+            if not table.find(TABLE, run):
+                table.append(TABLE, run, row := train(run))
+                print(*run, *row, flush=True)
 
 
 if __name__ == "__main__":

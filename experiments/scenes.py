@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import table
 import torch
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
@@ -179,7 +180,8 @@ def measured(run: Run, train: Scenes, test: Scenes, answer) -> None:
     seconds = time.process_time() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     top1 = float((guess == test.labels).mean())
-    answer.put((guess, Row(top1, float(cv_top1), seconds, peak)))
+    scores = round(top1, 4), round(float(cv_top1), 4)
+    answer.put((guess, Row(*scores, round(seconds, 1), round(peak))))
 
 
 def alone(run: Run, train: Scenes, test: Scenes) -> tuple[np.ndarray, Row]:
@@ -197,33 +199,10 @@ def alone(run: Run, train: Scenes, test: Scenes) -> tuple[np.ndarray, Row]:
     return found
 
 
-def rows() -> list[dict[str, str]]:
-    """Return the table's rows, or none when there is no table yet."""
-    if not TABLE.exists():
-        return []
-    with TABLE.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def done(run: Run) -> bool:
-    wanted = [str(value) for value in run]
-    return any([row[field] for field in Run._fields] == wanted for row in rows())
-
-
-def keep(run: Run, row: Row) -> None:
-    new = not TABLE.exists()
-    with TABLE.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow([*Run._fields, *Row._fields])
-        scores = (f"{value:.4f}" for value in row[:2])
-        writer.writerow([*run, *scores, f"{row.cpu_seconds:.1f}", f"{row.peak_mb:.0f}"])
-
-
 def best() -> list[Run]:
     """Return the runs of the setting of highest cv_top1, from the table."""
     scores: dict = {}
-    for row in rows():
+    for row in table.read(TABLE):
         if int(row["train_per_class"]) == WHOLE:
             key = row["encoder"], int(row["words"]), row["levels"]
             scores.setdefault(key, {})[int(row["seed"])] = float(row["cv_top1"])
@@ -245,11 +224,11 @@ def confuse(train: Scenes, test: Scenes, classes: tuple[str, ...]) -> None:
 
 
 def main(runs: list[Run], cache: str) -> None:
-    left = [run for run in runs if not done(run)]
+    left = [run for run in runs if not table.find(TABLE, run)]
     train, test, classes = scenes(cache)
     for number, run in enumerate(left, start=1):
         _, row = alone(run, train, test)
-        keep(run, row)
+        table.append(TABLE, run, row)
         words = f"{run.encoder}, {run.words} words, cells {run.levels}"
         words += f", {run.train_per_class} a class, seed {run.seed}"
         scores = f"{row.top1:.1%}, {row.cpu_seconds:.0f} s, {row.peak_mb:.0f} MB"
@@ -276,7 +255,8 @@ if __name__ == "__main__":
         runs = [run for run in runs if run.encoder.startswith(asked.only)]
     if asked.list:
         for run in runs:
-            print(("done " if done(run) else "     ") + ", ".join(map(str, run)))
+            known = "done " if table.find(TABLE, run) else "     "
+            print(known + ", ".join(map(str, run)))
         raise SystemExit
     torch.set_num_threads(asked.threads)
     with threadpool_limits(asked.threads):

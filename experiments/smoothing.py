@@ -10,10 +10,10 @@ repeated. Scores are of the 10,000 test images, by which nothing is chosen.
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 from typing import NamedTuple
 
+import table
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -84,29 +84,7 @@ def train(run: Run, train: data.Images, test: data.Images) -> Row:
     score = evaluate(net, test)
     seconds = sum(history.column("seconds"))
     found = score.top1, score.loss, history[-1].train_top1, *gaps(net, test), seconds
-    return Row(*found)
-
-
-def rows() -> list[dict[str, str]]:
-    """Return the table's rows, or none when there is no table yet."""
-    if not TABLE.exists():
-        return []
-    with TABLE.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def done(run: Run) -> bool:
-    wanted = [str(value) for value in run]
-    return any([row[field] for field in Run._fields] == wanted for row in rows())
-
-
-def keep(run: Run, row: Row) -> None:
-    new = not TABLE.exists()
-    with TABLE.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow([*Run._fields, *Row._fields])
-        writer.writerow([*run, *(round(value, 4) for value in row)])
+    return Row(*(round(value, 4) for value in found))
 
 
 def main(seeds: int) -> None:
@@ -114,8 +92,8 @@ def main(seeds: int) -> None:
     for seed in range(seeds):
         for head, smoothing in SETTINGS:
             run = Run(head, smoothing, seed=seed)
-            if not done(run):
-                keep(run, train(run, images, test))
+            if not table.find(TABLE, run):
+                table.append(TABLE, run, train(run, images, test))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ not repeated. About 20 minutes on one core.
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 from pathlib import Path
 from typing import NamedTuple
 
+import table
 import torch
 from torch import nn
 
@@ -94,25 +94,6 @@ def run(trial: Trial, train, test, trained: dict) -> Row:
     return Row(*columns, evaluate(net, test).top1, round(seconds, 1))
 
 
-def done() -> set[tuple[str, ...]]:
-    """Return the trials that have a row."""
-    if not TABLE.exists():
-        return set()
-    with TABLE.open(newline="", encoding="utf-8") as file:
-        return {
-            tuple(row[name] for name in Trial._fields) for row in csv.DictReader(file)
-        }
-
-
-def write(trial: Trial, row: Row) -> None:
-    new = not TABLE.exists()
-    with TABLE.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow([*Trial._fields, *Row._fields])
-        writer.writerow([*trial, *row])
-
-
 def trials(std: str, seeds: int) -> list[Trial]:
     """Return all trials; a network comes before those that are filled from it."""
     groups = {
@@ -133,12 +114,12 @@ def main(seeds: int, std: str, questions: list[str]) -> None:
     train = data.load("cifar10", "train").take(IMAGES)
     test, trained = data.load("cifar10", "test"), {}
     for trial in trials(std, seeds):
-        if trial.question not in questions or tuple(map(str, trial)) in done():
+        if trial.question not in questions or table.find(TABLE, trial):
             continue
         shallow = Trial("stagewise", "A", std, EPOCHS["stagewise"], trial.seed)
         if trial.start == f"A, {std}" and ("A", std, trial.seed) not in trained:
             run(shallow, train, test, trained)  # it has a row, but was not kept
-        write(trial, run(trial, train, test, trained))
+        table.append(TABLE, trial, run(trial, train, test, trained))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,38 @@
+"""An experiment's table: a CSV file in data/results/ that grows by a row a run.
+
+The first columns are the fields of a run, by which it is found again.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+
+def read(table: Path) -> list[dict[str, str]]:
+    """Return the table's rows, or none when there is no table yet."""
+    if not table.exists():
+        return []
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def find(table: Path, run: NamedTuple) -> dict[str, str] | None:
+    """Return the row of a run, or None when it has none yet."""
+    wanted = {name: str(value) for name, value in run._asdict().items()}
+    for row in read(table):
+        if wanted.items() <= row.items():
+            return row
+    return None
+
+
+def append(table: Path, run: NamedTuple, found: NamedTuple) -> None:
+    """Write a run and what came out of it as the table's last row."""
+    row = run._asdict() | found._asdict()
+    new = not table.exists()
+    with table.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(row), lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
