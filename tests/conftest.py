@@ -1,16 +1,19 @@
 """What all tests share: who runs where and when, and skips that say why.
 
-One worker runs a file of tests, or a notebook, from its first line to its last. Long
-ones come first, so that no core idles behind the last one.
+One worker runs a file of tests, or a notebook, from its first line to its last; of a
+file that asks every assignment, those of one assignment. Long ones come first, so that
+no core idles behind the last one.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
+from xdist.scheduler import LoadFileScheduling
 
 from course_lib import __main__, notebook
 
@@ -51,6 +54,20 @@ def place(item) -> tuple[int, str]:
     path = item.nodeid.split("::")[0]
     order = [i for i, start in enumerate(LONG_FIRST) if path.startswith(start)]
     return (order or [len(LONG_FIRST)])[0], path
+
+
+class ByAssignment(LoadFileScheduling):
+    """Give a worker a file, or one assignment's tests of a file that asks them all."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        asked = re.search(r"\[(a\d\d_[a-z0-9_]+)", nodeid)
+        return nodeid.split("::")[0] + (asked[1] if asked else "")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    if config.getoption("dist") == "loadfile":
+        return ByAssignment(config, log)
 
 
 @pytest.fixture
