@@ -1,6 +1,6 @@
 """The instructor's half: release, grade, hand back. nbgrader does the work underneath.
 
-`from course_grader import build, release, grade, feedback, export, summarise`.
+`from course_grader import Course, build, release, grade, feedback, export, summarise`.
 Nothing of nbgrader is imported before a function is asked for; no module of the
 student's half imports this package.
 """
@@ -15,6 +15,7 @@ from importlib import import_module
 sys.modules.setdefault("rfc3987_syntax", None)
 
 _HOME = {
+    "Course": "assignment.course",
     "build": "assignment.release",
     "new_course": "assignment.release",
     "release": "assignment.release",

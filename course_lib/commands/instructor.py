@@ -132,12 +132,13 @@ def graded(assignment: str, course: Path, student, **options) -> list:
     """Grade and write the summary; return what became of each submission."""
     import course_grader as grading
 
+    opened = grading.Course.open(course)
     try:
-        found = grading.grade(assignment, course, student, **options)
+        found = grading.grade(assignment, opened, student, **options)
     except KeyboardInterrupt as stop:
         message = "stopped; what is graded is kept: the same command goes on"
         raise CourseError(message) from stop
-    line(f"summary: {shown(grading.summarise(assignment, course))}")
+    line(f"summary: {shown(grading.summarise(assignment, opened))}")
     return found
 
 
