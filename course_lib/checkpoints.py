@@ -36,16 +36,21 @@ def recipe(path: Path) -> dict:
 
 
 def save(run, path: str | Path | None) -> None:
-    """Write the run to `path`, if there is one.
+    """Write the run to `path`, if there is one; of many processes the first does.
 
     TrainingError: it cannot be written. The file that was there stays as it was.
     """
     run.saved = time.perf_counter()
     if path is None:
         return
+    state = run.state_dict()
+    run.world.told(lambda: write(state, path))
+
+
+def write(state: dict, path: str | Path) -> None:
     try:
         with replacing(path) as part:
-            torch.save(run.state_dict(), part)
+            torch.save(state, part)
     except (OSError, RuntimeError) as error:  # torch's own where a disk is full
         kept = f"the last state is still in {path}" if Path(path).exists() else ""
         advice = "make room there, or name another checkpoint; " + kept
@@ -55,13 +60,27 @@ def save(run, path: str | Path | None) -> None:
 
 
 def load(run, path: Path) -> None:
-    """Put the run where the checkpoint was.
+    """Put the run where the checkpoint was, if there is one.
 
     TrainingError: the file is broken, or of another recipe, network or images.
     """
     start_anew = f"delete {path} to start anew, or name another checkpoint"
+    state = run.world.told(lambda: of_run(run, path, start_anew))
+    if state is None:
+        return
     try:
-        state = torch.load(path, map_location=run.device, weights_only=True)
+        run.load_state_dict(state)
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        message = f"{path} is damaged ({reason(error)}): {start_anew}"
+        raise TrainingError(message) from error
+
+
+def of_run(run, path: Path, start_anew: str) -> dict | None:
+    """Return a checkpoint's state, None where there is none; it must be of this run."""
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
         theirs = state["identity"]
     except Exception as error:
         message = f"{path} is no checkpoint ({reason(error)}): {start_anew}"
@@ -72,11 +91,7 @@ def load(run, path: Path) -> None:
         values = f"{field} is {theirs.get(field)!r} there, {value!r} here"
         other = OTHERWISE.get(field, f"another run: {values}")
         raise TrainingError(f"{path} is of {other}; {start_anew}")
-    try:
-        run.load_state_dict(state)
-    except (KeyError, RuntimeError, ValueError, TypeError) as error:
-        message = f"{path} is damaged ({reason(error)}): {start_anew}"
-        raise TrainingError(message) from error
+    return state
 
 
 OTHERWISE = {  # than a field of the recipe

@@ -16,6 +16,7 @@ from course_lib import (
     data,
     flops,
     notebook,
+    parallel,
     recipe_fields,
     results,
     train,
@@ -34,8 +35,10 @@ def train_unit(
     out: Path | None = None,
     note: str = "",
     say=print,
-) -> tuple[Path, results.Record]:
+) -> tuple[Path, results.Record | None]:
     """Train a unit's network on a data set; return the record and where it is.
+
+    Of many processes the first writes it; the others return None for the record.
 
     changes: fields of the recipe to set otherwise than the notebook does.
     say: is told in a sentence what starts.  Raises CourseError for what does not exist.
@@ -53,6 +56,7 @@ def train_unit(
     model = build(num_classes=len(classes))
     label = file_name(notebook.source(unit).stem, build, images["train"])
     path = (out or checkpoints.folder()) / f"{label}-seed{recipe.seed}.json"
+    say = say if parallel.here().first else lambda text: None
     say(
         f"{name} on {images['train'].name}: {len(images['train']):,} training, "
         f"{len(images['val']):,} validation, {len(images['test']):,} test images, "
@@ -67,6 +71,8 @@ def train_unit(
         device=device,
         title=name,
     )
+    if not parallel.here().first:
+        return path, None
     record = results.save(
         path,
         model,

@@ -36,14 +36,30 @@ def require_trainable(model: nn.Module) -> None:
             )
 
 
+def last_batch(images: Images, size: int) -> int:
+    return min(size, len(images) % size or size)
+
+
+def require_shares(images: Images, size: int, processes: int) -> None:
+    """Raise TrainingError where a process would have no image of the last batch."""
+    smallest = last_batch(images, size)
+    if smallest < processes:
+        raise TrainingError(
+            f"{len(images)} images in batches of {size} leave {smallest} for the last "
+            f"batch, and {processes} processes need one each: try batch_size "
+            f"{another(len(images), size, processes)}"
+        )
+
+
 def try_out(run) -> None:
     """Ask the network for the logits of a few training images; leave it as it was.
 
     TrainingError: it does not take the images, its answer is of another shape, or its
     batch normalisation would meet a last batch of one image.
     """
-    left_over = len(run.train) % run.recipe.batch_size
-    count = 1 if left_over == 1 or run.recipe.batch_size == 1 else 2
+    size, together = run.recipe.batch_size, run.world.size
+    smallest = last_batch(run.train, size)
+    count = 1 if smallest // together == 1 else 2
     images, _ = next(batches(run.train.take(min(count, len(run.train))), count))
     mixed = nullcontext()
     if run.recipe.precision != "float32":
@@ -57,9 +73,9 @@ def try_out(run) -> None:
         if "more than 1 value per channel" not in str(error):
             raise
         raise TrainingError(
-            f"{len(run.train)} images in batches of {run.recipe.batch_size} leave one "
-            "image for the last batch, and batch normalisation needs two: try "
-            f"batch_size {another(len(run.train), run.recipe.batch_size)}"
+            f"{len(run.train)} images in batches of {size} leave one image for the "
+            "last batch, and batch normalisation needs two: try "
+            f"batch_size {another(len(run.train), size, 2 * together)}"
         ) from error
     finally:
         for name, buffer in run.model.named_buffers():
@@ -69,10 +85,11 @@ def try_out(run) -> None:
         require_logits(head, len(images), run.train, training=True)
 
 
-def another(count: int, size: int) -> int:
-    """Return the batch size next to `size` that leaves no single image."""
-    sizes = sorted(range(2, 2 * size + 3), key=lambda other: abs(other - size))
-    return next(other for other in sizes if count % other != 1)
+def another(count: int, size: int, least: int = 2) -> int:
+    """Return the batch size next to `size` whose last batch holds `least` or none."""
+    sizes = range(least, 2 * max(size, least) + 3)
+    sizes = sorted(sizes, key=lambda other: abs(other - size))
+    return next(other for other in sizes if not 0 < count % other < least)
 
 
 def require_logits(logits, count: int, images: Images, training=False) -> None:

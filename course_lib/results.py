@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from course_lib import identity, notebook
+from course_lib import identity, notebook, parallel
 from course_lib.checkpoints import reason
 from course_lib.data import Images, load
 from course_lib.errors import CourseError
@@ -303,7 +303,12 @@ def sha256(path: Path) -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """Return a GPU's name, or the CPU's architecture with the threads in use."""
+    """Return a GPU's name, or the CPU's architecture with the threads in use.
+
+    Many processes that trained together are counted before it.
+    """
+    size = parallel.here().size
+    many = f"{size} x " if size > 1 else ""
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
+        return many + torch.cuda.get_device_name(device)
+    return f"{many}CPU ({platform.machine()}, {torch.get_num_threads()} threads)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from course_lib.errors import CourseError
@@ -18,12 +19,15 @@ def printable(text: str, instead: str = "?") -> str:
 def best_device(device: str | torch.device | None = None) -> torch.device:
     """Return the given device, else CUDA where there is one, else the CPU.
 
+    Of many processes on a machine each has the GPU of its number, as torchrun counts.
+
     Raises CourseError for a device that this machine does not have.
     """
     import torch
 
     cuda = torch.cuda.device_count()
-    device = device or ("cuda" if cuda else "cpu")
+    local = os.environ.get("LOCAL_RANK")
+    device = device or (f"cuda:{local or 0}" if cuda else "cpu")
     try:
         found = torch.device(device)
         torch.empty(1, device=found)

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from course_lib import checkpoints, identity, preflight, progress
+from course_lib import checkpoints, identity, parallel, preflight, progress
 from course_lib.data import Images, batches
 from course_lib.recipe import (
     DTYPES,
@@ -37,6 +37,7 @@ from course_lib.terminal import best_device
 __all__ = ["Epoch", "History", "Recipe", "Score", "TrainingError", "evaluate", "fit"]
 
 CHECKPOINT_SECONDS = 60  # the most work that a kill can cost
+TOGETHER = 50  # steps after which many processes ask whether to write it
 
 
 def fit(
@@ -58,23 +59,28 @@ def fit(
         exists, the run goes on from there. It must be of the same recipe, images and
         network, down to the code of its layers.
     device: default is CUDA where there is one, else the CPU.
+    Under torchrun every process takes its share of each batch, see `parallel`; the
+        first one alone shows progress and writes the checkpoint.
     until: stop after the first epoch for which it is true.
     Raises TrainingError when the network does not fit the images, the loss is not
     finite, the memory too small, or the checkpoint another run's.
     """
     device = best_device(device)
+    world = parallel.join(device)
     preflight.require_trainable(model)
+    preflight.require_shares(train, recipe.batch_size, world.size)
     if not model.training:
         model.train()
     memory_format = torch.channels_last if recipe.channels_last else None
     model.to(device, memory_format=memory_format or torch.preserve_format)
     train, val = train.to(device), val and val.to(device)
-    run = Run(model, train, recipe, device)
+    run = Run(model, train, recipe, device, world)
     with preflight.explained(recipe, device):
         preflight.try_out(run)
-    if checkpoint and Path(checkpoint).exists():
+    if checkpoint:
         checkpoints.load(run, Path(checkpoint))
     history = run.history
+    quiet = quiet or not world.first
     shown = progress.show(title, recipe.epochs, history, device, recipe.seed, quiet)
     cuda = [device.index or 0] if device.type == "cuda" else []
     explained = preflight.explained(recipe, device)
@@ -83,7 +89,8 @@ def fit(
             train_epoch(run, shown, checkpoint)
             score = Score(math.nan, math.nan)
             if val is not None:
-                score = evaluate(run.averaged or model, val, device=device)
+                tested = run.averaged or model
+                score = evaluate(tested, val, device=device, world=world)
             run.end_epoch(score)
             checkpoints.save(run, checkpoint)
     if run.averaged:
@@ -94,8 +101,11 @@ def fit(
 class Run:
     """The state of a training: all that a checkpoint holds."""
 
-    def __init__(self, model, train: Images, recipe: Recipe, device: torch.device):
-        self.model, self.train, self.recipe, self.device = model, train, recipe, device
+    def __init__(
+        self, model, train: Images, recipe: Recipe, device, world=parallel.ALONE
+    ):
+        self.model, self.train, self.recipe = model, train, recipe
+        self.device, self.world = device, world
         layers, code = identity.of_model(model)
         self.identity = asdict(recipe) | {"network": layers, "code": code}
         self.identity |= {
@@ -103,6 +113,7 @@ class Run:
             "python": ".".join(platform.python_version_tuple()[:2]),
         }
         self.steps = math.ceil(len(train) / recipe.batch_size)  # an epoch
+        self.forward = world.shared(model, device)
         self.optimizer = make_optimizer(model, recipe)
         self.scaler = torch.amp.GradScaler(
             device.type, enabled=recipe.precision == "float16"
@@ -111,11 +122,13 @@ class Run:
         if recipe.ema_decay:
             average = get_ema_multi_avg_fn(recipe.ema_decay)
             self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
-        self.forward = torch.compile(model) if recipe.compile else model
+        if recipe.compile:
+            self.forward = torch.compile(self.forward)
         self.history = History()
         self.step = 0  # over all epochs
         self.seconds = 0.0  # in this epoch
-        self.totals = torch.zeros(3, dtype=torch.float64)  # loss, correct, images
+        # loss, correct, images: of this process
+        self.totals = torch.zeros(3, dtype=torch.float64)
         self.saved = time.perf_counter()
 
     def parts(self) -> dict:
@@ -128,13 +141,16 @@ class Run:
         return found
 
     def state_dict(self) -> dict:
-        """Return all that another run of the same identity needs to go on from here."""
+        """Return all that another run of the same identity needs to go on from here.
+
+        Every process must ask, as each has its share of the totals.
+        """
         state = {name: part.state_dict() for name, part in self.parts().items()}
         state |= {"identity": self.identity, "history": [*map(tuple, self.history)]}
         return state | {
             "step": self.step,
             "seconds": self.seconds,
-            "totals": self.totals,
+            "totals": self.world.sum(self.totals),
         }
 
     def load_state_dict(self, state: dict) -> None:
@@ -143,14 +159,23 @@ class Run:
             part.load_state_dict(state[name])
         self.history.extend(Epoch(*epoch) for epoch in state["history"])
         self.step, self.seconds = state["step"], state["seconds"]
-        self.totals = state["totals"].cpu()
+        self.totals = state["totals"].cpu() * self.world.first
+
+    def weight(self, count: int) -> float:
+        """Return by what the mean loss of `count` images here counts in the batch's.
+
+        The gradients of all processes are averaged, whatever their shares.
+        """
+        first = self.step % self.steps * self.recipe.batch_size
+        whole = min(self.recipe.batch_size, len(self.train) - first)
+        return count * self.world.size / whole
 
     def finished(self, until) -> bool:
         stopped = until and self.history and until(self.history[-1])
         return bool(stopped) or len(self.history) >= self.recipe.epochs
 
     def end_epoch(self, score: Score) -> None:
-        loss, correct, images = self.totals.tolist()
+        loss, correct, images = self.world.sum(self.totals).tolist()
         rate = self.optimizer.param_groups[0]["lr"]
         means = loss / images, correct / images
         self.history.append(
@@ -171,13 +196,14 @@ def train_epoch(run: Run, shown, checkpoint) -> None:
         "seed": recipe.seed,
         "epoch": epoch,
         "start": run.step - epoch * run.steps,
+        "share": run.world,
     }
     for images, labels in batches(run.train, recipe.batch_size, **chosen):
         pending += train_step(run, images, labels)
         run.step += 1
         now = time.perf_counter()
         last = run.step == (epoch + 1) * run.steps
-        save = checkpoint is not None and now - run.saved > CHECKPOINT_SECONDS
+        save = checkpoint is not None and due(run, now)
         look = last or save or now - looked > shown.interval
         if look or run.device.type == "cpu":
             run.totals += pending.double().cpu()  # which waits until it is computed
@@ -191,13 +217,21 @@ def train_epoch(run: Run, shown, checkpoint) -> None:
             checkpoints.save(run, checkpoint)
 
 
+def due(run: Run, now: float) -> bool:
+    """Say whether a checkpoint is due; of many processes the first one's clock says."""
+    late = now - run.saved > CHECKPOINT_SECONDS
+    if run.world.size == 1:
+        return late
+    return run.step % TOGETHER == 0 and run.world.told(lambda: late)
+
+
 def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
     """Take one step; return the main head's loss, correct answers and images, summed.
 
     That loss stands for the whole one as long as the whole one is finite.
     """
     recipe, device = run.recipe, run.device
-    seed_dropout(recipe.seed * 1_000_003 + run.step, device)
+    seed_dropout(recipe.seed * 1_000_003 + run.step + (run.world.rank << 40), device)
     for group in run.optimizer.param_groups:
         group["lr"] = recipe.learning_rate * rate_at(run.step / run.steps, recipe)
     if recipe.channels_last:
@@ -212,7 +246,7 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
     for head in auxiliary:
         loss = loss + recipe.auxiliary_weight * smoothed(head, labels, recipe)
     run.optimizer.zero_grad()
-    run.scaler.scale(loss).backward()
+    run.scaler.scale(loss * run.weight(len(labels))).backward()
     if recipe.clip_norm:
         run.scaler.unscale_(run.optimizer)
         nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip_norm)
@@ -251,7 +285,7 @@ def require_finite(run: Run) -> None:
 
 def where(run: Run) -> progress.Now:
     loss, correct, images = run.totals.tolist()
-    speed = images / max(run.seconds, 1e-9)
+    speed = run.world.size * images / max(run.seconds, 1e-9)
     to_do = run.recipe.epochs * run.steps - run.step
     left = to_do * run.recipe.batch_size / speed
     return progress.Now(
@@ -261,22 +295,31 @@ def where(run: Run) -> progress.Now:
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, images: Images, *, batch_size: int = 1000, device=None
+    model: nn.Module,
+    images: Images,
+    *,
+    batch_size: int = 1000,
+    device=None,
+    world: parallel.World = parallel.ALONE,
 ) -> Score:
     """Return loss and top-1 over all images, in eval mode; all modes are put back.
 
     Sums over images, one division: a smaller last batch weighs what it holds.
     device: default is where the model is.
+    world: with other processes, each of which takes its share and gets the same answer.
     """
     device = device or next((p.device for p in model.parameters()), "cpu")
     loss, correct = 0.0, 0
     with evaluating(model):
-        for batch, labels in batches(images.to(device), batch_size):
+        for batch, labels in batches(images.to(device), batch_size, share=world):
+            if not len(labels):
+                continue
             logits = model(batch)
             preflight.require_logits(logits, len(batch), images)
             loss += F.cross_entropy(logits.float(), labels, reduction="sum").item()
             correct += (logits.argmax(dim=1) == labels).sum().item()
-    return Score(loss / len(images), correct / len(images))
+    sums = world.sum(torch.tensor([loss, correct], dtype=torch.float64))
+    return Score(*(sums / len(images)).tolist())
 
 
 @contextmanager

@@ -69,6 +69,8 @@ def train(
     Example: course train 04_alexnet --data cifar10
 
     Example: course train 08_resnet --network "resnet_small(56)" --set momentum=0.8
+
+    Example: torchrun --nproc-per-node 4 -m course_lib train 08_resnet --data cifar10
     """
     from course_lib.networks import train_unit
     from course_lib.recipe_fields import assignment
@@ -87,8 +89,9 @@ def train(
         raise CourseError(
             f"{unit} cannot be trained on {data} at {size} pixels: {reason}"
         ) from error
-    line(shown(record.summary))
-    line(f"record: {shown(path)}")
+    if record:
+        line(shown(record.summary))
+        line(f"record: {shown(path)}")
 
 
 def cost(

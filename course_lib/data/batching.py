@@ -29,12 +29,14 @@ def batches(
     cutout: int = 0,
     start: int = 0,
     device=None,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield one epoch as normalised float32 (B, C, H, W) and labels (B,) on the device.
 
     The last batch holds what is left. All chance is a function of (seed, epoch, step),
     drawn on the CPU: the same on every device, and `start` skips steps exactly.
     flip, crop_padding: see `augment`.  cutout: see `cut_out`.
+    share: (r, n) yields the images r, r + n, r + 2n … of each batch, as they are in it.
     """
     if batch_size < 1:
         raise DataError(f"batch_size is {batch_size}: take 1 or more")
@@ -44,15 +46,28 @@ def batches(
     order = order.to(data.images.device)
     for step in range(start, -(-len(data) // batch_size)):
         chosen = order[step * batch_size : (step + 1) * batch_size]
+        draw = Draw(_generator(seed, epoch, step + 1), len(chosen), *share)
+        chosen = chosen[draw.mine]
         images = data.images.index_select(0, chosen).to(device or order.device)
         labels = data.labels.index_select(0, chosen).to(device or order.device)
-        generator = _generator(seed, epoch, step + 1)
         if flip or crop_padding:
             images = augment(
-                images, flip=flip, crop_padding=crop_padding, generator=generator
+                images, flip=flip, crop_padding=crop_padding, generator=draw
             )
         images = normalise(images, data.mean, data.std)
-        yield (cut_out(images, cutout, generator) if cutout else images), labels
+        yield (cut_out(images, cutout, draw) if cutout else images), labels
+
+
+class Draw:
+    """Chance of a whole batch, of which every n-th image is here, from the r-th on."""
+
+    def __init__(self, generator: torch.Generator, whole: int, r: int = 0, n: int = 1):
+        self.generator, self.whole, self.mine = generator, whole, slice(r, None, n)
+
+    def whole_number(self, low: int, high: int) -> Tensor:
+        """Return a number in [low, high) for each image here, int64 (B, 1)."""
+        shape = (self.whole, 1)
+        return torch.randint(low, high, shape, generator=self.generator)[self.mine]
 
 
 def _generator(seed: int, epoch: int, draw: int) -> torch.Generator:
@@ -66,7 +81,7 @@ def augment(
     *,
     flip: bool = False,
     crop_padding: int = 0,
-    generator: torch.Generator,
+    generator: torch.Generator | Draw,
 ) -> Tensor:
     """Mirror half of the images (N, C, H, W), and shift each by up to `crop_padding`.
 
@@ -74,8 +89,9 @@ def augment(
     has its own draw; those of `flip` and `crop_padding` do not depend on each other.
     """
     n, channels, height, width = images.shape
-    mirrored = torch.randint(0, 2, (n, 1), generator=generator) * int(flip)
-    shift = torch.randint(0, 2 * crop_padding + 1, (2, n, 1), generator=generator)
+    draw = generator if isinstance(generator, Draw) else Draw(generator, n)
+    mirrored = draw.whole_number(0, 2) * int(flip)
+    shift = [draw.whole_number(0, 2 * crop_padding + 1) for _ in range(2)]
     rows = torch.arange(height) + shift[0]  # (N, H)
     columns = torch.arange(width)
     columns = torch.where(mirrored == 1, columns.flip(0), columns) + shift[1]  # (N, W)
@@ -86,15 +102,16 @@ def augment(
     return padded.flatten(2).gather(2, places).view(images.shape)
 
 
-def cut_out(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
+def cut_out(images: Tensor, side: int, generator: torch.Generator | Draw) -> Tensor:
     """Return images (N, C, H, W) with a square of 0, the mean colour, in each.
 
     The square's centre is any pixel, so a part of it may lie outside.
     Source: arXiv:1708.04552.
     """
+    draw = generator if isinstance(generator, Draw) else Draw(generator, len(images))
     inside = []
     for length in images.shape[2:]:
-        first = torch.randint(0, length, (len(images), 1), generator=generator)
+        first = draw.whole_number(0, length)
         places = torch.arange(length) - first + side // 2  # (N, length)
         inside.append((places >= 0) & (places < side))
     square = inside[0][:, None, :, None] & inside[1][:, None, None, :]  # (N, 1, H, W)
