@@ -8,6 +8,7 @@ no core idles behind the last one.
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +25,15 @@ collect_ignore_glob = ["*.ipynb"]
 LONG_FIRST = ("notebooks/", "tests/assignments/", "tests/notebooks/", "tests/grading/")
 
 
-def pytest_report_header():
-    same = ", ".join(unit for unit in notebook.units() if notebook.is_verified(unit))
-    if same:
+@cache
+def unchanged() -> list[str]:
+    """Return the notebooks whose numbers held when nothing was otherwise than now."""
+    return [unit for unit in notebook.units() if notebook.is_verified(unit)]
+
+
+def pytest_report_header(config):
+    if config.getoption("nbval", False) and unchanged():
+        same = ", ".join(unchanged())
         return f"notebooks unchanged since their numbers held, `thorough`: {same}"
 
 
@@ -39,12 +46,11 @@ def pytest_collection_modifyitems(items):
         if data and Path(data).is_dir()
         else "COURSE_DATA names no folder of real images",
     }
-    unchanged = {unit for unit in notebook.units() if notebook.is_verified(unit)}
     for item in items:
         for marker, reason in reasons.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
-        if item.path.suffix == ".ipynb" and item.path.stem in unchanged:
+        if item.path.suffix == ".ipynb" and item.path.stem in unchanged():
             item.add_marker(pytest.mark.thorough)
     items.sort(key=place)  # stable: within a file nothing moves
 

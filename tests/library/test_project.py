@@ -220,6 +220,7 @@ def test_the_package_itself_imports_nothing():
     assert done.stdout.split() == ["course_lib"]
 
 
+@pytest.mark.slow
 def test_no_hostile_notebook_is_run_outside_the_box():
     """`pytest --nbval tests` would run them as what they are: endless loops, bombs."""
     command = ["pytest", "--nbval", "--collect-only", "-q", "tests/grading/hostile"]
