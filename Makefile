@@ -7,7 +7,7 @@ SETTINGS := .venv/share/jupyter/lab/settings
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: help demo test test-all quick lab notebooks release bench env constraints
+.PHONY: help demo test test-all quick lab notebooks release bench gpu env constraints
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,14 @@ bench: $(STAMP) ## ours against the peers, side by side
 	@pip install --quiet --editable '.[grade,test,bench]' --constraint constraints.txt
 	@pip install --quiet vlsift 2> /dev/null || echo "VLFeat does not build here: no row for it"
 	@for peers in flops train sift codebooks grading; do python benchmarks/$$peers.py || exit; done
+
+gpu: ## GPU tests, then the whole queue of records, with the torch of PYTHON
+	@$(PYTHON) -c "import sys, torch; sys.exit(not torch.cuda.is_available())" 2> /dev/null || { \
+	  echo "$(PYTHON) finds no PyTorch with a CUDA device: name another, make PYTHON=... gpu"; \
+	  exit 1; }
+	@$(PYTHON) -c 'import pytest' || echo "no pytest here: the GPU tests are left out"
+	@! $(PYTHON) -c 'import pytest' 2> /dev/null || $(PYTHON) -m pytest -q tests/gpu
+	@$(PYTHON) -m course_lib.records
 
 env: $(STAMP) ## make the environment
 

@@ -13,6 +13,7 @@ import io
 import math
 import sys
 import time
+from importlib.util import find_spec
 from typing import NamedTuple
 
 
@@ -32,7 +33,7 @@ def show(title: str, epochs: int, history: list, device, seed: int, quiet: bool)
         return Silent()
     if in_jupyter():
         return Panel(title, epochs, history, f"{device}, seed {seed}")
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and find_spec("rich"):
         return Bar(title, epochs, history, f"{device}, seed {seed}")
     return Silent()
 

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from xdist.scheduler import LoadFileScheduling
 
 from course_lib import __main__, notebook
 
@@ -62,16 +61,16 @@ def place(item) -> tuple[int, str]:
     return (order or [len(LONG_FIRST)])[0], path
 
 
-class ByAssignment(LoadFileScheduling):
-    """Give a worker a file, or one assignment's tests of a file that asks them all."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        asked = re.search(r"\[(a\d\d_[a-z0-9_]+)", nodeid)
-        return nodeid.split("::")[0] + (asked[1] if asked else "")
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
+    """Give a worker a file, or one assignment's tests of a file that asks them all."""
+    from xdist.scheduler import LoadFileScheduling  # not where only GPU tests run
+
+    class ByAssignment(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            asked = re.search(r"\[(a\d\d_[a-z0-9_]+)", nodeid)
+            return nodeid.split("::")[0] + (asked[1] if asked else "")
+
     if config.getoption("dist") == "loadfile":
         return ByAssignment(config, log)
 

@@ -72,8 +72,9 @@ def data_root(root: str | Path | None = None) -> Path:
 def find(name: str, root: Path) -> Path | None:
     """Return where the known data set lies below `root`, or None."""
     if name == "digits":
-        sklearn = Path(find_spec("sklearn").origin).parent  # without importing it
-        return sklearn / "datasets" / "data" / "digits.csv.gz"
+        sklearn = find_spec("sklearn")  # without importing it
+        files = "datasets/data/digits.csv.gz"
+        return Path(sklearn.origin).parent / files if sklearn else None
     places = (root / place for place in KNOWN[name].places)
     return next((place for place in places if place.exists()), None)
 
