@@ -7,6 +7,7 @@ import re
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -43,17 +44,10 @@ def train_unit(
     changes: fields of the recipe to set otherwise than the notebook does.
     say: is told in a sentence what starts.  Raises CourseError for what does not exist.
     """
-    module = notebook.load(unit)
-    name = network or small_network(module)
-    build = chosen(unit, module, name)[name]
-    images = {
-        split: data.load(data_name, split, size=size, channels=3)
-        for split in ("train", "val", "test")
-    }
-    recipe = recipe_for(module, images["train"].name, {"seed": seed} | (changes or {}))
+    name, build, model, images, recipe = prepared(
+        unit, data_name, network, size, {"seed": seed} | (changes or {})
+    )
     classes = images["train"].classes
-    torch.manual_seed(recipe.seed)
-    model = build(num_classes=len(classes))
     label = file_name(notebook.source(unit).stem, build, images["train"])
     path = (out or checkpoints.folder()) / f"{label}-seed{recipe.seed}.json"
     say = say if parallel.here().first else lambda text: None
@@ -86,6 +80,33 @@ def train_unit(
         note=note,
     )
     return path, record
+
+
+class Prepared(NamedTuple):
+    """A network that can be trained now, and what on."""
+
+    name: str
+    build: partial
+    model: nn.Module
+    images: dict[str, data.Images]  # by split
+    recipe: train.Recipe
+
+
+def prepared(
+    unit: str, data_name: str, network: str | None, size: int, changes: dict
+) -> Prepared:
+    """Build a unit's network and load the images; see `train_unit`."""
+    module = notebook.load(unit)
+    name = network or small_network(module)
+    build = chosen(unit, module, name)[name]
+    images = {
+        split: data.load(data_name, split, size=size, channels=3)
+        for split in ("train", "val", "test")
+    }
+    recipe = recipe_for(module, images["train"].name, changes)
+    torch.manual_seed(recipe.seed)
+    model = build(num_classes=len(images["train"].classes))
+    return Prepared(name, build, model, images, recipe)
 
 
 def file_name(unit: str, build: partial, images: data.Images) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from course_lib.commands import complete
 from course_lib.commands.shared import (
@@ -60,6 +61,10 @@ def train(
         Path | None, typer.Option(help="folder for checkpoint, weights and record")
     ] = None,
     note: Annotated[str, typer.Option(help="a sentence to keep in the record")] = "",
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Say where the time of a step goes; stop then."),
+    ] = False,
 ):
     """Train a notebook's network outside Jupyter and write a training record.
 
@@ -70,9 +75,11 @@ def train(
 
     Example: course train 08_resnet --network "resnet_small(56)" --set momentum=0.8
 
+    Example: course train 05_vgg --profile
+
     Example: torchrun --nproc-per-node 4 -m course_lib train 08_resnet --data cifar10
     """
-    from course_lib.networks import train_unit
+    from course_lib.networks import prepared, train_unit
     from course_lib.recipe_fields import assignment
 
     changes = {} if epochs is None else {"epochs": epochs}
@@ -80,6 +87,9 @@ def train(
     device = device and str(best_device(device))
     choices = (network, size, seed, changes, device, out, note)
     try:
+        if profile:
+            ready = prepared(unit, data, network, size, {"seed": seed} | changes)
+            return show_profile(ready, device)
         path, record = train_unit(unit, data, *choices, say=console.print)
     except KeyboardInterrupt as stop:
         message = "stopped; the same command goes on from the last checkpoint"
@@ -92,6 +102,37 @@ def train(
     if record:
         line(shown(record.summary))
         line(f"record: {shown(path)}")
+
+
+def show_profile(ready, device: str | None) -> None:
+    """Print where the time of a training step goes."""
+    from course_lib.profiling import multiplies, profile
+
+    found = profile(ready.model, ready.images["train"], ready.recipe, device)
+    step, images = sum(found.phases.values()), ready.images["train"].name
+    title = f"A step of {ready.name} on {images}, {ready.recipe.batch_size} images"
+    table = Table("part", "ms", "share", "what happens", title=title)
+    for name, time in found.phases.items():
+        table.add_row(name, f"{time:.1f}", f"{time / step:.0%}", PARTS[name])
+    console.print(table)
+    console.print(f"{step:.1f} ms a step, {found.images_per_second:,.0f} images/s")
+    table = Table("operation", "share", "", title="What the computing is")
+    for name, share in list(found.operations.items())[:8]:
+        kind = "multiplies" if multiplies(name) else "moves memory"
+        table.add_row(name, f"{share:.0%}", kind)
+    console.print(table)
+    line(
+        f"{found.memory_bound:.0%} of the computing mostly moves memory: it gets "
+        "faster with fewer or smaller tensors (bfloat16), not with faster arithmetic"
+    )
+
+
+PARTS = {
+    "data": "images are chosen, mirrored, shifted, normalised",
+    "forward": "the network answers",
+    "backward": "loss and gradients",
+    "optimiser": "the weights move",
+}
 
 
 def cost(
