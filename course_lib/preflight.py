@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -109,17 +111,47 @@ def require_logits(logits, count: int, images: Images, training=False) -> None:
 
 
 @contextmanager
-def explained(recipe, device: torch.device):
-    """Turn an error for want of memory into a sentence that says what to try."""
+def explained(run, attempt: Callable[[int], None]):
+    """Turn an error for want of memory into a sentence with the batch that fits.
+
+    attempt: does what a step does to the memory, with so many images.
+    """
     try:
         yield
     except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-        words = str(error)
-        full = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        if not full and not any(part in words for part in MEMORY):
+        if not of_memory(error):
             raise
-        raise TrainingError(
-            f"batches of {recipe.batch_size} do not fit into the memory of {device}: "
-            f"try batch_size {max(1, recipe.batch_size // 2)} with half the learning "
-            "rate, or smaller images"
-        ) from error
+        size, rate = run.recipe.batch_size, run.recipe.learning_rate
+        words = f"batches of {size} do not fit into the memory of {run.device}: "
+        fits = largest(size, attempt)
+        if fits < 1:
+            words += "not even one image does; take smaller images or another device"
+        else:
+            words += (
+                f"{fits} is about the largest that does; take batch_size {fits} with "
+                f"learning_rate {rate * fits / size:.3g}, or smaller images"
+            )
+        raise TrainingError(words) from error
+
+
+def of_memory(error: BaseException) -> bool:
+    full = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return full or any(part in str(error) for part in MEMORY)
+
+
+def largest(size: int, attempt: Callable[[int], None]) -> int:
+    """Return the largest batch below `size` that fits, to an eighth; 0 for none."""
+    fits, fails = 0, size
+    while fails - fits > max(1, fits // 8):
+        middle = (fits + fails) // 2
+        gc.collect()  # what the failed step still holds
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        try:
+            attempt(middle)
+            fits = middle
+        except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+            if not of_memory(error):
+                raise
+            fails = middle
+    return fits

@@ -6,6 +6,7 @@ import itertools
 import os
 import time
 from collections import Counter
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -52,7 +53,7 @@ def profile(
     model.train().to(device, memory_format=memory_format or torch.preserve_format)
     run = train.Run(model, images.to(device), recipe, device)
     with torch.random.fork_rng([device.index or 0] if device.type == "cuda" else []):
-        with preflight.explained(recipe, device):
+        with preflight.explained(run, partial(train.fill_memory, run)):
             preflight.try_out(run)
             take(run, WARM_UP)
             phases, count = timed(run, steps)

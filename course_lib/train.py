@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -75,7 +76,8 @@ def fit(
     model.to(device, memory_format=memory_format or torch.preserve_format)
     train, val = train.to(device), val and val.to(device)
     run = Run(model, train, recipe, device, world)
-    with preflight.explained(recipe, device):
+    explained = partial(preflight.explained, run, partial(fill_memory, run))
+    with explained():
         preflight.try_out(run)
     if checkpoint:
         checkpoints.load(run, Path(checkpoint))
@@ -83,8 +85,7 @@ def fit(
     quiet = quiet or not world.first
     shown = progress.show(title, recipe.epochs, history, device, recipe.seed, quiet)
     cuda = [device.index or 0] if device.type == "cuda" else []
-    explained = preflight.explained(recipe, device)
-    with torch.random.fork_rng(cuda), shown, explained:
+    with torch.random.fork_rng(cuda), shown, explained():
         while not run.finished(until):
             train_epoch(run, shown, checkpoint)
             score = Score(math.nan, math.nan)
@@ -234,17 +235,7 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
     seed_dropout(recipe.seed * 1_000_003 + run.step + (run.world.rank << 40), device)
     for group in run.optimizer.param_groups:
         group["lr"] = recipe.learning_rate * rate_at(run.step / run.steps, recipe)
-    if recipe.channels_last:
-        images = images.contiguous(memory_format=torch.channels_last)
-    mixed = nullcontext()
-    if recipe.precision != "float32":
-        mixed = torch.autocast(device.type, DTYPES[recipe.precision])
-    with mixed:
-        answer = run.forward(images)
-    logits, *auxiliary = answer if isinstance(answer, tuple) else (answer,)  # (N, K)
-    loss = main = smoothed(logits, labels, recipe)
-    for head in auxiliary:
-        loss = loss + recipe.auxiliary_weight * smoothed(head, labels, recipe)
+    loss, main, logits = losses(run, run.forward, images, labels)
     run.optimizer.zero_grad()
     run.scaler.scale(loss * run.weight(len(labels))).backward()
     if recipe.clip_norm:
@@ -258,6 +249,31 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
     count = len(labels)
     shown = torch.where(loss.isfinite(), main, loss).detach()
     return torch.stack([shown * count, correct, correct.new_tensor(count)])
+
+
+def losses(run: Run, network, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    """Return the whole loss, that of the main head, and its logits (N, K)."""
+    recipe, mixed = run.recipe, nullcontext()
+    if recipe.channels_last:
+        images = images.contiguous(memory_format=torch.channels_last)
+    if recipe.precision != "float32":
+        mixed = torch.autocast(run.device.type, DTYPES[recipe.precision])
+    with mixed:
+        answer = network(images)
+    logits, *auxiliary = answer if isinstance(answer, tuple) else (answer,)
+    loss = main = smoothed(logits, labels, recipe)
+    for head in auxiliary:
+        loss = loss + recipe.auxiliary_weight * smoothed(head, labels, recipe)
+    return loss, main, logits
+
+
+def fill_memory(run: Run, size: int) -> None:
+    """Do what a step of `size` images needs memory for; take no step."""
+    try:
+        loss, *_ = losses(run, run.model, *next(batches(run.train, size)))
+        loss.backward()
+    finally:
+        run.optimizer.zero_grad()
 
 
 def smoothed(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:

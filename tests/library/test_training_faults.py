@@ -21,6 +21,7 @@ from course_lib import (
     data,
     identity,
     networks,
+    preflight,
     progress,
     results,
     train,
@@ -274,8 +275,23 @@ def test_want_of_memory_says_what_to_try(digits):
             size = len(images) * 10**13 if len(images) > 2 else 1
             return self.head(images.flatten(1)) + torch.empty(size)[0]
 
-    with pytest.raises(TrainingError, match=r"64 do not fit .* try batch_size 32"):
+    told = r"64 do not fit .* 2 is about the largest .* batch_size 2 with learning_rate"
+    with pytest.raises(TrainingError, match=told):
         train.fit(Huge(), digits, None, QUICK, quiet=True)
+
+
+@pytest.mark.parametrize("most", [0, 1, 2, 37, 63])
+def test_the_largest_batch_that_fits_is_found_to_an_eighth(most):
+    tried = []
+
+    def attempt(size):
+        tried.append(size)
+        if size > most:
+            raise MemoryError
+
+    found = preflight.largest(64, attempt)
+    assert most - max(1, most // 8) < found <= most or found == most
+    assert len(tried) <= 8
 
 
 def test_an_error_in_the_network_is_shown_as_it_is(digits):
