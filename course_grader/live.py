@@ -10,7 +10,7 @@ from rich.live import Live as Screen
 from rich.table import Table
 from rich.text import Text
 
-from course_lib.terminal import printable
+from course_lib.terminal import Terminal, printable
 
 from .store.outcomes import Result
 
@@ -33,7 +33,7 @@ class Live:
         clock: Callable[[], float] = time.monotonic,
     ):
         self.assignment, self.total, self.already = assignment, total, already
-        self.console = console or Console(soft_wrap=True)
+        self.console = console or Terminal(soft_wrap=True)
         self.clock, self.began = clock, clock()
         self.running: dict[str, float] = {}  # student: when it began
         self.done = self.refused = self._before = 0

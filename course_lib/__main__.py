@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from course_lib import __version__
@@ -17,6 +16,7 @@ from course_lib.commands.notebooks import notebooks
 from course_lib.commands.shared import ERROR, REFUSED, Incomplete, line
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
+from course_lib.terminal import Terminal
 
 STUDENTS, AUTHORS, INSTRUCTORS = "Everyone", "Authors", "Instructors"
 HELP = """Image classification from SIFT to the Vision Transformer: the tools.
@@ -88,8 +88,9 @@ def main() -> None:
     except (CourseError, OSError, ModuleNotFoundError) as error:
         if debug:
             raise
-        text = Text.assemble(("error:", "red"), " ", Text.from_ansi(sentence(error)))
-        Console(stderr=True).print(text, soft_wrap=True)
+        plain = Text.from_ansi(sentence(error)).plain  # of a kernel's, without colours
+        text = Text.assemble(("error:", "red"), " ", plain)
+        Terminal(stderr=True).print(text, soft_wrap=True)
         sys.exit(REFUSED if isinstance(error, Incomplete) else ERROR)
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
+from course_lib.terminal import Terminal
 
 FOLDER = ROOT / "demo"
 UNIT, ASSIGNMENT = "04_alexnet", "a04_alexnet"
@@ -22,7 +23,7 @@ def demo(folder: Path = FOLDER, console: Console | None = None) -> Files:
 
     What an earlier demo left in `folder` is replaced; anything else is not touched.
     """
-    console, started = console or Console(), time.perf_counter()
+    console, started = console or Terminal(), time.perf_counter()
     marker = folder / ".made-by-course-demo"
     if folder.exists() and any(folder.iterdir()):
         if not marker.exists():
