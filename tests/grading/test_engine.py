@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -282,6 +284,81 @@ ENDLESS = [
     cell("quick", "assert quick(1) == 1", 1),
     cell("spin_3", "try:\n    assert spin(0) == 0\nfinally:\n    assert quick(2)", 1),
 ]
+
+
+CROWD = [
+    cell("slow_answer", "def slow(x):\n    return x"),
+    *(cell(f"slow_{n}", f"assert slow({n}) == {n}", 1) for n in range(6)),
+]
+
+
+def test_a_notebook_has_a_budget_and_its_page_names_it():
+    """Each cell is within its own limit; what was earned before stays."""
+    made = lesson("crowd", CROWD)
+    bundle = Bundle("crowd", {"crowd": made}, {}, 30, {"seconds": 3})
+    notebook = nbformat.from_dict(made.solution)
+    notebook.cells[
+        0
+    ].source = (
+        "import time\n\ndef slow(x):\n    time.sleep(1.6 if x else 0)\n    return x"
+    )
+    with Engine(bundle) as engine:
+        verdict = engine.grade(Submission("ada", "crowd", {"crowd": notebook}, {}))
+    said = [
+        "".join(o.evalue for o in c.outputs if o.output_type == "error")
+        for c in verdict.notebooks["crowd"].cells
+    ]
+    assert said[:3] == [""] * 3
+    assert said[5:] == ["the notebook's 3 s were used up before this cell"] * 2
+    assert verdict.again == ""  # it slept: nobody kept it waiting
+
+
+def test_without_a_word_a_notebook_may_take_what_ten_cells_may():
+    assert Bundle("a", {}, {}, 30).seconds == 300
+    assert Bundle("a", {}, {}, 30, {"seconds": 20}).seconds == 20
+
+
+def boxes(engine: Engine) -> dict[str, set[int]]:
+    """Return the processes of judges and of students that are there now."""
+    process = psutil.Process(engine.process.pid)
+    first = min(process.children(), key=lambda one: one.create_time())
+    judges = {one.pid for one in process.children()} - {first.pid}
+    return {"judge": judges, "student": {one.pid for one in first.children()}}
+
+
+@pytest.mark.parametrize("who", ["judge", "student"])
+def test_who_is_killed_from_outside_is_to_be_graded_again(who):
+    made = lesson("crowd", CROWD)
+    notebook = nbformat.from_dict(made.solution)
+    notebook.cells[0].source += "\nimport time\ntime.sleep(1)"
+    with Engine(Bundle("crowd", {"crowd": made}, {}, 30)) as engine:
+        submission = Submission("ada", "crowd", {"crowd": notebook}, {})
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(engine.grade, submission)
+            while not boxes(engine)["student"]:
+                pass
+            os.kill(min(boxes(engine)[who]), signal.SIGKILL)
+            first = future.result(timeout=60)
+        assert first.again.startswith("one of its processes was killed from outside")
+        assert engine.grade(submission).again == ""
+
+
+@pytest.mark.parametrize(
+    ("waited", "late", "again"),
+    [(0, True, False), (10, False, False), (10, True, True), (7, True, False)],
+)
+def test_who_ran_out_of_time_is_graded_again_if_kept_from_the_cpu(waited, late, again):
+    made = lesson("crowd", CROWD)
+    notebook = nbformat.from_dict(made.solution)
+    if late:
+        text = {"ename": "TimeIsUp", "evalue": "it took longer than 30 s"}
+        error = nbformat.v4.new_output("error", **text, traceback=[])
+        notebook.cells[1].outputs = [error]
+    engine = Engine(Bundle("crowd", {"crowd": made}, {}, 30))
+    answer = {"notebook": nbformat.writes(notebook).encode(), "reason": ""}
+    answer |= {"seconds": {}, "waited": waited, "taken": False}
+    verdict = engine._verdict(Submission("a", "crowd", {}, {}), {"crowd": answer})
+    assert bool(verdict.again) == again
 
 
 def test_an_endless_answer_gets_less_time_in_each_later_test():

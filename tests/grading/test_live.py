@@ -194,6 +194,20 @@ def test_an_error_gives_a_terminal_no_orders(run_course, monkeypatch):
     assert all(line.isprintable() for line in ours.split("\n"))
 
 
+def test_of_the_last_ones_it_is_said_since_when_they_run(clock):
+    """The rate of those who are done says nothing of them."""
+    live = Live("tiny", 11, console=Console(file=io.StringIO()), clock=clock)
+    for n in range(11):
+        live.started(f"s{n}")
+    for n in range(10):
+        clock.now += 1
+        live.finished(Result(f"s{n}", "graded", 4.0, 9.0))
+    clock.now += 110
+    assert live.left is None
+    assert "time left" not in live.facts()
+    assert live.line().endswith("a minute 5, running s10 2:00 min")
+
+
 def test_the_time_left_is_measured_from_the_moment_the_workers_are_warm(clock):
     live = Live("tiny", 5, console=Console(file=io.StringIO()), clock=clock)
     live.finished(Result("unread", "refused", 0.0, 9.0, "x"))

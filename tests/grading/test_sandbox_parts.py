@@ -57,8 +57,15 @@ def answer(machine: str, call: str | int, *arguments: int, **options) -> str:
 class TestFilter:
     def test_ordinary_calls_pass(self, machine):
         named = set(kernel.NUMBERS[machine].values())
-        for number in set(range(600)) - named:
+        for number in set(range(seccomp.LATEST + 1)) - named:
             assert answer(machine, number, landlock=True, own_signals=7) == ALLOWED
+
+    def test_what_is_newer_than_the_list_does_not_exist(self, machine):
+        """A program then does as on an older kernel."""
+        assert max(kernel.NUMBERS[machine].values()) == seccomp.LATEST
+        for number in (seccomp.LATEST + 1, 600, 4096, seccomp.X32 - 1):
+            for alone in (False, True):
+                assert answer(machine, number, landlock=alone) == "ENOSYS"
 
     def test_what_is_denied_is_denied(self, machine):
         for name in set(seccomp.DENIED.split()) & set(kernel.NUMBERS[machine]):
