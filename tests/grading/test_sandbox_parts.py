@@ -8,12 +8,22 @@ import re
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from course_grader import sandbox
-from course_grader.sandbox import container, kernel, landlock, machine, paths, seccomp
+from course_grader.sandbox import (
+    container,
+    folder,
+    kernel,
+    landlock,
+    machine,
+    paths,
+    seccomp,
+)
 from course_lib.doctor import Finding
 from course_lib.errors import CourseError
 
@@ -259,3 +269,28 @@ class TestMachine:
 
     def test_what_is_unprotected_is_one_sentence(self):
         assert re.fullmatch(r"--no-sandbox: [^.]*\.", machine.UNPROTECTED)
+
+
+@linux
+def test_a_folder_of_very_many_files_is_removed_by_a_process_of_its_own():
+    """Nobody waits for it, and it is nobody's child that has to be waited for."""
+    left = folder.Folder()
+    many = left.path / "work" / "deep" / "deeper"
+    many.mkdir(parents=True)
+    for number in range(folder.FEW + 5):
+        (many / str(number)).touch()
+    (many / "shut").mkdir(mode=0)
+    before = psutil.Process().children()
+    left.remove()
+    assert psutil.Process().children() == before
+    end = time.monotonic() + 60
+    while left.path.exists():
+        assert time.monotonic() < end
+
+
+@linux
+def test_a_folder_of_few_files_is_gone_at_once():
+    left = folder.Folder()
+    (left.path / "work" / "file").touch()
+    left.remove()
+    assert not left.path.exists()
