@@ -218,7 +218,7 @@ def check_tree(names: Iterable[str]) -> None:
     folders = {str(folder) for name in names for folder in PurePosixPath(name).parents}
     if both := folders & names:
         raise Refused(
-            f"a file and a folder are both called {shown(min(both))}: hand in one."
+            f"there is a file and a folder called {shown(min(both))}: hand in one."
         )
 
 

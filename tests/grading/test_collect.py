@@ -422,7 +422,7 @@ def test_a_file_and_a_folder_of_one_name_are_refused(course, tmp_path):
         "Bo_2_assignsubmission_file_/a01.ipynb": NOTEBOOK,
     }
     rows = collect([spread(tmp_path / "in", files)], None, course)
-    assert ["are both called" in row.reason for row in rows] == [True] * 2
+    assert ["a file and a folder called" in row.reason for row in rows] == [True] * 2
 
 
 def test_names_that_are_no_text_stay_two_names(course, tmp_path):
