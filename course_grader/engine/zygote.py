@@ -35,7 +35,7 @@ from .common.folder import Folder
 from .common.shell import captured, make
 from .common.warm import import_all
 from .common.wire import Channel, Gone, Late, Malformed
-from .judging import guard
+from .judging import guard, programs
 from .judging.judge import Judge
 from .nursery import REPLY, Nursery
 from .plan import Plan, plan
@@ -238,6 +238,7 @@ def judge_main(
     folder.apply(bundle.files, [])
     torch.set_num_threads(1)
     guard.against_pickles()
+    programs.against_programs(Path.cwd(), frozenset(bundle.files))
     judge = Judge(
         zygote.plans[lesson],
         zygote.shell,

@@ -313,6 +313,36 @@ def test_a_notebook_has_a_budget_and_its_page_names_it():
     assert verdict.again == ""  # it slept: nobody kept it waiting
 
 
+WRITES = """import ctypes, sysconfig, torch
+open('mine.py', 'w').write('x = 1')
+open('mine.so', 'wb').write(b'no library')
+torch.jit.script(torch.nn.Linear(1, 1)).save('net.pt')
+open('data.txt', 'w').write('1')
+"""
+OPENS = {
+    "run": "import runpy\nassert runpy.run_path('mine.py')['x'] == 1",
+    "magic": "%run mine.py\nassert x == 1",
+    "compiled": "exec(compile(open('mine.py').read(), 'mine.py', 'exec'))",
+    "library": "import ctypes\ntry:\n    ctypes.CDLL('./mine.so')\n"
+    "except OSError:\n    pass",
+    "script": "import torch\nassert torch.jit.load('net.pt').training",
+    "released": "import runpy\nassert runpy.run_path('given.py')['y'] == 2",
+    "data": "assert open('data.txt').read() == '1'",
+    "compiled_text": "exec(compile('z = 3', 'cell', 'exec'))\nassert z == 3",
+}
+
+
+def test_no_program_that_a_student_wrote_runs_beside_the_tests():
+    """Such a test runs on the student's side, and the instructor is told."""
+    tests = [cell(name, source, 1) for name, source in OPENS.items()]
+    made = lesson("opens", [cell("answer", WRITES), *tests])
+    with Engine(Bundle("opens", {"opens": made}, {"given.py": b"y = 2"}, 30)) as engine:
+        assert engine.unfit == {}
+        assert set(engine.alone) == {"run", "magic", "compiled", "library", "script"}
+        for name, why in engine.alone.items():
+            assert "is a program of the student's" in why, name
+
+
 def test_without_a_word_a_notebook_may_take_what_ten_cells_may():
     assert Bundle("a", {}, {}, 30).seconds == 300
     assert Bundle("a", {}, {}, 30, {"seconds": 20}).seconds == 20
