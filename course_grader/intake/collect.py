@@ -29,6 +29,7 @@ from .restore import listed
 from .submission import TIMESTAMP, base, is_notebook
 from .unpack import Listing, check_tree, contents, listing, shown
 
+SOON = 60  # seconds between files that were written at one go
 NUMBERED = re.compile(r"(.+) ?\(\d+\)\.ipynb")  # as browsers and Drive name the next
 
 
@@ -153,9 +154,10 @@ def _read(group: Group, assignment: str | None, known, alone: bool) -> HandedIn:
         there = ", ".join([*map(shown, files)][:3]) or "nothing"
         raise Refused(f"there is no notebook, only {there}: hand it in too.")
     assigned = assigned or _assigned(files, known)
-    remark = one_student(list(filter(is_notebook, files)), known[assigned], alone)
-    top = base(files, known[assigned])
     times = {entry.name: entry.time for entry in here.entries}
+    mine = {name: times[name] for name in filter(is_notebook, files)}
+    remark = one_student(mine, known[assigned], alone)
+    top = base(files, known[assigned])
     files = {name: data for name, data in files.items() if name.startswith(top)}
     times = {name.removeprefix(top): times[name] for name in files}
     files = {name.removeprefix(top): data for name, data in files.items()}
@@ -163,10 +165,11 @@ def _read(group: Group, assignment: str | None, known, alone: bool) -> HandedIn:
     return HandedIn(as_folder(group.student), assigned, files, times, remark)
 
 
-def one_student(mine: list[str], wanted: set[str], alone: bool) -> str:
+def one_student(mine: dict[str, float], wanted: set[str], alone: bool) -> str:
     """Refuse notebooks that may be a class's; say which others are there.
 
-    mine: paths of all notebooks; wanted: names of the assignment's.
+    mine: paths of all notebooks, with the time of each; wanted: names of the
+    assignment's.
     """
     names = {name.casefold() for name in wanted}
     exact = [path for path in mine if _last(path) in names]
@@ -186,10 +189,13 @@ def one_student(mine: list[str], wanted: set[str], alone: bool) -> str:
             "nothing says whose each is: give each student a folder with their name, "
             f"or call the one that counts {min(wanted)}."
         )
-    others = [path for path in mine if path not in outer]
-    return (
-        f"there too, and not graded: {listed([*map(shown, others)])}" if others else ""
-    )
+    last = max((mine[path] for path in outer), default=0.0)
+    others = [
+        shown(path) + (" (newer)" if time > last + SOON else "")
+        for path, time in mine.items()
+        if path not in outer
+    ]
+    return f"there too, and not graded: {listed(others)}" if others else ""
 
 
 def _last(path: str) -> str:

@@ -264,6 +264,16 @@ def test_a_student_may_keep_other_notebooks_which_are_named(course, tmp_path):
     assert in_place(course) == mine | submitted("Bo/a01/a01.ipynb")
 
 
+def test_a_copy_that_is_newer_than_what_is_graded_is_pointed_out(course, tmp_path):
+    """`a01 (1).ipynb` is what a browser calls the second download."""
+    names = "Ada/a01.ipynb", "Ada/a01 (1).ipynb", "Bo/a01 (1).ipynb"
+    source = spread(tmp_path / "in", dict.fromkeys(names, NOTEBOOK))
+    os.utime(source / names[0], (9e8, 9e8))
+    ada, bo = collect([source], None, course)
+    assert ada.reason == "there too, and not graded: a01 (1).ipynb (newer)"
+    assert (bo.status, bo.reason) == ("collected", "")
+
+
 def test_a_zip_in_a_students_folder_is_not_a_classmates(course, tmp_path):
     taken = zipped({"Ada/a01/a01.ipynb": NOTEBOOK + b" "}, 20)
     files = {"Ada/a01/a01.ipynb": NOTEBOOK, "Bo/mine.zip": taken}
@@ -406,7 +416,7 @@ def test_two_files_of_one_name_are_both_there(course, tmp_path):
     source = spread(tmp_path / "in", files | {"Bo - a01.ipynb": NOTEBOOK})
     os.utime(source / names[0], (9e8, 9e8))
     ada, _ = collect([source], None, course)
-    assert ada.reason == "there too, and not graded: a01 (1).ipynb"
+    assert ada.reason == "there too, and not graded: a01 (1).ipynb"  # the older one
     there = course / "submitted/Ada/a01"
     assert (there / "a01.ipynb").read_bytes() == NOTEBOOK + b" "
     assert (there / "a01 (1).ipynb").read_bytes() == NOTEBOOK
