@@ -10,7 +10,10 @@ Four levels, best first:
 - "none": limits and a folder of its own, on the instructor's word only.
 
 Limits of memory, CPU time and files hold for each process of a box, so that many may
-together use more; the number of processes and the scratch folder are the box's.
+together use more; the number of processes, the scratch folder and, where Linux divides
+the CPU between sessions, the share of it are the box's. Where it does not (a container
+with CPU limits, say), a box of many processes takes more than its neighbours: its
+worker sees who waited, and who was killed from outside (`Usage`).
 
 At the level "landlock" the disk is limited only file by file, whether a path exists can
 be found out by asking for it, there is no /dev/shm (so no DataLoader with workers), no

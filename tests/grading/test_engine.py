@@ -21,6 +21,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from course_grader import sandbox
 from course_grader.assignment.bundle import Bundle, Lesson, Submission
+from course_grader.cluster import Cluster, quiet_dask
 from course_grader.engine.launcher import Died, Engine
 
 from .engine_cases import CASES, SETUP
@@ -311,6 +312,58 @@ def test_a_notebook_has_a_budget_and_its_page_names_it():
     assert said[:3] == [""] * 3
     assert said[5:] == ["the notebook's 3 s were used up before this cell"] * 2
     assert verdict.again == ""  # it slept: nobody kept it waiting
+
+
+BURN = """import os
+def work(x):
+    return x
+for _ in range(20):
+    if os.fork() == 0:
+        try:
+            os.setsid()
+        except OSError:
+            pass
+        while True:
+            pass
+while True:
+    pass
+"""
+WORK = """import time
+def work(x):
+    end = time.process_time() + 1.5
+    while time.process_time() < end:
+        pass
+    return x
+"""
+
+
+@pytest.mark.thorough
+def test_a_neighbour_who_burns_takes_nobody_s_time():
+    """Two at a time on one CPU: an answer that needs 1.5 of 4 s beside 21 that spin."""
+    tests = [cell(f"work_{n}", f"assert work({n}) == {n}", 1) for n in range(2)]
+    made = lesson("work", [cell("work_answer", "def work(x):\n    return x"), *tests])
+    submissions = []
+    for student, source in {"burns": BURN, "works": WORK}.items():
+        notebook = nbformat.from_dict(made.solution)
+        notebook.cells[0].source = source
+        submissions.append(Submission(student, "work", {"work": notebook}, {}))
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        bundle = Bundle("work", {"work": made}, {}, 4)
+        with quiet_dask(), Cluster(bundle, 2, None, None) as cluster:
+            verdicts = list(cluster.grade(iter(submissions), lambda student: None))
+    finally:
+        os.sched_setaffinity(0, before)
+    said = {
+        verdict.student: [
+            "".join(o.ename for o in c.outputs if o.output_type == "error")
+            for c in verdict.notebooks["work"].cells
+        ]
+        for verdict in verdicts
+    }
+    assert said["works"] == ["", "", ""]
+    assert all(said["burns"])
 
 
 WRITES = """import ctypes, sysconfig, torch
