@@ -10,7 +10,8 @@ from rich.live import Live as Screen
 from rich.table import Table
 from rich.text import Text
 
-from course_lib.terminal import Terminal, printable
+from course_lib.console import Terminal
+from course_lib.terminal import printable
 
 from .store.outcomes import Result
 

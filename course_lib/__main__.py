@@ -14,9 +14,9 @@ from course_lib import __version__
 from course_lib.commands import instructor, student, training
 from course_lib.commands.notebooks import notebooks
 from course_lib.commands.shared import ERROR, REFUSED, Incomplete, line
+from course_lib.console import Terminal
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
-from course_lib.terminal import Terminal
 
 STUDENTS, AUTHORS, INSTRUCTORS = "Everyone", "Authors", "Instructors"
 HELP = """Image classification from SIFT to the Vision Transformer: the tools.

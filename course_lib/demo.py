@@ -9,9 +9,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from course_lib.console import Terminal
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
-from course_lib.terminal import Terminal
 
 FOLDER = ROOT / "demo"
 UNIT, ASSIGNMENT = "04_alexnet", "a04_alexnet"

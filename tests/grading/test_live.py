@@ -16,8 +16,9 @@ from rich.text import Text
 
 from course_grader.live import EVERY, Live, span
 from course_grader.store.outcomes import Result
+from course_lib.console import Terminal
 from course_lib.errors import CourseError
-from course_lib.terminal import Terminal, printable
+from course_lib.terminal import printable
 
 RUN = """
 from course_grader.live import Live
