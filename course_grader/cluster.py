@@ -4,8 +4,9 @@ A submission goes to a worker as bytes and its verdict comes back as bytes; a wo
 needs the packages of the course and nothing of its files. Each worker process keeps a
 warm process for the assignment at hand.
 
-When a worker dies, every submission that it had is suspect. The suspects are graded
-again at the end, one at a time, so that nobody is marked for what a neighbour did.
+When a worker dies, every submission that it had is suspect, and so is one whose own
+process was killed from outside or kept from the CPU. They are graded again at the end,
+one at a time, so that nobody is marked for what a neighbour did.
 """
 
 from __future__ import annotations
@@ -125,8 +126,11 @@ class Cluster:
         suspects = []
         ahead = 2 * sum(self.threads.values())
         for submission, verdict in self._answers(submissions, ahead, started):
-            if verdict is None:
-                suspects.append(submission)
+            if verdict is None or verdict.again:
+                why = verdict.again if verdict else "grading it ended the grader"
+                note = f"mended: graded once more, alone: {why}"
+                notes = (*submission.notes, note)
+                suspects.append(replace(submission, notes=notes))
             else:
                 yield verdict
         for submission, verdict in self._answers(iter(suspects), 1, started):

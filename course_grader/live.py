@@ -10,6 +10,7 @@ from rich.live import Live as Screen
 from rich.table import Table
 from rich.text import Text
 
+from course_lib.console import Terminal
 from course_lib.terminal import printable
 
 from .store.outcomes import Result
@@ -33,7 +34,7 @@ class Live:
         clock: Callable[[], float] = time.monotonic,
     ):
         self.assignment, self.total, self.already = assignment, total, already
-        self.console = console or Console(soft_wrap=True)
+        self.console = console or Terminal(soft_wrap=True)
         self.clock, self.began = clock, clock()
         self.running: dict[str, float] = {}  # student: when it began
         self.done = self.refused = self._before = 0
@@ -82,9 +83,15 @@ class Live:
 
     @property
     def left(self) -> float | None:
-        """Seconds until the end at the rate so far; None before the first result."""
+        """Seconds until the end at the rate so far; None where the rate says nothing.
+
+        It does not before the first result, nor of those who take longer than all who
+        are done.
+        """
         passed, done = self.clock() - self.began, self.done - self._before
-        return passed / done * (self.total - self.done) if done else None
+        todo = self.total - self.done
+        known = done and (todo > len(self.running) or not todo)
+        return passed / done * todo if known else None
 
     def facts(self) -> dict[str, str]:
         """Return what is known by now, in the words of the table."""
@@ -104,21 +111,26 @@ class Live:
         return found
 
     def line(self) -> str:
-        """Return the facts on one line."""
-        parts = (f"{what} {value}" for what, value in self.facts().items())
+        """Return the facts on one line, and who is still running if nobody else is."""
+        parts = [f"{what} {value}" for what, value in self.facts().items()]
+        if self.running and self.left is None:
+            parts.append(f"running {', '.join(self.longest())}")
         return f"{self.assignment}: {', '.join(parts)}"
+
+    def longest(self) -> list[str]:
+        """Return who is running, and for how long: first who began first."""
+        now, names = self.clock(), list(self.running.items())
+        shown = [
+            f"{printable(name)} {span(now - since)}" for name, since in names[:NAMES]
+        ]
+        return shown + ([f"and {len(names) - NAMES} more"] if names[NAMES:] else [])
 
     def table(self) -> Table:
         """Return the facts as a table, with the longest running submissions."""
         rows = Table(show_header=False, title=Text(printable(self.assignment)))
         for what, value in self.facts().items():
             rows.add_row(what, Text(value))
-        now, names = self.clock(), list(self.running.items())
-        shown = [
-            f"{printable(name)} {span(now - since)}" for name, since in names[:NAMES]
-        ]
-        more = [f"and {len(names) - NAMES} more"] if len(names) > NAMES else []
-        rows.add_row("running", Text("\n".join(shown + more)))
+        rows.add_row("running", Text("\n".join(self.longest())))
         return rows
 
     def say(self, text: str) -> None:

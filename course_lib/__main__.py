@@ -8,13 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from course_lib import __version__
 from course_lib.commands import instructor, student, training
 from course_lib.commands.notebooks import notebooks
 from course_lib.commands.shared import ERROR, REFUSED, Incomplete, line
+from course_lib.console import Terminal
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 
@@ -88,8 +88,9 @@ def main() -> None:
     except (CourseError, OSError, ModuleNotFoundError) as error:
         if debug:
             raise
-        text = Text.assemble(("error:", "red"), " ", Text.from_ansi(sentence(error)))
-        Console(stderr=True).print(text, soft_wrap=True)
+        plain = Text.from_ansi(sentence(error)).plain  # of a kernel's, without colours
+        text = Text.assemble(("error:", "red"), " ", plain)
+        Terminal(stderr=True).print(text, soft_wrap=True)
         sys.exit(REFUSED if isinstance(error, Incomplete) else ERROR)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from course_lib.console import Terminal
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 
@@ -22,7 +23,7 @@ def demo(folder: Path = FOLDER, console: Console | None = None) -> Files:
 
     What an earlier demo left in `folder` is replaced; anything else is not touched.
     """
-    console, started = console or Console(), time.perf_counter()
+    console, started = console or Terminal(), time.perf_counter()
     marker = folder / ".made-by-course-demo"
     if folder.exists() and any(folder.iterdir()):
         if not marker.exists():

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .course import Course
 
 CELL_SECONDS = 30  # a cell may take, as in nbgrader, unless c.Execute.timeout says
+CELLS = 10  # that may all take so long, unless c.CourseGrade.seconds says
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Bundle:
     files: dict[str, bytes]  # released beside the notebooks, by relative POSIX path
     cell_seconds: float = CELL_SECONDS
     options: dict = field(default_factory=dict)  # c.CourseGrade of nbgrader_config.py
+
+    @property
+    def seconds(self) -> float:
+        """How long a whole notebook may take."""
+        return self.options.get("seconds") or CELLS * self.cell_seconds
 
     @property
     def points(self) -> dict[tuple[str, str], float]:
@@ -95,6 +101,7 @@ class Verdict:
     seconds: dict[str, float] = field(default_factory=dict)  # by cell, wall
     cost: dict[str, float] = field(default_factory=dict)  # "wall", "cpu" s, "memory" B
     digest: str = ""
+    again: str = ""  # why it may deserve better, graded once more, with none beside it
 
 
 def load(assignment: str, course: Course | Path) -> Bundle:

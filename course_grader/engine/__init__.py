@@ -13,7 +13,7 @@ student's process over a `line`; `crossing` sends and reads values. `proxies` an
 `modules` stand for the student's objects and ask through what `asking` promises;
 `gradients` differentiates, `raised` makes exceptions. `held`, `names`, `draws` and
 `terms` are what is remembered of objects, names, the random state and the test at hand;
-`oracles` and `guard` keep it fair.
+`oracles`, `guard` and `programs` keep it fair.
 
 `answering` is the student's side. `student` answers, `crossing` reads and sends,
 `objects` and `gradients` remember, `operations` says what may be asked, and `telling`

@@ -23,13 +23,14 @@ from course_lib.files import ROOT
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 SLOW = (  # how the error of a test begins that ran out of time
     *("TimeIsUp: ", "Stopped: no time was left", "Stopped: your code took too long"),
-    "Stopped: your code was stopped",
+    *("Stopped: your code was stopped", "Stopped: the notebook's"),
 )
 AHEAD = {
     "optim": "torch._dynamo"
 }  # word in a cell: what it will import, a second of CPU
 START = 300  # seconds that a warm process may take to get ready, but for its cells
 END = 5  # seconds that it may take to clean up
+KEPT = 4  # whoever waited for a CPU so long, as a part of a cell's time, was hindered
 
 
 class Died(RuntimeError):
@@ -148,14 +149,26 @@ class Engine:
         cost = {key: sum(c[key] for c in costs) for key in ("cpu", "wall")}
         cost["memory"] = max((c["memory"] for c in costs), default=0)
         about |= {"notes": (*submission.notes, *notes), "cost": cost}
-        if reasons:
-            return Verdict(**about, reason=reasons[0])
         notebooks = {
             name: nbformat.v4.reads(answer["notebook"].decode())
             for name, answer in answers.items()
+            if not answer["reason"]
         }
+        about["again"] = self._again(list(answers.values()), notebooks)
+        if reasons:
+            return Verdict(**about, reason=reasons[0])
         seconds = {k: v for a in answers.values() for k, v in a["seconds"].items()}
         return Verdict(**about, notebooks=notebooks, seconds=seconds)
+
+    def _again(self, answers: list[dict], notebooks: dict) -> str:
+        """Say what neighbours, or the machine, may have cost this submission, or ""."""
+        if any(answer.get("taken") for answer in answers):
+            return "one of its processes was killed from outside, or could not be made"
+        late = len(notebooks) < len(answers) or any(map(is_late, notebooks.values()))
+        waited = max((answer.get("waited", 0.0) for answer in answers), default=0.0)
+        if late and waited > self.bundle.cell_seconds / KEPT:
+            return f"it ran out of time, of which it waited {waited:.0f} s for a CPU"
+        return ""
 
     def _ask(self, submission: Submission, lesson: str, fair: bool = True) -> Future:
         future: Future = Future()
@@ -245,6 +258,13 @@ class Engine:
             "the student's process, where a hostile answer could read or fake it"
             for name, error in self.alone.items()
         ]
+
+
+def is_late(notebook) -> bool:
+    """Did a cell of it run out of time?"""
+    outputs = (o for cell in notebook.cells for o in cell.get("outputs", ()))
+    raised = (o for o in outputs if o.output_type == "error")
+    return any(f"{o.ename}: {o.evalue}".startswith(SLOW) for o in raised)
 
 
 def errors(notebook, names) -> dict[str, str]:

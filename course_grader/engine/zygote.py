@@ -35,7 +35,7 @@ from .common.folder import Folder
 from .common.shell import captured, make
 from .common.warm import import_all
 from .common.wire import Channel, Gone, Late, Malformed
-from .judging import guard
+from .judging import guard, programs
 from .judging.judge import Judge
 from .nursery import REPLY, Nursery
 from .plan import Plan, plan
@@ -54,9 +54,16 @@ class Job:
     judge: sandbox.Box
     ends: float  # time.monotonic() at which it is given up
     student: int | None = None  # number of the student's process in the nursery
-    cpu: float = 0.0  # seconds of students' processes that have ended
+    cpu: float = 0.0  # seconds of processes that have ended
     memory: int = 0  # bytes, of the largest of them
+    waited: float = 0.0  # seconds that they stood in the queue for a CPU
+    taken: bool = False  # was one ended, or not to be had, through no doing of theirs?
     start: float = field(default_factory=time.perf_counter)
+
+    def add(self, cpu: float, memory: int, waited: float, taken: bool) -> None:
+        """Note what one of the job's processes has used, now that it has ended."""
+        self.cpu, self.memory = self.cpu + cpu, max(self.memory, memory)
+        self.waited, self.taken = self.waited + waited, self.taken or taken
 
 
 class Zygote:
@@ -129,7 +136,9 @@ class Zygote:
                     self.listen(self.jobs[key.data])
             for job in list(self.jobs.values()):
                 if time.monotonic() > job.ends:
-                    self.finish(job, reason="grading it took longer than may be")
+                    seconds = f"{self.bundle.seconds:.0f} s that a notebook may take"
+                    words = "grading it took longer than the"
+                    self.finish(job, reason=f"{words} {seconds}, and did not stop")
 
     def take(self, message: dict) -> None:
         """Begin a job, or learn what the model solution needed."""
@@ -149,11 +158,14 @@ class Zygote:
         try:
             box = sandbox.start(self.policy, run, [theirs.fileno()], self.level)
         except CourseError as error:
-            self.writer.send((number, {"reason": str(error), "grader": True}))
+            facts = {"reason": str(error), "grader": True, "taken": True}
+            self.writer.send((number, facts))
             return
         finally:
             theirs.close()
-        ends = time.monotonic() + self.bundle.options.get("seconds", 1800)
+        # the judge stops by itself before; a cell under way is waited for
+        seconds = self.bundle.seconds + self.bundle.cell_seconds + REPLY
+        ends = time.monotonic() + seconds
         self.jobs[number] = Job(number, submission, lesson, ours, box, ends)
         self.selector.register(ours, selectors.EVENT_READ, number)
 
@@ -168,7 +180,8 @@ class Zygote:
             result = {k: message[k] for k in FACTS}
             result["notebook"] = bytes(blobs[0])
             self.finish(job, result)
-        except CourseError as error:
+        except CourseError as error:  # the machine's: no box, or no answer
+            job.taken = True
             self.finish(job, reason=str(error))
         except (Gone, Late, Malformed, KeyError, OSError) as error:
             reason = f"the process that tests the answers ended ({error})"
@@ -188,8 +201,7 @@ class Zygote:
         if job.student is not None:
             box, job.student = job.student, None
             used = self.nursery.ask(op="end", box=box)
-            job.cpu += used["cpu"]
-            job.memory = max(job.memory, used["memory"])
+            job.add(**{name: used[name] for name in sandbox.Usage._fields})
 
     def finish(self, job: Job, result: dict | None = None, reason: str = "") -> None:
         """End a job's processes and send what came of it."""
@@ -197,11 +209,12 @@ class Zygote:
         job.control.close()
         job.judge.kill()
         self.end_student(job)
-        own = job.judge.usage()
-        cost = {"cpu": job.cpu + own.cpu, "memory": max(job.memory, own.memory)}
+        job.add(**job.judge.usage()._asdict())
+        cost = {"cpu": job.cpu, "memory": job.memory}
         cost["wall"] = time.perf_counter() - job.start
         del self.jobs[job.number]
         answer = {"cost": cost, "reason": reason, "grader": bool(reason)}
+        answer |= {"waited": job.waited, "taken": job.taken}
         self.writer.send((job.number, answer | (result or {})))
 
 
@@ -225,11 +238,13 @@ def judge_main(
     folder.apply(bundle.files, [])
     torch.set_num_threads(1)
     guard.against_pickles()
+    programs.against_programs(Path.cwd(), frozenset(bundle.files))
     judge = Judge(
         zygote.plans[lesson],
         zygote.shell,
         connect,
         cell_seconds=bundle.cell_seconds,
+        seconds=bundle.seconds,
         files=submission.files | bundle.files,
         released=frozenset(bundle.files),
         fair=fair,

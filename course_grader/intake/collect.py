@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import unicodedata
 from collections import defaultdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,10 +24,12 @@ from course_lib.hand_in.ipynb import Refused, parse
 from course_lib.hand_in.submit import as_folder
 
 from .layouts import Group, grouped
+from .owners import Names, Owner
 from .restore import listed
 from .submission import TIMESTAMP, base, is_notebook
-from .unpack import Listing, contents, listing, shown
+from .unpack import Listing, check_tree, contents, listing, shown
 
+SOON = 60  # seconds between files that were written at one go
 NUMBERED = re.compile(r"(.+) ?\(\d+\)\.ipynb")  # as browsers and Drive name the next
 
 
@@ -83,7 +84,12 @@ def collect(
             results.append(Collected(name, assignment or "", "refused", str(error)))
             continue
         mine = {"", assignment} if assignment else {"", *known}
-        groups.append([group for group in found if group.assignment in mine])
+        found = [group for group in found if group.assignment in mine]
+        if not found:
+            reason = f"nothing of {assignment or 'any assignment'} is in it."
+            name = shown(source.name)
+            results.append(Collected(name, assignment or "", "refused", reason))
+        groups.append(found)
     everybody = {one.student for some in groups for one in some}
     for some in groups:
         told = Names(some, everybody)
@@ -91,7 +97,7 @@ def collect(
         for group, older in newest(some):
             try:
                 told.check(group)
-                row = _place(_read(group, assignment, known, alone), course)
+                row = _place(_read(group, assignment, known, alone), group, course)
             except CourseError as error:
                 where = assignment or group.assignment
                 row = Collected(group.student, where, "refused", str(error))
@@ -115,74 +121,32 @@ def newest(groups: list[Group]) -> list[tuple[Group, str]]:
         attempts[group[:3]].append(group)
     found = []
     for some in attempts.values():
-        *older, last = sorted(some, key=lambda group: group.attempt or 0.0)
-        times = [
-            f"{datetime.fromtimestamp(one.attempt or 0.0, timezone.utc):%Y-%m-%d %H:%M}"
-            for one in older
-        ]
-        found.append(
-            (last, f"older attempts stay out: {listed(times)}" if times else "")
-        )
+        *older, last = sorted(some, key=lambda group: group.time)
+        times = [minute(one.time) for one in older]
+        said = f"older attempts stay out: {listed(times)}" if times else ""
+        found.append((last, said))
     return found
+
+
+def minute(seconds: float) -> str:
+    return f"{_moment(seconds):%Y-%m-%d %H:%M}"
 
 
 def _joined(*remarks: str) -> str:
     return "; ".join(filter(None, remarks))
 
 
-class Names:
-    """Who shares a name with another, or the folder of it."""
-
-    def __init__(self, groups: list[Group], everybody: set[str]):
-        """groups: of one source, in which two people of one name have two numbers;
-        everybody: the names of all sources, in which a person may come again.
-        """
-        self.numbers: dict[tuple, dict[str, None]] = defaultdict(dict)
-        self.alike: dict[str, set[str]] = defaultdict(set)  # by folder
-        for group in groups:
-            self.numbers[group[:2]][group.number] = None
-            self.alike[_folder(group.student)].add(group.student)
-        ours = {unicodedata.normalize("NFC", group.student) for group in groups}
-        for name in everybody:
-            if unicodedata.normalize("NFC", name) not in ours:
-                self.alike[_folder(name)].add(name)
-
-    def check(self, group: Group) -> None:
-        """Refuse a name that is two people's, or whose folder would be."""
-        numbers = self.numbers[group[:2]]
-        if len(numbers) > 1:
-            raise Refused(
-                f"{len(numbers)} people are called {shown(group.student)} (numbers "
-                f"{', '.join(numbers)}): give each a folder with another name."
-            )
-        folder = as_folder(group.student)
-        if len(self.alike[folder]) > 1:
-            both = " and ".join(map(ascii, sorted(self.alike[folder])[:3]))
-            raise Refused(
-                f"{both} would share the folder {folder}: give each another name."
-            )
-
-
-def _folder(student: str) -> str:
-    try:
-        return as_folder(student)
-    except CourseError:  # said when it is this student's turn
-        return ""
-
-
 def _read(group: Group, assignment: str | None, known, alone: bool) -> HandedIn:
     """Read one student's files; `alone`: nobody else's came in the same source."""
     here = Listing(group.entries, group.skipped, [])
     files, skipped = contents(here)
-    student, assigned = group.student, assignment or group.assignment
+    assigned = assignment or group.assignment
     zips = [name for name in files if name.lower().endswith(".zip")]
     if not any(map(is_notebook, files)) and len(zips) == 1:
         here = listing(files[zips[0]])
         files, skipped = contents(here)
         inner = {tuple(name.split("/")[:2]) for name in files if name.count("/") > 1}
         if len(inner) == 1 and (own := inner.pop())[1] in known:
-            loose = zips[0][:-4] == group.student  # a folder is its owner's, whatever
-            student = own[0] if loose else student  # a zip in it says
             assigned = assigned or own[1]
     if not any(map(is_notebook, files)):
         for name, why in skipped.items():
@@ -190,19 +154,22 @@ def _read(group: Group, assignment: str | None, known, alone: bool) -> HandedIn:
         there = ", ".join([*map(shown, files)][:3]) or "nothing"
         raise Refused(f"there is no notebook, only {there}: hand it in too.")
     assigned = assigned or _assigned(files, known)
-    remark = one_student(list(filter(is_notebook, files)), known[assigned], alone)
-    top = base(files, known[assigned])
     times = {entry.name: entry.time for entry in here.entries}
+    mine = {name: times[name] for name in filter(is_notebook, files)}
+    remark = one_student(mine, known[assigned], alone)
+    top = base(files, known[assigned])
     files = {name: data for name, data in files.items() if name.startswith(top)}
     times = {name.removeprefix(top): times[name] for name in files}
     files = {name.removeprefix(top): data for name, data in files.items()}
-    return HandedIn(as_folder(student), assigned, files, times, remark)
+    check_tree([*files, TIMESTAMP])
+    return HandedIn(as_folder(group.student), assigned, files, times, remark)
 
 
-def one_student(mine: list[str], wanted: set[str], alone: bool) -> str:
+def one_student(mine: dict[str, float], wanted: set[str], alone: bool) -> str:
     """Refuse notebooks that may be a class's; say which others are there.
 
-    mine: paths of all notebooks; wanted: names of the assignment's.
+    mine: paths of all notebooks, with the time of each; wanted: names of the
+    assignment's.
     """
     names = {name.casefold() for name in wanted}
     exact = [path for path in mine if _last(path) in names]
@@ -222,10 +189,13 @@ def one_student(mine: list[str], wanted: set[str], alone: bool) -> str:
             "nothing says whose each is: give each student a folder with their name, "
             f"or call the one that counts {min(wanted)}."
         )
-    others = [path for path in mine if path not in outer]
-    return (
-        f"there too, and not graded: {listed([*map(shown, others)])}" if others else ""
-    )
+    last = max((mine[path] for path in outer), default=0.0)
+    others = [
+        shown(path) + (" (newer)" if time > last + SOON else "")
+        for path, time in mine.items()
+        if path not in outer
+    ]
+    return f"there too, and not graded: {listed(others)}" if others else ""
 
 
 def _last(path: str) -> str:
@@ -253,22 +223,27 @@ def _assigned(files: dict[str, bytes], known: dict[str, set[str]]) -> str:
     return found.pop()
 
 
-def _place(found: HandedIn, course: Course) -> Collected:
+def _place(found: HandedIn, group: Group, course: Course) -> Collected:
     """Write a submission, unless what is there is the same or newer."""
     path = course.submitted(found.student, found.assignment)
-    remarks = _joined(_doubts(found), found.remark)
-    row = Collected(found.student, found.assignment, "collected", remarks, path)
+    whose = Owner.of(path.parent)
+    whose.check(group, found.assignment)
+    row = Collected(found.student, found.assignment, "collected", path=path)
     files = {TIMESTAMP: f"{found.time:%Y-%m-%d %H:%M:%S} UTC".encode()} | found.files
+    before = ""
     if path.is_dir():
         there = files_under(path)
         if there == files:
-            return row._replace(status="unchanged")
+            return row._replace(status="unchanged", reason=_doubts(found))
         times = {name: (path / name).stat().st_mtime for name in there}
-        if _time(there.get(TIMESTAMP, b""), times) > found.time:
+        time = _time(there.get(TIMESTAMP, b""), times)
+        if time > found.time:
             reason = "a newer one is in place, and stays"
             return row._replace(status="older", reason=reason)
+        before = f"replaces the attempt of {time:%Y-%m-%d %H:%M}"
     _replace(path, files, found.times)
-    return row
+    whose.note(group, found.assignment)
+    return row._replace(reason=_joined(_doubts(found), found.remark, before))
 
 
 def _doubts(found: HandedIn) -> str:
@@ -283,12 +258,20 @@ def _doubts(found: HandedIn) -> str:
 
 
 def _time(timestamp: bytes, times: dict[str, float]) -> datetime:
-    last = datetime.fromtimestamp(max(times.values(), default=0), timezone.utc)
+    last = _moment(max(times.values(), default=0))
     try:
         said = parse_utc(timestamp[:100].decode().strip()) if timestamp else None
     except (ValueError, OverflowError, TypeError, AttributeError):
         said = None
     return said or last.replace(tzinfo=None, microsecond=0)
+
+
+def _moment(seconds: float) -> datetime:
+    """Return a time, UTC; a file may claim one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, timezone.utc)
 
 
 def _replace(path: Path, files: dict[str, bytes], times: dict[str, float]) -> None:

@@ -20,8 +20,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
+from course_lib.hand_in.ipynb import Refused
+
 from .submission import is_notebook
-from .unpack import Entry, listing
+from .unpack import LIMIT, Entry, apart, listing
 
 CLASS_FILES = 500_000  # of a whole class
 MOODLE = re.compile(r"(.+?)_(\d+)_assignsubmission_[a-z]+_?(.*)", re.S)
@@ -42,6 +44,7 @@ class Owner(NamedTuple):
     number: str  # an LMS's
     path: str  # of the file, among the student's
     attempt: float | None = None  # when it was handed in, s since 1970
+    loose: bool = False  # is it a zip that lies beside others, in nobody's folder?
 
 
 class Group(NamedTuple):
@@ -51,8 +54,14 @@ class Group(NamedTuple):
     assignment: str  # "" if no folder says
     number: str  # an LMS's, or ""
     attempt: float | None
+    loose: bool
     entries: list[Entry]
     skipped: dict[str, str]
+
+    @property
+    def time(self) -> float:
+        """When it was handed in, else when the last file changed."""
+        return self.attempt or max((entry.time for entry in self.entries), default=0.0)
 
 
 def grouped(source: Path, known: dict[str, set[str]]) -> list[Group]:
@@ -73,7 +82,7 @@ def grouped(source: Path, known: dict[str, set[str]]) -> list[Group]:
             assigned, path = first, inner
         if not owner.number and student in known and not assigned:
             student, assigned = "", student
-        key = student, assigned, owner.number, owner.attempt
+        key = student, assigned, owner.number, owner.attempt, owner.loose
         return groups.setdefault(key, Group(*key, [], {})), path
 
     for entry in found.entries:
@@ -86,7 +95,35 @@ def grouped(source: Path, known: dict[str, set[str]]) -> list[Group]:
     whole = [one for one in groups.values() if one.student or _matters(one)]
     whole = whole or list(groups.values())
     stem = source.name if source.is_dir() else source.stem
-    return _named([one._replace(student=one.student or stem) for one in whole])
+    mine = [one._replace(student=one.student or stem) for one in whole]
+    return _named([_opened(_apart(one), known) for one in mine])
+
+
+def _apart(group: Group) -> Group:
+    """Number files that came under one name: the newest keeps it."""
+    entries = apart(sorted(group.entries, key=lambda entry: entry.time))
+    return group._replace(entries=sorted(entries, key=lambda entry: entry.name))
+
+
+def _opened(group: Group, known: dict[str, set[str]]) -> Group:
+    """Give a loose zip to the student that it names inside, as `course submit` does.
+
+    A folder, and what an LMS has named, is its owner's, whatever a zip in it says.
+    """
+    if not group.loose or len(group.entries) != 1 or group.entries[0].size > LIMIT:
+        return group
+    try:
+        inside = listing(group.entries[0].read()).entries
+    except (Refused, OSError):  # said when it is read
+        return group
+    owners = {
+        tuple(one.name.split("/")[:2]) for one in inside if one.name.count("/") > 1
+    }
+    student, assigned = owners.pop() if len(owners) == 1 else ("", "")
+    if assigned not in known:
+        return group
+    last = max(entry.time for entry in inside)
+    return group._replace(student=student, assignment=assigned, attempt=last)
 
 
 class Layout:
@@ -115,7 +152,9 @@ class Layout:
             return owner._replace(path=path or first)
         if slash:
             return Owner(first, "", inner)
-        return Owner(name[:-4] if _is_zip(name) else "", "", name)
+        if _is_zip(name):
+            return Owner(name[:-4], "", name, loose=True)
+        return Owner("", "", name)
 
     def by_lms(self, first: str, file: bool) -> Owner | None:
         """Read the first step of a path (a `file` or a folder) as an LMS writes it."""

@@ -100,7 +100,7 @@ def _folder(root: Path, most: int) -> Listing:
             found.skipped[prefix.rstrip("/") or "the folder"] = "cannot be read"
             continue
         for item in items:
-            name = prefix + os.fsencode(item.name).decode("utf-8", "replace")
+            name = prefix + os.fsencode(item.name).decode("utf-8", "backslashreplace")
             if is_junk(name):
                 continue
             seen += 1
@@ -156,14 +156,28 @@ def _zip(file: Path | io.BytesIO, data: bytes, most: int) -> Listing:
     members = [(name, one) for name, one in members if not is_junk(name)]
     if len(members) > most:
         raise Refused(_too_many(most))
-    found, kept = Listing([], {}, []), {}
+    found, entries = Listing([], {}, []), []
     for name, member in members:
         if stat.S_ISLNK(member.external_attr >> 16):
             found.skipped[name] = "is a link"
         elif _fits(found, name):
-            kept[name] = Entry(name, *_facts(archive, member))
-    _check_tree(kept)
-    return found._replace(entries=[kept[name] for name in sorted(kept)])
+            entries.append(Entry(name, *_facts(archive, member)))
+    entries = apart(entries)
+    check_tree(entry.name for entry in entries)
+    return found._replace(entries=sorted(entries, key=lambda entry: entry.name))
+
+
+def apart(entries: Iterable[Entry]) -> list[Entry]:
+    """Number the files of one name, x (1).ipynb and so on; the last one keeps it."""
+    kept: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.name in kept:
+            number, (stem, dot, kind) = len(kept), entry.name.rpartition(".")
+            while (other := f"{stem or dot + kind} ({number}){dot}{kind}") in kept:
+                number += 1
+            kept[other] = kept[entry.name]._replace(name=other)
+        kept[entry.name] = entry
+    return list(kept.values())
 
 
 def _name(member: zipfile.ZipInfo) -> str:
@@ -198,12 +212,13 @@ def _facts(archive: zipfile.ZipFile, member: zipfile.ZipInfo):
     return member.file_size, time, read
 
 
-def _check_tree(names: Iterable[str]) -> None:
-    """Refuse a zip in which one name is both a file and a folder."""
+def check_tree(names: Iterable[str]) -> None:
+    """Refuse files of which one's name is a folder's, too."""
+    names = set(names)
     folders = {str(folder) for name in names for folder in PurePosixPath(name).parents}
-    if both := folders & set(names):
+    if both := folders & names:
         raise Refused(
-            f"the zip has a file and a folder called {shown(min(both))}: make it again."
+            f"there is a file and a folder called {shown(min(both))}: hand in one."
         )
 
 

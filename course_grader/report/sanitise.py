@@ -7,7 +7,7 @@ else is dropped or shown as the text that it is.
 from __future__ import annotations
 
 import re
-from html import escape
+from html import escape, unescape
 
 import nh3
 from nbconvert.filters.markdown_mistune import MarkdownWithMath, markdown2html_mistune
@@ -18,7 +18,7 @@ PICTURES = ("image/png", "image/jpeg", "image/gif")
 # Characters; of what is longer, which could keep the grader for minutes, the text is
 # shown. "&" two million times takes nh3 over a minute, a hundred thousand times 0.1 s.
 LONG_MARKDOWN, LONG_HTML, LONG_NOTEBOOK = 20_000, 100_000, 300_000
-TAGS = nh3.ALLOWED_TAGS - {"area", "map"}
+TAGS = nh3.ALLOWED_TAGS - {"area", "map", "wbr"}  # MathJax 3 reads across <wbr>
 ATTRIBUTES = {
     "a": {"href", "title", "class"},
     "div": {"class"},
@@ -29,6 +29,7 @@ ATTRIBUTES = {
     "td": {"colspan", "rowspan", "align"},
     "th": {"colspan", "rowspan", "align"},
 }
+CODE = "codespan"
 LINK = re.compile(r"(https?://|mailto:|#)", re.I)
 PICTURE = re.compile(  # in the page itself, or a file beside it
     r"data:image/(png|jpeg|gif);base64,[A-Za-z0-9+/=\s]*"
@@ -41,8 +42,10 @@ CLASS = re.compile(
 PLAIN_TAG = re.compile(
     r"</?(b|i|u|s|em|strong|sub|sup|small|code|kbd|br|hr)\s*/?>", re.I
 )
-MACROS = re.compile(  # of MathJax, that reach out of a formula
-    r"\\(?=(href|url|class|cssId|style|require|unicode|html\w*|data|includegraphics)\b)"
+MACROS = re.compile(  # of MathJax 2 to 4, that reach out of a formula: a link, a style,
+    # an identity, a font, an attribute of MathML, a tip, a button, an extension
+    r"\\(?=(href|url|class|cssId|style|data|html[A-Za-z]*|unicode|mmlToken|bbox|enclose"
+    r"|mathtip|texttip|tip|toggle|require|autoload|includegraphics|img)(?![A-Za-z]))"
 )
 
 
@@ -99,13 +102,15 @@ def _harmless(token: dict, attachments: dict) -> bool:
         return "<" not in PLAIN_TAG.sub("", token["raw"])
     if kind == "block_code":  # nbconvert writes such a diagram unescaped
         return not (facts or {}).get("info", "").startswith("mermaid")
-    if kind != "codespan" and MACROS.search(token.get("raw", "")):
+    children = token.get("children") or ()
+    parts = (one.get("raw", "") for one in (token, *children) if one["type"] != CODE)
+    if MACROS.search(unescape("".join(parts))):
         return False
     if kind == "link" and not LINK.match(facts["url"]):
         return False
     if kind == "image" and not _is_picture(facts["url"], attachments):
         return False
-    return all(_harmless(child, attachments) for child in token.get("children", ()))
+    return all(_harmless(child, attachments) for child in children)
 
 
 def _is_picture(url: str, attachments: dict) -> bool:

@@ -10,11 +10,14 @@ Four levels, best first:
 - "none": limits and a folder of its own, on the instructor's word only.
 
 Limits of memory, CPU time and files hold for each process of a box, so that many may
-together use more; the number of processes and the scratch folder are the box's.
+together use more; the number of processes, the scratch folder and, where Linux divides
+the CPU between sessions, the share of it are the box's. Where it does not (a container
+with CPU limits, say), a box of many processes takes more than its neighbours: its
+worker sees who waited, and who was killed from outside (`Usage`).
 
 At the level "landlock" the disk is limited only file by file, whether a path exists can
 be found out by asking for it, there is no /dev/shm (so no DataLoader with workers), no
-socket, and no leaving the process group (setsid); a file's mode, owner and time do not
+socket, and no leaving the process group; a file's mode, owner and time do not
 change, though the call says so. If the worker itself is killed there, processes that a
 submission started live on until their own limits end them.
 """
@@ -57,6 +60,7 @@ class Policy:
     processes: int = 64  # and threads, beyond those when it enters
     files: int = 256  # open descriptors
     file_size: int = 128 << 20  # bytes
+    nice: int = 0  # how far its processes stand back behind others
 
 
 def start(
@@ -90,7 +94,7 @@ def start(
         ours.detach()
         inside.run_and_exit(plan, {*keep}, theirs, run)
     theirs.close()
-    box = Box(pid, group=level != "namespaces", folder=plan.folder)
+    box = Box(pid, group=level != "namespaces", folder=plan.folder, cpu=policy.cpu)
     with ours:
         answer = send_off(ours, pid, level)
     if answer != "ok":

@@ -8,6 +8,7 @@ import select
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 from course_lib.errors import CourseError
@@ -20,6 +21,8 @@ class Usage(NamedTuple):
 
     cpu: float  # seconds, of all its processes that were waited for
     memory: int  # bytes resident at most in one process, shared with the worker or not
+    waited: float = 0.0  # seconds that its first process wanted a CPU and had none
+    taken: bool = False  # did another than its worker end that process (no memory)?
 
 
 class Box:
@@ -29,8 +32,10 @@ class Box:
     it is readable when that process has ended. As a context manager it kills the box.
     """
 
-    def __init__(self, pid: int, group: bool, folder: Folder | None):
-        self.pid = pid
+    def __init__(self, pid: int, group: bool, folder: Folder | None, cpu: float):
+        """cpu: seconds that a process of it may take; the kernel kills beyond."""
+        self.pid, self._cpu = pid, cpu
+        self._killed = False  # by us
         self._group = group  # no pid namespace: what it started is its process group
         self._folder = folder  # on disk, to be removed
         self._status: int | None = None
@@ -51,6 +56,7 @@ class Box:
     def kill(self) -> None:
         """End every process in the box and remove what it left on disk."""
         if self._status is None:
+            self._killed = not self._ended(0)
             self._signal()
             self.wait()
 
@@ -90,12 +96,27 @@ class Box:
             time.sleep(0.01)
         return True
 
+    def _waited(self) -> float:
+        """Return how long the first process stood in the queue for a CPU; 0: unknown.
+
+        Source: Linux, Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat
+        """
+        try:
+            facts = Path(f"/proc/{self.pid}/schedstat").read_text().split()
+            return int(facts[1]) / 1e9
+        except (OSError, ValueError, IndexError):
+            return 0.0
+
     def _collect(self) -> None:
         self._signal()
+        waited = self._waited()
         _, status, used = os.wait4(self.pid, 0)
         unit = 1 if sys.platform == "darwin" else 1024  # bytes that ru_maxrss counts
-        self._usage = Usage(used.ru_utime + used.ru_stime, used.ru_maxrss * unit)
+        cpu = used.ru_utime + used.ru_stime
         self._status = os.waitstatus_to_exitcode(status)
+        shot = self._status == -signal.SIGKILL and not self._killed
+        taken = shot and cpu < self._cpu
+        self._usage = Usage(cpu, used.ru_maxrss * unit, waited, taken)
         if self._watch is not None:
             os.close(self._watch)
             self._watch = None

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import itertools
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from . import limits
+
 PREFIX = "course-box-"
+FEW = 1_000  # files, which are removed at once
 YOUNG = 60  # seconds; a folder that new may be about to be locked
 
 
@@ -29,8 +35,7 @@ class Folder:
         lock(self._lock)
 
     def remove(self) -> None:
-        remove(self.path)
-        os.close(self._lock)
+        clear(self.path, self._lock)
 
 
 def lock(descriptor: int) -> None:
@@ -46,37 +51,66 @@ def sweep() -> None:
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):  # another's, or in use
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-            try:
+            with contextlib.ExitStack() as unless_ours:
+                unless_ours.callback(os.close, descriptor)
                 if time.time() - os.fstat(descriptor).st_mtime > YOUNG:
                     lock(descriptor)
-                    remove(path)
-            finally:
-                os.close(descriptor)
+                    unless_ours.pop_all()
+                    clear(path, descriptor)
 
 
-def remove(folder: Path) -> None:
-    """Remove a folder, however deep and whatever modes and links are in it.
+def clear(folder: Path, locked: int) -> None:
+    """Remove a folder and close its lock; of very many files, leave that to a child.
+
+    The next submission does not wait for what this one has left.
+    """
+    steps = removing(folder)
+    try:
+        if next(itertools.islice(steps, FEW, None), "done") != "done":
+            leave(steps, locked)
+    finally:
+        os.close(locked)
+
+
+def leave(steps: Iterator[None], keep: int) -> None:
+    """Go on with something in a process that is nobody's child and has no hurry."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            if os.fork() == 0:
+                limits.close_descriptors([keep])
+                os.nice(19)
+                collections.deque(steps, maxlen=0)
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def removing(folder: Path) -> Iterator[None]:
+    """Remove a folder step by step, however deep and whatever modes are in it.
 
     Nested folders are moved up first: no path gets long, no recursion deep.
     """
-    moved = 0
-    while True:
-        nested = []
-        for entry in list(os.scandir(folder)):
-            if entry.is_dir(follow_symlinks=False):
-                nested.append(entry.path)
-            else:
+    moved = itertools.count()
+    while some := first_of(folder):
+        for entry in some:
+            yield
+            if not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.path)
-        if not nested:
-            break
-        for path in nested:
-            os.chmod(path, 0o700)
-            for entry in list(os.scandir(path)):
-                if entry.is_dir(follow_symlinks=False):
-                    os.chmod(entry.path, 0o700)  # or it could not be moved
-                    moved += 1
-                    os.rename(entry.path, folder / f".moved-{moved}")
-                else:
-                    os.unlink(entry.path)
-            os.rmdir(path)
+                continue
+            os.chmod(entry.path, 0o700)
+            while nested := first_of(entry.path):
+                for inner in nested:
+                    yield
+                    if inner.is_dir(follow_symlinks=False):
+                        os.chmod(inner.path, 0o700)  # or it could not be moved
+                        os.rename(inner.path, folder / f".moved-{next(moved)}")
+                    else:
+                        os.unlink(inner.path)
+            os.rmdir(entry.path)
     os.rmdir(folder)
+
+
+def first_of(folder: Path | str) -> list[os.DirEntry]:
+    with os.scandir(folder) as found:
+        return list(itertools.islice(found, FEW))

@@ -33,6 +33,7 @@ class Plan:
 def lock_in(plan: Plan, keep: Collection[int]) -> None:
     """Turn this process into a box; OSError says what the kernel refused."""
     os.setsid()
+    limits.stand_back(plan.policy.nice)
     limits.forget_signals()
     used = limits.measure()
     limits.be_first_to_go()

@@ -129,6 +129,18 @@ def die_with_parent() -> None:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def stand_back(nice: int) -> None:
+    """Let others go first, as a process and as a session.
+
+    Linux divides the CPU between sessions first (sched(7), "autogroup"): however many
+    processes a box has, they share what is one session's, since none may begin its own.
+    """
+    if nice:
+        os.nice(nice)
+        with contextlib.suppress(OSError):  # another system, or too many at a time
+            Path("/proc/self/autogroup").write_text(str(nice))
+
+
 def be_first_to_go() -> None:
     """Let the kernel, short of memory, end this process before any other."""
     with contextlib.suppress(OSError):

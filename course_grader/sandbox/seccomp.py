@@ -2,7 +2,10 @@
 
 The filter is a deny list: what it does not name, a submission may call. Each refused
 call answers with an error number; a call by another machine's convention (32-bit, x32)
-ends the process.
+ends the process. A call that is newer than this list does not exist.
+
+A new session (setsid) is denied because Linux divides the CPU between sessions: each
+would be one more share, taken from the neighbours.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ io_uring_setup ioperm iopl kcmp kexec_file_load kexec_load keyctl memfd_create
 memfd_secret modify_ldt mount mount_setattr move_mount mq_open msgget name_to_handle_at
 open_by_handle_at open_tree open_tree_attr perf_event_open personality pidfd_getfd
 pivot_root process_madvise process_mrelease process_vm_readv process_vm_writev ptrace
-quotactl quotactl_fd reboot request_key semget setdomainname sethostname setns
+quotactl quotactl_fd reboot request_key semget setdomainname sethostname setns setsid
 settimeofday shmget swapoff swapon syslog umount2 unshare userfaultfd uselib vhangup
 """
 # Landlock leaves these open, though they change files and processes of the same user:
@@ -37,7 +40,7 @@ setxattrat utime utimensat utimes
 DENIED_BY_LANDLOCK = """
 connect inotify_add_watch ioprio_set migrate_pages move_pages mq_unlink msgctl msgrcv
 msgsnd sched_setattr sched_setparam sched_setscheduler semctl semop semtimedop setpgid
-setpriority setsid shmat shmctl socket
+setpriority shmat shmctl socket
 """
 # signals, where Landlock (ABI < 6) does not keep them inside
 SIGNALS = "pidfd_send_signal rt_sigqueueinfo rt_tgsigqueueinfo tkill"
@@ -50,6 +53,7 @@ LOAD, EQUAL, ANY_BIT, AT_LEAST, AND, RETURN = 0x20, 0x15, 0x45, 0x35, 0x54, 0x06
 KILL, REFUSE, ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32 = 0x40000000  # bit of the call's number
+LATEST = 469  # the last number that `DENIED` was made for: Linux 6.18, file_setattr
 SET_MODE_FILTER = 1
 
 
@@ -131,6 +135,8 @@ def program(
         Line(LOAD, 0),  # the call's number
         Line(AT_LEAST, X32, other=1),
         Line(RETURN, KILL),
+        Line(AT_LEAST, LATEST + 1, other=1),
+        refuse(errno.ENOSYS),
     ]
     for name, body in rules(landlock, own_signals).items():
         if name in numbers:

@@ -52,9 +52,10 @@ def collect(
 ):
     """Put what students handed in into submitted/NAME/ASSIGNMENT, ready to be graded.
 
-    A download of all submissions from Moodle or Canvas, a folder or a zip for each
-    student, and the zips of `course submit` are understood. An older submission never
-    replaces a newer one. Who is refused is named, with the reason.
+    Understood are all submissions as Moodle, Canvas, Blackboard, Brightspace or Google
+    Classroom hands them out, a folder or a zip for each student, and the zips of
+    `course submit`. An older submission never replaces a newer one. Who is refused is
+    named, with the reason, and so is each notebook that is left out.
 
     Example: course collect moodle.zip --assignment a04_alexnet
 

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from course_lib.commands import complete
+from course_lib.console import Terminal
 from course_lib.errors import CourseError, Finding
 from course_lib.terminal import printable
 
 DONE, ERROR, USAGE, REFUSED = range(4)  # what a command ends with; README says so too
-console = Console()
+console = Terminal()
 
 
 class Incomplete(CourseError):

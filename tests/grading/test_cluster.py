@@ -208,6 +208,22 @@ def test_a_warm_process_that_is_killed_is_replaced(course, deserved):
     assert f"{STUDENTS} graded" in said
 
 
+def test_whoever_is_killed_from_outside_loses_nothing(course, deserved):
+    """As the kernel does that is short of memory: it takes a judge or a student."""
+    process = grade(course, "--workers", "2")
+    wait_for(lambda: len(done(course)) >= 2)
+    family = warm_processes(process)
+    while True:
+        with contextlib.suppress(psutil.NoSuchProcess, IndexError):
+            boxes = [one for one in family if one.parent() in family]
+            boxes = [one for one in boxes if not one.children()]  # the others fork
+            boxes[-1].kill()
+            break
+        family = warm_processes(process)
+    finish(process, course)
+    assert scores(course) == deserved
+
+
 def test_one_worker_grades_and_force_grades_again(course, deserved):
     few = [part for name in list(deserved)[:3] for part in ("--student", name)]
     finish(grade(course, "--workers", "1", *few), course)

@@ -15,6 +15,7 @@ from nbformat import writes
 from nbformat.v4 import new_notebook
 
 from course_grader.intake.collect import collect
+from course_grader.intake.owners import RECORD
 from course_lib import __main__
 from course_lib.errors import CourseError
 from course_lib.hand_in.submit import submit
@@ -54,7 +55,8 @@ def spread(folder: Path, files: dict[str, bytes]) -> Path:
 def in_place(course: Path) -> set[str]:
     root = course / "submitted"
     paths = (path for path in root.rglob("*") if path.is_file())
-    return {path.relative_to(root).as_posix() for path in paths}
+    names = {path.relative_to(root).as_posix() for path in paths}
+    return {name for name in names if not name.endswith(RECORD)}
 
 
 def submitted(*names: str) -> set[str]:
@@ -262,6 +264,16 @@ def test_a_student_may_keep_other_notebooks_which_are_named(course, tmp_path):
     assert in_place(course) == mine | submitted("Bo/a01/a01.ipynb")
 
 
+def test_a_copy_that_is_newer_than_what_is_graded_is_pointed_out(course, tmp_path):
+    """`a01 (1).ipynb` is what a browser calls the second download."""
+    names = "Ada/a01.ipynb", "Ada/a01 (1).ipynb", "Bo/a01 (1).ipynb"
+    source = spread(tmp_path / "in", dict.fromkeys(names, NOTEBOOK))
+    os.utime(source / names[0], (9e8, 9e8))
+    ada, bo = collect([source], None, course)
+    assert ada.reason == "there too, and not graded: a01 (1).ipynb (newer)"
+    assert (bo.status, bo.reason) == ("collected", "")
+
+
 def test_a_zip_in_a_students_folder_is_not_a_classmates(course, tmp_path):
     taken = zipped({"Ada/a01/a01.ipynb": NOTEBOOK + b" "}, 20)
     files = {"Ada/a01/a01.ipynb": NOTEBOOK, "Bo/mine.zip": taken}
@@ -317,6 +329,119 @@ def test_two_names_of_one_folder_never_overwrite_each_other(
         assert all("would share the folder" in row.reason for row in alike)
         assert all(row.reason.isprintable() for row in alike)
         assert in_place(course) == submitted("Cy/a01/a01.ipynb")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("Ada:B", "Ada\\B"), ("Ada_B", "Ada:B"), ("Ada.", "Ada"), ("a\n", "a\t")],
+)
+def test_a_later_collect_does_not_give_a_folder_to_another(names, course, tmp_path):
+    rows = []
+    for number, name in enumerate(names):
+        mark = NOTEBOOK + b" " * number
+        source = spread(tmp_path / str(number), {f"{name}/a01.ipynb": mark})
+        spread(source, {"Cy/a01.ipynb": mark})
+        rows += [row for row in collect([source], None, course) if row.student != "Cy"]
+    assert [row.status for row in rows] == ["collected", "refused"]
+    assert "already" in rows[1].reason
+    assert rows[1].reason.isprintable()
+    (there,) = (course / "submitted").glob("[Aa]*/a01/a01.ipynb")
+    assert there.read_bytes() == NOTEBOOK
+
+
+def test_two_spellings_of_a_letter_are_one_person_in_two_collects(course, tmp_path):
+    for number, name in enumerate(("Zoe\u0308", "Zo\u00eb", "Zoe\u0308")):
+        mark = NOTEBOOK + b" " * number
+        (tmp_path / "in.zip").write_bytes(
+            zipped({f"{name}/a01.ipynb": mark}, number + 9)
+        )
+        (row,) = collect([tmp_path / "in.zip"], None, course)
+        assert row.status == "collected", row
+    assert in_place(course) == submitted("Zo\u00eb/a01/a01.ipynb")
+
+
+def test_a_namesake_of_another_download_is_told_by_the_number(course, tmp_path):
+    def download(number: int) -> Path:
+        name = f"Anna Berg_{number}_assignsubmission_file_"
+        return spread(tmp_path / str(number), {f"{name}/a01.ipynb": NOTEBOOK})
+
+    one, other = download(1), download(2)
+    (row,) = collect([one], None, course)
+    (again,) = collect([one], None, course)
+    (refused,) = collect([other], None, course)
+    assert (row.status, again.status) == ("collected", "unchanged")
+    assert "came with the number 1 before, now with 2" in refused.reason
+
+
+def test_two_loose_zips_of_a_student_are_two_attempts(course, tmp_path):
+    zips = {
+        f"{name}.zip": zipped({"Ada/a01/a01.ipynb": NOTEBOOK + b" " * day}, day)
+        for name, day in {"a01_Ada": 20, "a01_Ada (1)": 21, "mine": 19}.items()
+    }
+    (row,) = collect([spread(tmp_path / "in", zips)], None, course)
+    assert (row.student, row.status) == ("Ada", "collected")
+    said = "older attempts stay out: 2026-01-19 12:00, 2026-01-20 12:00"
+    assert row.reason == said
+    there = course / "submitted/Ada/a01/a01.ipynb"
+    assert there.read_bytes() == NOTEBOOK + b" " * 21
+    (tmp_path / "later.zip").write_bytes(zipped({"Ada/a01/a01.ipynb": NOTEBOOK}, 25))
+    (row,) = collect([tmp_path / "later.zip"], None, course)
+    assert row.reason == "replaces the attempt of 2026-01-21 12:00"
+
+
+def test_loose_zips_that_name_two_people_of_one_folder_are_refused(course, tmp_path):
+    names = "Ada:B", "Ada\u200eB", "Ada_B"
+    zips = {
+        f"{number}.zip": zipped({f"{name}/a01/a01.ipynb": NOTEBOOK})
+        for number, name in enumerate(names)
+    }
+    rows = collect([spread(tmp_path / "in", zips)], None, course)
+    assert [row.status for row in rows] == ["refused"] * 3
+    assert in_place(course) == set()
+
+
+@pytest.mark.parametrize("folder", ["Ada", "Ada_7_assignsubmission_file_"])
+def test_no_zip_of_a_students_own_names_a_classmate(folder, course, tmp_path):
+    taken = zipped({"Bo/a01/a01.ipynb": NOTEBOOK + b" "}, 20)
+    other = folder.replace("Ada", "Bo").replace("7", "8")
+    files = {f"{folder}/Ada.zip": taken, f"{other}/a01.ipynb": NOTEBOOK}
+    rows = collect([spread(tmp_path / "in", files)], None, course)
+    assert {row.student for row in rows} == {"Ada", "Bo"}
+    assert (course / "submitted/Bo/a01/a01.ipynb").read_bytes() == NOTEBOOK
+
+
+def test_two_files_of_one_name_are_both_there(course, tmp_path):
+    names = "Ada - a01.ipynb", "Ada - a01 (1).ipynb"
+    files = {name: NOTEBOOK + b" " * at for at, name in enumerate(names)}
+    source = spread(tmp_path / "in", files | {"Bo - a01.ipynb": NOTEBOOK})
+    os.utime(source / names[0], (9e8, 9e8))
+    ada, _ = collect([source], None, course)
+    assert ada.reason == "there too, and not graded: a01 (1).ipynb"  # the older one
+    there = course / "submitted/Ada/a01"
+    assert (there / "a01.ipynb").read_bytes() == NOTEBOOK + b" "
+    assert (there / "a01 (1).ipynb").read_bytes() == NOTEBOOK
+
+
+def test_a_file_and_a_folder_of_one_name_are_refused(course, tmp_path):
+    name = "Ada_1_assignsubmission_{}_"
+    files = {
+        f"{name.format('file')}/x": b"",
+        f"{name.format('onlinetext')}/x/y": b"",
+        f"{name.format('file')}/a01.ipynb": NOTEBOOK,
+        "Bo_2_assignsubmission_file_/timestamp.txt/x": b"",
+        "Bo_2_assignsubmission_file_/a01.ipynb": NOTEBOOK,
+    }
+    rows = collect([spread(tmp_path / "in", files)], None, course)
+    assert ["a file and a folder called" in row.reason for row in rows] == [True] * 2
+
+
+def test_names_that_are_no_text_stay_two_names(course, tmp_path):
+    for letter in (b"\xe4", b"\xf6"):
+        folder = Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/Ad" + letter))
+        spread(folder, {"a01.ipynb": NOTEBOOK + letter.hex().encode()})
+    rows = collect([tmp_path / "in"], None, course)
+    assert [row.status for row in rows] == ["collected"] * 2
+    assert len(in_place(course)) == 4
 
 
 @pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])

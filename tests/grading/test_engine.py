@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -19,6 +21,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from course_grader import sandbox
 from course_grader.assignment.bundle import Bundle, Lesson, Submission
+from course_grader.cluster import Cluster, quiet_dask
 from course_grader.engine.launcher import Died, Engine
 
 from .engine_cases import CASES, SETUP
@@ -282,6 +285,163 @@ ENDLESS = [
     cell("quick", "assert quick(1) == 1", 1),
     cell("spin_3", "try:\n    assert spin(0) == 0\nfinally:\n    assert quick(2)", 1),
 ]
+
+
+CROWD = [
+    cell("slow_answer", "def slow(x):\n    return x"),
+    *(cell(f"slow_{n}", f"assert slow({n}) == {n}", 1) for n in range(6)),
+]
+
+
+def test_a_notebook_has_a_budget_and_its_page_names_it():
+    """Each cell is within its own limit; what was earned before stays."""
+    made = lesson("crowd", CROWD)
+    bundle = Bundle("crowd", {"crowd": made}, {}, 30, {"seconds": 3})
+    notebook = nbformat.from_dict(made.solution)
+    notebook.cells[
+        0
+    ].source = (
+        "import time\n\ndef slow(x):\n    time.sleep(1.6 if x else 0)\n    return x"
+    )
+    with Engine(bundle) as engine:
+        verdict = engine.grade(Submission("ada", "crowd", {"crowd": notebook}, {}))
+    said = [
+        "".join(o.evalue for o in c.outputs if o.output_type == "error")
+        for c in verdict.notebooks["crowd"].cells
+    ]
+    assert said[:3] == [""] * 3
+    assert said[5:] == ["the notebook's 3 s were used up before this cell"] * 2
+    assert verdict.again == ""  # it slept: nobody kept it waiting
+
+
+BURN = """import os
+def work(x):
+    return x
+for _ in range(20):
+    if os.fork() == 0:
+        try:
+            os.setsid()
+        except OSError:
+            pass
+        while True:
+            pass
+while True:
+    pass
+"""
+WORK = """import time
+def work(x):
+    end = time.process_time() + 1.5
+    while time.process_time() < end:
+        pass
+    return x
+"""
+
+
+@pytest.mark.thorough
+def test_a_neighbour_who_burns_takes_nobody_s_time():
+    """Two at a time on one CPU: an answer that needs 1.5 of 4 s beside 21 that spin."""
+    tests = [cell(f"work_{n}", f"assert work({n}) == {n}", 1) for n in range(2)]
+    made = lesson("work", [cell("work_answer", "def work(x):\n    return x"), *tests])
+    submissions = []
+    for student, source in {"burns": BURN, "works": WORK}.items():
+        notebook = nbformat.from_dict(made.solution)
+        notebook.cells[0].source = source
+        submissions.append(Submission(student, "work", {"work": notebook}, {}))
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        bundle = Bundle("work", {"work": made}, {}, 4)
+        with quiet_dask(), Cluster(bundle, 2, None, None) as cluster:
+            verdicts = list(cluster.grade(iter(submissions), lambda student: None))
+    finally:
+        os.sched_setaffinity(0, before)
+    said = {
+        verdict.student: [
+            "".join(o.ename for o in c.outputs if o.output_type == "error")
+            for c in verdict.notebooks["work"].cells
+        ]
+        for verdict in verdicts
+    }
+    assert said["works"] == ["", "", ""]
+    assert all(said["burns"])
+
+
+WRITES = """import ctypes, sysconfig, torch
+open('mine.py', 'w').write('x = 1')
+open('mine.so', 'wb').write(b'no library')
+torch.jit.script(torch.nn.Linear(1, 1)).save('net.pt')
+open('data.txt', 'w').write('1')
+"""
+OPENS = {
+    "run": "import runpy\nassert runpy.run_path('mine.py')['x'] == 1",
+    "magic": "%run mine.py\nassert x == 1",
+    "compiled": "exec(compile(open('mine.py').read(), 'mine.py', 'exec'))",
+    "library": "import ctypes\ntry:\n    ctypes.CDLL('./mine.so')\n"
+    "except OSError:\n    pass",
+    "script": "import torch\nassert torch.jit.load('net.pt').training",
+    "released": "import runpy\nassert runpy.run_path('given.py')['y'] == 2",
+    "data": "assert open('data.txt').read() == '1'",
+    "compiled_text": "exec(compile('z = 3', 'cell', 'exec'))\nassert z == 3",
+}
+
+
+def test_no_program_that_a_student_wrote_runs_beside_the_tests():
+    """Such a test runs on the student's side, and the instructor is told."""
+    tests = [cell(name, source, 1) for name, source in OPENS.items()]
+    made = lesson("opens", [cell("answer", WRITES), *tests])
+    with Engine(Bundle("opens", {"opens": made}, {"given.py": b"y = 2"}, 30)) as engine:
+        assert engine.unfit == {}
+        assert set(engine.alone) == {"run", "magic", "compiled", "library", "script"}
+        for name, why in engine.alone.items():
+            assert "is a program of the student's" in why, name
+
+
+def test_without_a_word_a_notebook_may_take_what_ten_cells_may():
+    assert Bundle("a", {}, {}, 30).seconds == 300
+    assert Bundle("a", {}, {}, 30, {"seconds": 20}).seconds == 20
+
+
+def boxes(engine: Engine) -> dict[str, set[int]]:
+    """Return the processes of judges and of students that are there now."""
+    process = psutil.Process(engine.process.pid)
+    first = min(process.children(), key=lambda one: one.create_time())
+    judges = {one.pid for one in process.children()} - {first.pid}
+    return {"judge": judges, "student": {one.pid for one in first.children()}}
+
+
+@pytest.mark.parametrize("who", ["judge", "student"])
+def test_who_is_killed_from_outside_is_to_be_graded_again(who):
+    made = lesson("crowd", CROWD)
+    notebook = nbformat.from_dict(made.solution)
+    notebook.cells[0].source += "\nimport time\ntime.sleep(1)"
+    with Engine(Bundle("crowd", {"crowd": made}, {}, 30)) as engine:
+        submission = Submission("ada", "crowd", {"crowd": notebook}, {})
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(engine.grade, submission)
+            while not boxes(engine)["student"]:
+                pass
+            os.kill(min(boxes(engine)[who]), signal.SIGKILL)
+            first = future.result(timeout=60)
+        assert first.again.startswith("one of its processes was killed from outside")
+        assert engine.grade(submission).again == ""
+
+
+@pytest.mark.parametrize(
+    ("waited", "late", "again"),
+    [(0, True, False), (10, False, False), (10, True, True), (7, True, False)],
+)
+def test_who_ran_out_of_time_is_graded_again_if_kept_from_the_cpu(waited, late, again):
+    made = lesson("crowd", CROWD)
+    notebook = nbformat.from_dict(made.solution)
+    if late:
+        text = {"ename": "TimeIsUp", "evalue": "it took longer than 30 s"}
+        error = nbformat.v4.new_output("error", **text, traceback=[])
+        notebook.cells[1].outputs = [error]
+    engine = Engine(Bundle("crowd", {"crowd": made}, {}, 30))
+    answer = {"notebook": nbformat.writes(notebook).encode(), "reason": ""}
+    answer |= {"seconds": {}, "waited": waited, "taken": False}
+    verdict = engine._verdict(Submission("a", "crowd", {}, {}), {"crowd": answer})
+    assert bool(verdict.again) == again
 
 
 def test_an_endless_answer_gets_less_time_in_each_later_test():

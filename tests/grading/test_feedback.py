@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
+import nh3
 import pytest
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import (
@@ -445,6 +446,55 @@ HONEST = [
 
 @pytest.mark.parametrize("source", HONEST, ids=range(len(HONEST)))
 def test_honest_markdown_is_kept_letter_by_letter(source):
+    assert sanitise.markdown(source) == source
+
+
+REACHING = [
+    r"\href{javascript:alert(1)}{x}",
+    r"\mmlToken{mi}[href=javascript:alert(1)]{x}",
+    r"\mmlToken{mi}[style=position:fixed]{x}",
+    r"\style{position:fixed}{x}",
+    r"\class{modal}{x}",
+    r"\cssId{MathJax}{x}",
+    r"\unicode[x;color:red]{65}",
+    r"\bbox[background:url(https://example.org/x.png)]{x}",
+    r"\enclose{circle}[style=position:fixed]{x}",
+    r"\require{html}\def\a{\href}\a{x}{y}",
+    r"\texttip{x}{y}",
+    r"\toggle{x}{y}\endtoggle",
+    r"\data{a=b}{x}",
+    r"\htmlData{a=b}{x}",
+    r"\href1{x}",
+    "\\href\u00e9{x}",
+]
+HIDDEN = [  # the same, as markup hides it
+    "$ &#92;href{javascript:alert(1)}{x} $",
+    "$ \\hr&#101;f{javascript:alert(1)}{x} $",
+    "$ \\\\href{javascript:alert(1)}{x} $",
+    "$ \\hr<wbr>ef{javascript:alert(1)}{x} $",
+    "$ \\hr<foo></foo>ef{javascript:alert(1)}{x} $",
+]
+MACRO = re.compile(
+    r"\\(href|mmlToken|style|class|cssId|unicode|bbox|enclose|require|texttip|toggle"
+    r"|data|htmlData)(?![A-Za-z])"
+)
+
+
+@pytest.mark.parametrize("formula", [*(f"${one}$" for one in REACHING), *HIDDEN])
+def test_no_formula_reaches_out_of_itself(formula):
+    """Whatever MathJax's own filter lets through: it never sees such a macro."""
+    for page in (sanitise.html(formula), sanitise.rendered(formula)):
+        assert not MACRO.search(unescape(nh3.clean(page, tags=set())))
+    split = "<" in formula  # which Markdown takes for letters of the formula
+    as_text = formula if split else sanitise.as_text(formula)
+    assert sanitise.markdown(formula) == as_text
+    kept = sanitise.outputs([new_output("display_data", {"text/latex": formula})])
+    assert not MACRO.search(kept[0].data["text/latex"])
+
+
+def test_formulas_that_only_look_alike_stay():
+    source = r"$\stylex + \frac{a}{b} \hreflike \classical \tag{1}$ and `\href`"
+    assert sanitise.formulas(source).startswith(source[:40])
     assert sanitise.markdown(source) == source
 
 

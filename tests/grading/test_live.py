@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
 
 import pytest
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from course_grader.live import EVERY, Live, span
 from course_grader.store.outcomes import Result
+from course_lib.console import Terminal
+from course_lib.errors import CourseError
 from course_lib.terminal import printable
 
 RUN = """
@@ -149,6 +154,59 @@ def test_times_are_short(seconds, text):
 
 def test_text_for_a_terminal_holds_no_codes():
     assert printable("a\x1b[31mb\nc\u202ed é") == "a?[31mb?c?d é"
+
+
+ORDERS = {
+    "title": "\x1b]0;all right\x07",
+    "colour": "\x1b[32mgraded",
+    "one byte": "\x9b2J",
+    "up": "\x1b[1A\x1b[2K",
+    "link": "\x1b]8;;https://example.org\x1b\\here\x1b]8;;\x1b\\",
+    "direction": "\u202egraded\u2066",
+    "back": "refused\rgraded\b\b",
+}
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_no_text_gives_a_terminal_orders(order):
+    """The console takes them out: whoever prints a name need not think of it."""
+    shown = io.StringIO()
+    console = Terminal(file=shown, force_terminal=True, width=60, _environ={})
+    table = Table(order, title=order)
+    table.add_row(order)
+    for thing in (order, table, Text(f"Ada {order} Byron"), [order], "[red]red[/]"):
+        console.print(thing)
+    console.rule(order)
+    ours = re.sub(r"\x1b\[[\d;]*m", "", shown.getvalue())  # rich's colours
+    assert "red" in ours
+    assert all(line.isprintable() for line in ours.split("\n"))
+
+
+def test_an_error_gives_a_terminal_no_orders(run_course, monkeypatch):
+    def fails(*_, **__):
+        raise CourseError("x".join(ORDERS.values()))
+
+    monkeypatch.setattr("course_grader.export", fails)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    status, _, said = run_course("export")
+    assert status == 1
+    ours = re.sub(r"\x1b\[[\d;]*m", "", said)
+    assert ours.startswith("error: ")
+    assert all(line.isprintable() for line in ours.split("\n"))
+
+
+def test_of_the_last_ones_it_is_said_since_when_they_run(clock):
+    """The rate of those who are done says nothing of them."""
+    live = Live("tiny", 11, console=Console(file=io.StringIO()), clock=clock)
+    for n in range(11):
+        live.started(f"s{n}")
+    for n in range(10):
+        clock.now += 1
+        live.finished(Result(f"s{n}", "graded", 4.0, 9.0))
+    clock.now += 110
+    assert live.left is None
+    assert "time left" not in live.facts()
+    assert live.line().endswith("a minute 5, running s10 2:00 min")
 
 
 def test_the_time_left_is_measured_from_the_moment_the_workers_are_warm(clock):

@@ -7,6 +7,7 @@ JSON each, and answers them. So boxes start from one thread, whatever pytest doe
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import json
 import mmap
@@ -582,6 +583,7 @@ def try_calls() -> dict[str, str]:
         "perf": call("perf_event_open", None, 0, -1, -1, 0),
         "memfd": attempt(os.memfd_create, "bomb"),
         "shmget": call("shmget", 0, 1 << 30, 0o1600),
+        "setsid": attempt(os.setsid),
         "sethostname": attempt(socket.sethostname, "mine"),
         "personality": call("personality", 0x0040000),
         "setuid": attempt(os.setuid, 0),
@@ -606,6 +608,83 @@ def test_the_kernel_refuses(warm, level):
 
 def test_clone3_is_unknown_so_that_libraries_fall_back(warm, level):
     assert warm(call, "clone3", None, 0, level=level).value == "ENOSYS"
+
+
+def newer_calls() -> list[str]:
+    libc = kernel.libc
+    answers = [(libc.syscall(470 + n), ctypes.get_errno()) for n in (0, 1, 500)]
+    return [errno.errorcode[code] for said, code in answers if said == -1]
+
+
+def test_a_call_newer_than_the_list_is_unknown(warm, level):
+    assert warm(newer_calls, level=level).value == ["ENOSYS"] * 3
+
+
+def own_priority() -> int:
+    return os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_a_box_may_stand_back_behind_others(warm, level):
+    before = os.nice(0)
+    assert warm(own_priority, level=level, nice=5).value == min(before + 5, 19)
+
+
+def spin_for(seconds: float) -> None:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+def compete(seconds: float) -> list[float]:
+    """Two boxes on one CPU: how long each stood in the queue, s."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    boxes = [sandbox.start(sandbox.Policy(()), lambda: spin_for(seconds)) for _ in "12"]
+    os.sched_setaffinity(0, before)
+    for box in boxes:
+        box.wait()
+    return [box.usage().waited for box in boxes]
+
+
+def test_usage_tells_who_was_kept_waiting_and_who_was_killed(warm):
+    if not Path("/proc/self/schedstat").exists():
+        pytest.skip("this kernel does not count who waits")
+    run = (
+        "from tests.grading import test_sandbox as here; import json;"
+        "print(json.dumps([here.compete(0.3), here.killed()]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", run], capture_output=True, text=True, check=True
+    )
+    waited, taken = json.loads(done.stdout)
+    assert min(waited) > 0.1
+    assert taken == [True, False, False, False]
+
+
+def killed() -> list[bool]:
+    """Was it taken: killed from outside, by its worker, by its limit, not at all?"""
+    found = []
+    for run, end in (
+        (wait_for_ever, lambda box: os.kill(box.pid, signal.SIGKILL)),
+        (wait_for_ever, lambda box: box.kill()),
+        (spin_on, lambda box: None),
+        (names_of_root, lambda box: None),
+    ):
+        with sandbox.start(sandbox.Policy((), cpu=1), run) as box:
+            end(box)
+            box.wait()
+            found.append(box.usage().taken)
+    return found
+
+
+def spin_on() -> None:
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+    while True:
+        pass
+
+
+def names_of_root() -> None:
+    os.listdir("/")
 
 
 def status() -> dict[str, str]:

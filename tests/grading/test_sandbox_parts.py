@@ -8,12 +8,22 @@ import re
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from course_grader import sandbox
-from course_grader.sandbox import container, kernel, landlock, machine, paths, seccomp
+from course_grader.sandbox import (
+    container,
+    folder,
+    kernel,
+    landlock,
+    machine,
+    paths,
+    seccomp,
+)
 from course_lib.doctor import Finding
 from course_lib.errors import CourseError
 
@@ -57,8 +67,15 @@ def answer(machine: str, call: str | int, *arguments: int, **options) -> str:
 class TestFilter:
     def test_ordinary_calls_pass(self, machine):
         named = set(kernel.NUMBERS[machine].values())
-        for number in set(range(600)) - named:
+        for number in set(range(seccomp.LATEST + 1)) - named:
             assert answer(machine, number, landlock=True, own_signals=7) == ALLOWED
+
+    def test_what_is_newer_than_the_list_does_not_exist(self, machine):
+        """A program then does as on an older kernel."""
+        assert max(kernel.NUMBERS[machine].values()) == seccomp.LATEST
+        for number in (seccomp.LATEST + 1, 600, 4096, seccomp.X32 - 1):
+            for alone in (False, True):
+                assert answer(machine, number, landlock=alone) == "ENOSYS"
 
     def test_what_is_denied_is_denied(self, machine):
         for name in set(seccomp.DENIED.split()) & set(kernel.NUMBERS[machine]):
@@ -252,3 +269,28 @@ class TestMachine:
 
     def test_what_is_unprotected_is_one_sentence(self):
         assert re.fullmatch(r"--no-sandbox: [^.]*\.", machine.UNPROTECTED)
+
+
+@linux
+def test_a_folder_of_very_many_files_is_removed_by_a_process_of_its_own():
+    """Nobody waits for it, and it is nobody's child that has to be waited for."""
+    left = folder.Folder()
+    many = left.path / "work" / "deep" / "deeper"
+    many.mkdir(parents=True)
+    for number in range(folder.FEW + 5):
+        (many / str(number)).touch()
+    (many / "shut").mkdir(mode=0)
+    before = psutil.Process().children()
+    left.remove()
+    assert psutil.Process().children() == before
+    end = time.monotonic() + 60
+    while left.path.exists():
+        assert time.monotonic() < end
+
+
+@linux
+def test_a_folder_of_few_files_is_gone_at_once():
+    left = folder.Folder()
+    (left.path / "work" / "file").touch()
+    left.remove()
+    assert not left.path.exists()

@@ -192,7 +192,7 @@ WRITERS: dict[type, Callable] = {
 
 
 HOLDERS = "list", "dict", "set"  # what contains others and can be referred to
-ODD = KeyError, TypeError, IndexError, OverflowError, ValueError, RecursionError
+ODD = LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, AttributeError
 
 
 class Decoder:

@@ -47,6 +47,7 @@ class Judge:
         connect: Callable[[], socket.socket],
         *,
         cell_seconds: float,
+        seconds: float = float("inf"),
         files: dict[str, bytes],
         released: frozenset[str] = frozenset(),
         fair: dict[str, dict] | None = None,
@@ -63,7 +64,7 @@ class Judge:
         self.used: dict[str, list[str]] = {}
         self.ran: list[str] = []  # sources of the student's, for a new process
         self.restarts = 0
-        self.patience = Patience(cell_seconds)
+        self.patience = Patience(cell_seconds, seconds)
         self.room = ROOM
         self.link: Link | None = None
         self.attach()
@@ -87,7 +88,9 @@ class Judge:
             at = self.plan.places.get(name)
             test = at is not None and self.plan.steps[at].kind == "test"
             start = time.perf_counter()
-            outputs = self.test(at, cell) if test else self.student_cell(cell.source)
+            outputs = self.patience.outputs_over() or (
+                self.test(at, cell) if test else self.student_cell(cell.source)
+            )
             cell.outputs = [NotebookNode(output) for output in outputs]
             cell.execution_count = number + 1
             self.seconds[name or f"cell {number}"] = time.perf_counter() - start
