@@ -11,6 +11,7 @@ from __future__ import annotations
 import concurrent.futures.thread
 import contextlib
 import importlib
+import math
 import os
 import sys
 import threading
@@ -181,6 +182,7 @@ def _begin_record() -> None:
 
 def _read_record(go_on: bool = True) -> None:
     """Note which rules the operations broke that ran in this thread."""
+    _records.calls = -math.inf  # reading calls functions, too
     try:
         words = dispatched.stop()
     except RuntimeError:  # an answer has stopped it

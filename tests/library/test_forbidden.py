@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import functools
+import math
 import sys
 import threading
 import warnings
@@ -178,6 +179,13 @@ def test_a_long_call_is_read_in_parts():
 
     with pytest.raises(check.CheckFailed, match="was called"), check.without(ELU):
         answer()
+
+
+def test_a_record_that_is_long_to_read_is_read_once():
+    many = torch.rand(3000)
+    with check.without("math.log"):
+        found = list(map(math.log, many))
+    assert len(found) == 3000
 
 
 def test_stopping_the_record_is_noticed():
