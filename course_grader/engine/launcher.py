@@ -20,6 +20,8 @@ from course_grader.assignment.bundle import Bundle, Submission, Verdict
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 
+from .judging.terms import deciding
+
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 SLOW = (  # how the error of a test begins that ran out of time
     *("TimeIsUp: ", "Stopped: no time was left", "Stopped: your code took too long"),
@@ -240,6 +242,14 @@ class Engine:
             f"the model solution fails the test {name} ({error}): mend one of the two"
             for name, error in self.unfit.items()
         ]
+        for name, facts in self.fair.items():
+            asked = deciding(facts["used"])
+            if asked and name not in self.unfit and name not in self.alone:
+                said.append(
+                    f"the test {name} lets the student's own objects decide "
+                    f"({', '.join(asked)}), and a hostile answer could say what it "
+                    "likes: compare numbers, texts, tensors or objects of your classes"
+                )
         return said + [
             f"the test {name} needs the student's own objects ({error}), so it runs in "
             "the student's process, where a hostile answer could read or fake it"

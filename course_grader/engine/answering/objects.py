@@ -14,9 +14,10 @@ class Objects:
     """Who has which handle, and what the judge has copies of."""
 
     def __init__(self):
+        self.given: set[str] = set()  # the instructor's classes that the judge has
         self._there: dict[int, object] = {}  # by handle; kept alive until dropped
         self._handles: dict[int, int] = {}  # by id
-        self._tensors: dict[int, Shared] = {}  # the judge has copies of, by handle
+        self._tensors: dict[int, Shared] = {}  # and records: the judge has copies of
         self._modules: dict[int, bool] = {}  # handle: was it in train mode?
 
     def __getitem__(self, handle: int):
@@ -40,7 +41,7 @@ class Objects:
         number = self.known(value)
         return number if number in self._tensors or number in self._modules else None
 
-    def share(self, value: Tensor | nn.Module) -> int:
+    def share(self, value) -> int:
         """Let the judge have a copy that is kept in step; return the handle."""
         number = self.handle(value)
         if isinstance(value, nn.Module):

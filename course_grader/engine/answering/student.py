@@ -82,6 +82,7 @@ class Student:
 
     def on_names(self, message: dict, blobs: list) -> tuple[dict, list]:
         """Answer with the values of those names that are there."""
+        self.objects.given |= set(message["given"])
         space, to = self.shell.user_ns, Exporter(self.objects, {})
         found = {n: to.node(space[n]) for n in message["names"] if n in space}
         return {"values": found}, to.blobs

@@ -227,7 +227,7 @@ class Judge:
     def alive(self) -> bool:
         self.link.line.give(GRACE)
         try:
-            self.link.line.request("names", names=[])
+            self.link.line.request("names", names=[], given=[])
             self.link.drop()
         except (Stopped, Gone):
             return False
@@ -238,7 +238,7 @@ class Judge:
         for name in step.binds:
             value = self.shell.user_ns.get(name)
             if callable(value) and getattr(value, "__module__", None) == "__main__":
-                self.link.held.given[id(value)] = name
+                self.link.held.know(name, value)
 
     def hand_over(self, at: int) -> None:
         """Let the student have what a test's visible part bound, for later cells."""

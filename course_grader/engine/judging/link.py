@@ -60,7 +60,8 @@ class Link:
     def values(self, names: list[str]) -> dict:
         """Return the student's values of these names, those that there are."""
         self.drop()
-        answer, blobs = self.line.request("names", names=sorted(names))
+        given = list(self.held.classes)
+        answer, blobs = self.line.request("names", names=sorted(names), given=given)
         found = {}
         with reading():
             if "error" in answer:
@@ -68,6 +69,7 @@ class Link:
             of = FromStudent(self, blobs)
             for name in names:
                 if name in answer["values"]:
+                    of.name = name
                     found[name] = of.value(answer["values"][name])
                     if isinstance(found[name], Remote):
                         note(found[name], "name", name)
@@ -105,6 +107,7 @@ class Link:
         message["rules"] = [*forbidden.ACTIVE, *self.terms.rules.get(name, [])]
         message["sync"] = self.held.changes(to)
         message["tensors"] = to.in_order()
+        message["given"] = list(self.held.classes)
         self.calls += 1
         message["call"] = call = self.calls
         message["setting"] = self._setting(to)
@@ -112,7 +115,7 @@ class Link:
         self.held.passed = {number: value for number, value in to.seen.values()}
         answer, blobs = self.line.request("invoke", parts, **message, **files)
         try:
-            value, error = self._conclude(answer, blobs, call)
+            value, error = self._conclude(answer, blobs, call, name)
         finally:
             self.draws.stir(value for _, value in to.seen.values())
         if answer.get("rule"):
@@ -144,17 +147,17 @@ class Link:
 
     # --- what surrounds a request -----------------------------------------------------
 
-    def _conclude(self, answer: dict, blobs: list, call: int) -> tuple:
+    def _conclude(self, answer: dict, blobs: list, call: int, name) -> tuple:
         """Take over what a call did; return its value and exception, one of them."""
         value = error = None
         with reading():
-            of = FromStudent(self, blobs, call, answer.get("inputs"))
-            if "changed" in answer:
-                self._take(answer, of, blobs)
+            of = FromStudent(self, blobs, call, answer.get("inputs"), name)
             if "error" in answer:
                 error = self._raised(answer["error"])
             else:
                 value = of.value(answer["value"])
+            if "changed" in answer:
+                self._take(answer, of, blobs)
         return value, error
 
     def _raised(self, told: dict) -> BaseException:

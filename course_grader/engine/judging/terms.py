@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+DECIDE = {  # what lets an object of the student's say what a test goes by
+    **{"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="},
+    **{"bool": "bool", "contains": "in", "isinstance": "isinstance", "hash": "hash"},
+}
+
+
+def deciding(used: list[str]) -> list[str]:
+    """Return what a test let objects of the student's decide, as it is written."""
+    words = [word.partition(":") for word in used]
+    signs = [DECIDE[word] for word, _, _ in words if word in DECIDE]
+    return signs + [f".{name}" for word, _, name in words if word == "getattr"]
+
 
 @dataclass
 class Terms:
@@ -18,6 +30,14 @@ class Terms:
     def allow(self, operation: str) -> bool:
         """May the test do this with an object of the student's?"""
         return self.allowed is None or operation in self.allowed
+
+    def may_be_network(self, name: str | None) -> bool:
+        """May what the student's `name` gives be a network? Notes it for the model."""
+        if self.allowed is None:
+            self.used.add(f"network:{name or ''}")
+            return True
+        found = {word for word in self.allowed if word.startswith("network:")}
+        return f"network:{name}" in found if name else bool(found)
 
     def use(self, operation: str) -> bool:
         """As `allow`, and note it where the model solution is tried."""
