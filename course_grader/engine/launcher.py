@@ -198,10 +198,16 @@ class Engine:
         failed = {name for name, error in first.items() if error} - set(slow)
         if not failed:
             return
-        for name in failed:
-            self.fair[name]["alone"] = True
-        self._tell()
-        second = self._model(fair=True)
+        alone: set[str] = set()
+        while alone != failed:  # one may need what another has bound
+            alone = set(failed)
+            for name in alone:
+                self.fair[name]["alone"] = True
+            self._tell()
+            second = self._model(fair=True)
+            later = {name: e for name, e in second.items() if e and name not in alone}
+            first |= later
+            failed |= {n for n, error in later.items() if not error.startswith(SLOW)}
         for name in failed:
             if second[name]:
                 self.unfit[name] = first[name]

@@ -316,6 +316,32 @@ EXERCISES = [
         ),
     ),
     Exercise(
+        "foreseen",
+        "def peek(*more): pass\ndef foreseen(): return [None] * 3",
+        "torch.manual_seed(1); np.random.seed(1); random.seed(1)\n"
+        "g, n = torch.Generator().manual_seed(1), np.random.default_rng(1)\n"
+        "p = random.Random(1)\npeek(g, n, p)\n"
+        "drawn = [torch.rand(1).item(), np.random.rand(), random.random()]\n"
+        "drawn += [torch.rand(1, generator=g).item(), n.random(), p.random()]\n"
+        "assert not set(drawn) & set(foreseen())",
+        (),
+        (
+            "def peek(g, n, p):\n    global seen\n    seen = []\n"
+            "    for _ in range(5):\n"
+            "        seen.extend([torch.rand(1).item(), np.random.rand(), random.random()])\n"
+            "        seen.extend([torch.rand(1, generator=g).item(), n.random(), p.random()])\n"
+            "def foreseen(): return seen",
+        ),
+    ),
+    Exercise(
+        "generators",
+        "def generators(g, n, p): return torch.rand(1, generator=g), n.random(), p.random()",
+        "g, n = torch.Generator().manual_seed(1), np.random.default_rng(1)\n"
+        "p = random.Random(1)\nfor a, b in zip(generators(g, n, p), generators(g, n, p)):\n"
+        "    assert a != b\nn = np.random.default_rng(2)\n"
+        "assert generators(g, n, p)[1] == np.random.default_rng(2).random()",
+    ),
+    Exercise(
         "shared",
         "def shared(d):\n    made = [1]\n    d['a'] = made\n    return made",
         "d = {}\nr = shared(d)\nassert d['a'] is r and r == [1]",

@@ -89,3 +89,53 @@ def test_what_the_students_objects_decide_is_told(engine):
     found = engine.remarks()
     assert len(found) == len(DECIDED), found
     assert "the test bag lets the student's own objects decide (" in found[0]
+
+
+# --- cells take effect in the notebook's order ----------------------------------------
+
+REFERENCE = "def sized(n):\n    return [n] * n\nbase = 10"
+ORDER = [
+    new_code_cell("import math\nsetting = 1\ndef look(): return setting"),
+    cell("double_answer", "def double(x):\n    return 2 * x"),
+    cell(
+        "binds",
+        "base = 3\nsized = double\nassert double(base) == 6 and look() == 1\n"
+        "### BEGIN HIDDEN TESTS\nimport inspect, textwrap as wrapping\n"
+        "from collections import Counter\nsecret = 4\n"
+        "def counted(xs):\n    return Counter(xs)\n"
+        "assert double(secret) == 8\n### END HIDDEN TESTS",
+        1,
+    ),
+    new_code_cell(REFERENCE),
+    new_code_cell("setting = 2"),
+    cell("later", "assert sized(2) == [2, 2] and double(base) == 20", 1),
+    cell("looks", "assert look() == 2 and setting == 2", 1),
+    cell("source", "assert '2 * x' in inspect.getsource(double)\nhidden = secret", 1),
+    cell("counts", "import dis\nassert counted([1])[1] == 1 and double.__code__", 1),
+    cell("after", "assert hidden == 4 and double(hidden) == 8", 1),
+    cell("net_answer", "def half(x):\n    return x / 2\nnet = half"),
+    cell("net", "assert net(4) == 2", 1),
+    new_code_cell("def net(x):\n    return 'reference'"),
+    cell("reference", "assert net(4) == 'reference' and half(2) == 1", 1),
+]
+
+
+@pytest.fixture(scope="module")
+def order():
+    made = lesson("order", ORDER)
+    with Engine(Bundle("order", {"order": made}, {}, 10)) as started:
+        yield started
+
+
+def test_given_cells_take_effect_where_they_stand(order):
+    assert order.unfit == {}
+    assert {"later", "looks", "net", "reference", "binds"} & set(order.alone) == set()
+
+
+def test_a_test_on_the_students_side_has_what_hidden_parts_bound(order):
+    assert {"source", "counts"} <= set(order.alone)
+    notebook = nbformat.from_dict(order.bundle.lessons["order"].solution)
+    verdict = order.grade(Submission("ada", "order", {"order": notebook}, {}))
+    found = verdict.notebooks["order"]
+    tests = [c.metadata.nbgrader.grade_id for c in ORDER if "nbgrader" in c.metadata]
+    assert {name: error_of(found, name) for name in tests} == dict.fromkeys(tests, "")

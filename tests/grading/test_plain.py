@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import json
 import math
+import random
 import socket
 import struct
 import threading
@@ -22,6 +23,7 @@ from course_grader.engine.common import kinds
 from course_grader.engine.common.folder import Folder
 from course_grader.engine.common.plain import ARRAYS, DTYPES, Decoder, Encoder
 from course_grader.engine.common.wire import HEADER, Channel, Gone, Late, Malformed
+from course_grader.engine.judging.draws import Draws
 
 Point = collections.namedtuple("Point", "x y")
 
@@ -390,3 +392,24 @@ def test_an_object_with_attributes_is_more_than_its_value():
 def test_what_is_odd_in_it_is_refused(node):
     with pytest.raises(Malformed):
         Reading([memoryview(b"\xff\xff\xff\x7f")]).value(node)
+
+
+# --- random draws ---------------------------------------------------------------------
+
+
+def drawn(secret: bytes) -> list[float]:
+    torch.manual_seed(1), np.random.seed(1), random.seed(1)  # noqa: NPY002
+    generators = np.random.default_rng(1), random.Random(1), np.random.RandomState(1)
+    own = torch.Generator().manual_seed(1)
+    Draws(secret).stir([own, *generators])
+    found = [torch.rand(1).item(), np.random.rand(), random.random()]  # noqa: NPY002
+    return found + [torch.rand(1, generator=own).item(), *map(one_of, generators)]
+
+
+def one_of(generator) -> float:
+    return getattr(generator, "random_sample", generator.random)()
+
+
+def test_what_is_drawn_follows_from_the_secret_and_from_nothing_else():
+    assert drawn(b"a") == drawn(b"a")
+    assert not set(drawn(b"a")) & set(drawn(b"b"))

@@ -29,6 +29,7 @@ from course_grader.engine.common.records import (
 from course_grader.engine.common.wire import Malformed
 
 from .asking import Asking
+from .draws import GENERATORS
 from .gradients import Bridge, Token, reach
 from .held import Held
 from .modules import rebuild
@@ -44,6 +45,7 @@ class ToStudent(Encoder):
         super().__init__()
         self.held = held
         self.tensors: list[tuple[dict, Tensor]] = []
+        self.generators: list = []  # of random numbers
 
     def special(self, value):
         if isinstance(value, Remote):
@@ -81,6 +83,8 @@ class ToStudent(Encoder):
         ]
 
     def other(self, value) -> dict:
+        if isinstance(value, GENERATORS):
+            self.generators.append(value)
         if isinstance(value, torch.Generator):
             state = self.raw(value.get_state())
             return {"k": "generator", "i": self.number(value), "v": state}

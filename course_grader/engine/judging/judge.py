@@ -52,10 +52,11 @@ class Judge:
         fair: dict[str, dict] | None = None,
         rules: dict[str, list[str]] | None = None,
         warm: set[int] = frozenset(),
+        secret: bytes = b"",
     ):
         self.plan, self.shell, self.connect = plan, shell, connect
         self.cell_seconds, self.fair, self.stated = cell_seconds, fair, rules or {}
-        self.handed_in = files
+        self.handed_in, self.secret = files, secret
         self.folder = Folder(Path.cwd(), released)
         self.done: set[int] = set(warm)  # given steps that ran here
         self.seconds: dict[str, float] = {}
@@ -73,7 +74,7 @@ class Judge:
         watchdog(START)
         channel = Channel(self.connect())
         space = self.shell.user_ns
-        self.link = Link(channel, self.folder, space, self.patience)
+        self.link = Link(channel, self.folder, space, self.patience, self.secret)
         self.link.place(self.handed_in)
         for number in self.done:
             self.know_given(self.plan.steps[number])
@@ -175,6 +176,10 @@ class Judge:
     def alone(self, step: Step, cell: NotebookNode) -> list[dict]:
         """Run a test where the answer can see it: it passes in no other way."""
         self.used[step.name] = []
+        at = self.plan.places[step.name]
+        names = {n: self.plan.owner(at, n) for n in step.uses}
+        tests = {n for n, s in enumerate(self.plan.steps) if s.kind == "test"}
+        self.lend({n for n, (_, number) in names.items() if number in tests})
         cell.metadata["course"] = {"remote": True}
         return as_stdout(self.student_cell(step.source))
 
@@ -246,14 +251,18 @@ class Judge:
         later = {
             n for s in self.plan.steps[at + 1 :] if s.kind != "test" for n in s.uses
         }
-        names = (step.shown - step.concealed) & later
+        self.lend((step.shown - step.concealed) & later)
+
+    def lend(self, names: set[str]) -> None:
+        """Bind names of ours on the student's side, those that can go there."""
         space = self.shell.user_ns
-        values = {n: space[n] for n in names if n in space}
-        if values:
+        for name in sorted(names & set(space)):
             self.start_clock()
             try:
-                self.link.bind(values)
-            except (Stopped, TypeError):
+                self.link.bind({name: space[name]})
+            except TypeError:
+                continue
+            except Stopped:
                 return
 
     def rules_of(self, at: int) -> dict[str, list[str]]:

@@ -34,13 +34,18 @@ class Link:
     """The connection to one student's process."""
 
     def __init__(
-        self, channel: Channel, folder: Folder, space: dict, patience: Patience
+        self,
+        channel: Channel,
+        folder: Folder,
+        space: dict,
+        patience: Patience,
+        secret: bytes = b"",
     ):
-        """space: where the judge's cells run."""
+        """space: where the judge's cells run; secret: of what it draws."""
         self.line = Line(channel, self.derivative)
         self.folder, self.names = folder, Names(space)
         self.held, self.exceptions = Held(), Exceptions()
-        self.draws, self.terms, self.patience = Draws(), Terms(), patience
+        self.draws, self.terms, self.patience = Draws(secret), Terms(), patience
         self.calls = 0
 
     def place(self, files: dict[str, bytes]) -> None:
@@ -117,7 +122,7 @@ class Link:
         try:
             value, error = self._conclude(answer, blobs, call, name)
         finally:
-            self.draws.stir(value for _, value in to.seen.values())
+            self.draws.stir(to.generators)
         if answer.get("rule"):
             self._break(answer["rule"], message["rules"])
         if isinstance(error, StopIteration) and operation != "next":
