@@ -27,7 +27,7 @@ DTYPES = {
     ).split()
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-ARRAYS = "?bhilqBHILQefdFD"  # numpy's codes of plain numbers
+ARRAYS = "?bhilqBHILQefdgFDG"  # numpy's codes of plain numbers
 DEPTH, ITEMS = 100, 10_000_000
 
 
