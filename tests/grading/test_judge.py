@@ -139,3 +139,83 @@ def test_a_test_on_the_students_side_has_what_hidden_parts_bound(order):
     found = verdict.notebooks["order"]
     tests = [c.metadata.nbgrader.grade_id for c in ORDER if "nbgrader" in c.metadata]
     assert {name: error_of(found, name) for name in tests} == dict.fromkeys(tests, "")
+
+
+# --- what a kernel has and this shell has not -----------------------------------------
+
+KERNEL = """
+%autosave 60
+%connect_info
+%store
+%less no.txt
+import faulthandler, sys
+assert sys.stdout.fileno() >= 0 and sys.stderr.fileno() >= 0
+faulthandler.enable()
+assert get_ipython().kernel.shell is get_ipython()
+get_ipython().kernel.session.session
+def one():
+    return 1
+"""
+SINGLE = "import torch\ndef net(x): return torch.ones(3) * x"
+DOUBLE = "torch.set_default_dtype(torch.float64)\nscale = torch.ones(3)\n" + (
+    "def net(x): return scale @ x"
+)
+HABITS = [
+    new_code_cell("import torch\nfirst = torch.ones(3)"),
+    cell("one_answer", "def one():\n    return 1"),
+    cell("one", "assert one() == 1", 1),
+    cell("net_answer", "scale = torch.ones(3)\ndef net(x): return scale @ x"),
+    cell("double", "assert net(torch.ones(3)) == 3", 1),
+    new_code_cell("weights = torch.ones(3)"),
+    cell("after", "assert net(weights) == 3\nassert weights.dtype == scale.dtype", 1),
+    cell("read_answer", "def read():\n    return [1]"),
+    cell("read", "assert read() == [1]", 1),
+    cell("kind", "assert isinstance(read(), list), 'a list'", 1),
+]
+
+
+@pytest.fixture(scope="module")
+def habits():
+    made = lesson("habits", HABITS)
+    with Engine(Bundle("habits", {"habits": made}, {}, 10)) as started:
+        yield started
+
+
+def outcome(engine, **answers) -> dict[str, str]:
+    """Return what each test says that fails, "" for the others."""
+    (made,) = engine.bundle.lessons.values()
+    notebook = nbformat.from_dict(made.solution)
+    for one in notebook.cells:
+        name = one.metadata.get("nbgrader", {}).get("grade_id")
+        one.source = answers.get(name, one.source)
+    verdict = engine.grade(Submission("ada", made.name, {made.name: notebook}, {}))
+    assert not verdict.reason
+    return {
+        c.metadata.nbgrader.grade_id: "".join(
+            o.evalue for o in c.outputs if o.output_type == "error"
+        )
+        for c in verdict.notebooks[made.name].cells
+        if "nbgrader" in c.metadata
+    }
+
+
+def test_what_a_kernel_offers_ends_no_cell(habits):
+    assert outcome(habits, one_answer=KERNEL) == dict.fromkeys(outcome(habits), "")
+
+
+def test_later_cells_follow_the_students_default_type(habits):
+    assert outcome(habits, net_answer=DOUBLE) == dict.fromkeys(outcome(habits), "")
+
+
+OWN = "class Own:\n    def __eq__(self, other): return True\ndef read(): return Own()"
+
+
+@pytest.mark.parametrize("test", ["read", "kind"])
+def test_an_answer_that_cannot_be_read_is_told(habits, test):
+    found = outcome(habits, read_answer=OWN)
+    assert "a test reads numbers, texts, lists" in found[test]
+    assert "Own" not in found[test]
+    assert (
+        "a test reads"
+        not in outcome(habits, read_answer="def read(): return [2]")[test]
+    )

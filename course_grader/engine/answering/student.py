@@ -75,6 +75,7 @@ class Student:
             result = self.shell.run_cell(message["source"], store_history=True)
             flush()
         answer = {"outputs": list(outputs), "failed": not result.success}
+        answer["dtype"] = str(torch.get_default_dtype())[6:]
         late = isinstance(result.error_in_exec, TimeIsUp)
         parts: list = []
         self.give_files(answer, parts)
@@ -154,10 +155,26 @@ class Student:
     def take_files(self, message: dict, blobs: list) -> None:
         changed, gone = message["files"]
         data = {name: bytes(blobs[place]) for name, place in changed.items()}
-        self.folder.apply(data, gone)
+        self.folder.apply(data | self.moved(data), gone)
+
+    def moved(self, data: dict[str, bytes]) -> dict[str, bytes]:
+        """Return the test's files by their names below where the student has gone."""
+        inside = self.inside()
+        return {f"{inside}/{name}": content for name, content in data.items() if inside}
+
+    def inside(self) -> str:
+        """Return the present folder below the work folder, "" if it is that."""
+        here = Path.cwd()
+        if here == self.folder.root or not here.is_relative_to(self.folder.root):
+            return ""
+        return here.relative_to(self.folder.root).as_posix()
 
     def give_files(self, answer: dict, parts: list) -> None:
         changed, gone = self.folder.changes()
+        inside = f"{self.inside()}/"
+        if inside != "/":  # a test opens what lies there by its short name
+            below = [name for name in changed if name.startswith(inside)]
+            changed |= {name[len(inside) :]: changed[name] for name in below}
         places = {}
         for name, data in changed.items():
             places[name] = len(parts)
@@ -178,9 +195,13 @@ def setting(of: dict, blobs: list):
         torch.set_rng_state(torch_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
         random.setstate(python_state)
+    own = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, of["dtype"]))
-    with torch.set_grad_enabled(of["grad"]):
-        yield
+    try:
+        with torch.set_grad_enabled(of["grad"]):
+            yield
+    finally:
+        torch.set_default_dtype(own)
 
 
 def flush() -> None:

@@ -162,6 +162,8 @@ class FromStudent(Decoder):
                 raise Malformed("an object that is gone")
             return value
         if kind == "handle":
+            if node.get("t") == "object":
+                self.asking.terms.gives_object(self.name)
             return remote(self.asking, node)
         if kind == "module":
             return self.module(node)

@@ -27,7 +27,7 @@ from course_lib.check import forbidden
 from .line import GRACE
 from .link import Link
 from .oracles import oracles
-from .outputs import as_stdout, checked, failed, stopped
+from .outputs import as_stdout, checked, explain, failed, stopped
 from .patience import Patience
 from .raised import MESSAGE, Stopped, reading
 from .terms import Terms
@@ -63,7 +63,7 @@ class Judge:
         self.notes: list[str] = []
         self.used: dict[str, list[str]] = {}
         self.ran: list[str] = []  # sources of the student's, for a new process
-        self.restarts = 0
+        self.restarts, self.position = 0, -1  # the step that it is at
         self.patience = Patience(cell_seconds)
         self.room = ROOM
         self.link: Link | None = None
@@ -86,6 +86,7 @@ class Judge:
                 continue
             name = grade_id(cell)
             at = self.plan.places.get(name)
+            self.position = self.position if at is None else at
             test = at is not None and self.plan.steps[at].kind == "test"
             start = time.perf_counter()
             outputs = self.test(at, cell) if test else self.student_cell(cell.source)
@@ -122,11 +123,19 @@ class Judge:
             self.restart()
             return [stopped(str(stop))]
         self.ran.append(source)
+        self.follow(str(answer.get("dtype")))
         self.room -= outputs.size
         if self.room < 0:
             note = "… left out: the cells before have shown more than is kept\n"
             return [{"output_type": "stream", "name": "stdout", "text": note}]
         return outputs
+
+    def follow(self, dtype: str) -> None:
+        """Compute in float64 from here on if the student does; given cells, too."""
+        new = torch.float64 if dtype == "float64" else torch.float32
+        if new != torch.get_default_dtype():
+            torch.set_default_dtype(new)
+            self.done = {number for number in self.done if number <= self.position}
 
     def restart(self) -> None:
         """Give the student a new process, in which the cells so far are run again.
@@ -165,6 +174,8 @@ class Judge:
             outputs = [stopped(str(stop))]
         self.used[step.name] = sorted(terms.used)
         cell.metadata["course"] = {"remote": is_remote(outputs, terms)}
+        if terms.unread:
+            explain(outputs)
         if terms.broken:
             self.notes.append(f"rule: {step.name}: {terms.broken[0]} was called")
         if self.ended(outputs):

@@ -25,6 +25,7 @@ class Terms:
     rules: dict[str, list[str]] = field(default_factory=dict)  # by the name called
     used: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)  # rules, by their names
+    unread: bool = False  # came an object where the model solution gave data?
     said: list[str] = field(default_factory=list)  # texts of the student's exceptions
 
     def allow(self, operation: str) -> bool:
@@ -38,6 +39,11 @@ class Terms:
             return True
         found = {word for word in self.allowed if word.startswith("network:")}
         return f"network:{name}" in found if name else bool(found)
+
+    def gives_object(self, name: str | None) -> None:
+        """Note that what the student's `name` gives is an object of their own class."""
+        if not self.use(f"object:{name or ''}"):
+            self.unread = True
 
     def use(self, operation: str) -> bool:
         """As `allow`, and note it where the model solution is tried."""
