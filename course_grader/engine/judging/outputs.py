@@ -6,7 +6,7 @@ from course_grader.engine.common.shell import Outputs
 
 UNREAD = (
     "(an answer is an object of a class of your own: a test reads numbers, texts, "
-    "lists, dicts, arrays, tensors, networks, and objects of the classes that are given)"
+    "lists, dicts, arrays, tensors, networks, and objects of given classes)"
 )
 
 
