@@ -502,4 +502,29 @@ CASES = [
         "import os\nos.chdir(os.path.join(os.getcwd(), '..', '..'))\ndef p8(): return os.path.exists('deep')",
         "assert p8()",
     ),
+    Case(
+        "lazy_layer",
+        "class Lazy(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.fc = nn.LazyLinear(2)\n    def forward(self, x): return self.fc(x)",
+        "net = Lazy()\nassert len(list(net.parameters())) == 2\nnet(torch.ones(1, 3))\n"
+        "assert sum(p.numel() for p in net.parameters()) == 8\n"
+        "assert isinstance(net.fc, nn.Linear) and net.fc.in_features == 3\n"
+        "opt = torch.optim.SGD(net.parameters(), 0.1)\nx = torch.ones(4, 3)\n"
+        "first = net(x).square().mean()\nfirst.backward()\nopt.step()\n"
+        "assert net(x).square().mean() < first",
+    ),
+    Case(
+        "made_in_forward",
+        "class Late(nn.Module):\n    def forward(self, x):\n"
+        "        if not hasattr(self, 'fc'): self.fc = nn.Linear(x.shape[1], 1)\n"
+        "        return self.fc(x)",
+        "net = Late()\nassert not list(net.parameters())\ny = net(torch.ones(2, 3))\n"
+        "assert sum(p.numel() for p in net.parameters()) == 4\ny.sum().backward()\n"
+        "assert net.fc.weight.grad.sum() == 6 and len(net.state_dict()) == 2",
+    ),
+    Case(
+        "returned_and_kept",
+        "def q1(d):\n    made = [1]\n    d['a'] = made\n    return made, d",
+        "d = {}\nr, e = q1(d)\nassert e is d and d['a'] is r",
+    ),
 ]

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from course_grader.engine.common import kinds
 from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
@@ -81,6 +82,9 @@ class Exporter(Encoder):
 
     def member(self, value: Tensor | None):
         """Return the node of a module's tensor."""
+        if is_lazy(value):
+            kind = "parameter" if isinstance(value, nn.Parameter) else "buffer"
+            return {"k": "lazy", "t": kind, "grad": value.requires_grad}
         if value is None or not is_plain_tensor(value):
             return None
         if id(value) in self.seen:

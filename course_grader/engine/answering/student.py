@@ -111,7 +111,6 @@ class Student:
             try:
                 with forbidden.enforced(message["rules"]) as broken:
                     result = function(*args, **kwargs)
-                answer["value"] = to.node(result)
             except BaseException as error:
                 answer["error"] = self.told(error)
         if broken:
@@ -124,6 +123,11 @@ class Student:
             if (change := shared.change(to)) is not None
         ]
         answer["sync"] = self.objects.out_of_step(to)
+        if "error" not in answer:  # last: it may name what has changed
+            try:
+                answer["value"] = to.node(result)
+            except BaseException as error:
+                answer["error"] = self.told(error)
         if to.outputs:
             kept = message["call"], of.made, to.outputs, self.objects
             answer["inputs"] = self.graphs.keep(*kept)

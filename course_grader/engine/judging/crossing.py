@@ -7,11 +7,13 @@ import itertools
 import pickle
 import weakref
 from collections.abc import Iterator, KeysView, ValuesView
+from functools import cached_property
 from types import SimpleNamespace
 
 import cloudpickle
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from course_grader.engine.common import kinds
 from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
@@ -144,13 +146,18 @@ class FromStudent(Decoder):
         super().__init__(blobs)
         self.name = name
         self.asking, self.held = asking, asking.held
-        self.call, self.inputs, self.token = call, [], None
-        for number in inputs[0] if inputs else []:
-            self.inputs.append(self.held.passed[number])
-        for handle in inputs[1] if inputs else []:
-            self.inputs.append(self.held[handle])
-        if not all(isinstance(t, Tensor) and t.requires_grad for t in self.inputs):
+        self.call, self.token = call, None
+        self.begins = inputs
+
+    @cached_property
+    def inputs(self) -> list[Tensor]:
+        """The tensors that the answer's graph begins at; some come with the answer."""
+        numbers, handles = self.begins or ([], [])
+        found = [self.held.passed[number] for number in numbers]
+        found += [self.held[handle] for handle in handles]
+        if not all(isinstance(t, Tensor) and t.requires_grad for t in found):
             raise Malformed("a graph that begins at no tensor of the test's")
+        return found
 
     def other(self, node):
         kind = node["k"]
@@ -169,6 +176,9 @@ class FromStudent(Decoder):
             return self.module(node)
         if kind == "record":
             return self.record(node)
+        if kind == "lazy":
+            parameter = node["t"] == "parameter"
+            return UninitializedParameter() if parameter else UninitializedBuffer()
         if kind == "member":
             known = self.held.classes.get(node["c"])
             return member(known, node["n"]) if known else remote(self.asking, node)

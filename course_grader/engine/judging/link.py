@@ -23,6 +23,7 @@ from .draws import Draws
 from .gradients import derivative
 from .held import Held
 from .line import Line
+from .modules import remake
 from .names import Names
 from .patience import Patience
 from .proxies import Remote, fact, note
@@ -157,12 +158,12 @@ class Link:
         value = error = None
         with reading():
             of = FromStudent(self, blobs, call, answer.get("inputs"), name)
+            if "changed" in answer:
+                self._take(answer, of, blobs)
             if "error" in answer:
                 error = self._raised(answer["error"])
             else:
                 value = of.value(answer["value"])
-            if "changed" in answer:
-                self._take(answer, of, blobs)
         return value, error
 
     def _raised(self, told: dict) -> BaseException:
@@ -185,7 +186,9 @@ class Link:
             copy = self.held[change["h"]]
             if copy is None:
                 continue
-            if "training" in change:
+            if "made" in change:
+                remake(of, copy, change["made"])
+            elif "training" in change:
                 copy.training = bool(change["training"])
             else:
                 apply(copy, change["v"], of)
