@@ -133,7 +133,8 @@ class Watch(TorchFunctionMode):
 
     def called(self, code: types.CodeType) -> None:
         """Stop at a function of Python's whose code this is."""
-        self.stop(self.codes.get(code))
+        if code in self.codes:
+            self.stop(self.codes[code])
         if code.co_name in self.words and code.co_filename.startswith(COPIES):
             self.stop(self.words[code.co_name])
 
@@ -148,19 +149,16 @@ _OURS = {dispatched.stop.__code__}
 
 
 def _profile(frame, event, arg) -> None:
-    for watch in reversed(_watches):
-        if event == "call":
+    if event == "call":
+        for watch in reversed(_watches):
             watch.called(frame.f_code)
-        elif (
-            event == "c_call"
-            and not isinstance(arg, type)
-            and frame.f_code not in _OURS
-        ):
+        _records.calls += 1
+        if _records.calls > MANY:
+            _read_record()
+    elif event == "c_call" and not isinstance(arg, type) and frame.f_code not in _OURS:
+        for watch in reversed(_watches):
             with contextlib.suppress(TypeError):
                 watch.stop(watch.names.get(arg))
-    _records.calls += 1
-    if _records.calls > MANY:
-        _read_record()
 
 
 def _profile_thread(frame, event, arg) -> None:
