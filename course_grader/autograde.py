@@ -43,7 +43,7 @@ def grade(
         require_sandbox(level)
     register(assignment, course)
     names = list(dict.fromkeys(students or submitted(assignment, course)))
-    assigned = bundle.load(assignment, course)
+    assigned = bundle.with_secret(bundle.load(assignment, course), course)
     with Writer(course, assignment, assigned) as writer:
         run = Run(assignment, course, assigned, writer, force)
         refused, todo = run.sort(names)

@@ -334,8 +334,8 @@ table = {  # value, Dxx, Dyy, Dxy: what goes wrong when the answer is another
     (0.5, 5.0, -1.0, 0.0): "a steep saddle: the determinant must be positive",
 }
 rows = torch.tensor(list(table))
-answer = keep(rows[:, 0], rows[:, 1:], 0.01, 10.0)
 spec = keep_spec(rows[:, 0], rows[:, 1:], 0.01, 10.0)
+answer = keep(rows[:, 0].clone(), rows[:, 1:].clone(), 0.01, 10.0)
 assert answer.shape == spec.shape, f"{tuple(answer.shape)}: expected one answer a row"
 assert answer.dtype == torch.bool, f"booleans, please, not {answer.dtype}"
 for (row, reason), mine, true in zip(table.items(), answer, spec, strict=True):
@@ -354,8 +354,8 @@ for edge, contrast in ((10.0, 0.5), (1.5, 0.0), (4.0, 1.0), (100.0, 0.2)):
     curvature = [first * cos**2 + second * sin**2, first * sin**2 + second * cos**2]
     curvature = torch.stack([*curvature, (first - second) * cos * sin], dim=1)
     value = torch.randn(200, generator=rng).double()
-    answer = keep(value, curvature, contrast, edge)
     spec = keep_spec(value, curvature, contrast, edge)
+    answer = keep(value.clone(), curvature.clone(), contrast, edge)
     wrong = (answer != spec).nonzero().flatten().tolist()
     assert not wrong, (
         f"edge {edge}, contrast {contrast}: value {value[wrong[0]]:.3f}, curvature "
@@ -363,7 +363,8 @@ for edge, contrast in ((10.0, 0.5), (1.5, 0.0), (4.0, 1.0), (100.0, 0.2)):
     )
 one = torch.tensor([0.25, -0.25])
 round_ = torch.tensor([[1.0, 1.0, 0.0]] * 2)
-assert keep(one, round_, 0.25, 10.0).all(), "a value that just reaches the contrast stays"
+answer = keep(one.clone(), round_.clone(), 0.25, 10.0)
+assert answer.all(), "a value that just reaches the contrast stays"
 assert tuple(keep(one[:0], round_[:0]).shape) == (0,), "no extrema, no answers"
 zero = torch.zeros(2, 3)
 assert not keep(one, zero, 0.0, 10.0).any(), "no curvature at all is no blob"
@@ -378,6 +379,8 @@ for rows, columns, contrast, edge in [(2, 2, 0.1, 0.5), (2, 2, -0.1, 10.0), (3, 
     raise AssertionError(
         f"{rows} values, {columns} curvatures, {contrast = }, {edge = } raised no ValueError"
     )
+answer = keep(torch.ones(2), torch.ones(2, 3), 0.1, 10.0)
+assert len(answer) == 2, "what is no mistake gets an answer a row"
 
 # %% [markdown]
 # ### 3 · Between two bins (3 points)

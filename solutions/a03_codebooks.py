@@ -320,10 +320,8 @@ for height, width, finest, K in [(20, 33, 0, 5), (9, 7, 1, 3), (64, 48, 3, 4)]:
     n = 50
     points = torch.rand(n, 3, generator=rng) * torch.tensor([width - 1, height - 1, 1])
     words = torch.randint(K, (n,), generator=rng)
-    answer = pyramid(points, words, height, width, finest, K)
     called = f"pyramid of {height} × {width} pixels, {finest = }, {K = }"
     size = K * (4 ** (finest + 1) - 1) // 3
-    assert answer.shape == (size,), f"{called}: {tuple(answer.shape)}, not ({size},)"
     spec, begin = torch.zeros(size, dtype=torch.float64), 0
     for level in range(finest + 1):
         g = 2**level
@@ -332,6 +330,8 @@ for height, width, finest, K in [(20, 33, 0, 5), (9, 7, 1, 3), (64, 48, 3, 4)]:
             column, row = int((x + 0.5) / width * g), int((y + 0.5) / height * g)
             spec[begin + (row * g + column) * K + word] += weight / n
         begin += g * g * K
+    answer = pyramid(points.clone(), words.clone(), height, width, finest, K)
+    assert answer.shape == (size,), f"{called}: {tuple(answer.shape)}, not ({size},)"
     check.close(answer, spec, what=called)
     check.close(answer.sum(), 1.0, what=f"the sum of the {called}")
 answer = pyramid(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64), 8, 8, 1, 3)
@@ -367,7 +367,7 @@ def intersection(left: Tensor, right: Tensor) -> Tensor:
 # %% nbgrader={"grade": true, "grade_id": "intersection_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 left = torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.2, 0.8]])
 right = torch.tensor([[0.5, 0.5, 0.0], [0.1, 0.1, 0.8], [0.0, 0.0, 1.0]])
-answer = intersection(left, right)
+answer = intersection(left.clone(), right.clone())
 assert answer.shape == (2, 3), f"(n, m) is (2, 3) here, not {tuple(answer.shape)}"
 pairs = {
     "that is a maximum: shared is the smaller one": torch.maximum(left[:, None], right),
@@ -385,12 +385,13 @@ assert answer.dtype == left.dtype, f"float32 became {answer.dtype}"
 ### BEGIN HIDDEN TESTS
 rng = torch.Generator().manual_seed(6)
 left, right = (torch.rand(n, 17, generator=rng).double() for n in (5, 8))
-answer = intersection(left, right)
-assert answer.dtype == torch.float64, f"float64 became {answer.dtype}"
 spec = [[sum(map(min, a, b)) for b in right.tolist()] for a in left.tolist()]
+answer = intersection(left.clone(), right.clone())
+assert answer.dtype == torch.float64, f"float64 became {answer.dtype}"
 check.close(answer, spec, what="the intersection of 5 and 8 rows")
 rows = torch.eye(4).double().repeat_interleave(2, 0)
-check.close(intersection(rows, rows), rows @ rows.T, what="rows of a single word")
+answer = intersection(rows.clone(), rows.clone())
+check.close(answer, rows @ rows.T, what="rows of a single word")
 for shapes in [((3, 4), (3, 5)), ((4,), (2, 4)), ((2, 3, 4), (2, 4))]:
     try:
         intersection(*(torch.zeros(shape) for shape in shapes))

@@ -171,6 +171,8 @@ for shape, n in [((3, 8, 8), 5), ((2, 3), 5), ((1, 3, 8, 8), 0)]:
     except ValueError:
         continue
     raise AssertionError(f"shape {shape} with n = {n} raised no ValueError")
+answer = local_response_norm(torch.ones(1, 3, 2, 2))
+assert answer is not None, "what is no mistake gets an answer"
 
 # %% [markdown]
 # ### 2 · PCA colour augmentation (4 points)
@@ -500,7 +502,8 @@ assert answer.shape == x.shape, f"the shape became {tuple(answer.shape)}"
 # Hidden: values and gradients at ±1000, and at ±1.
 ### BEGIN HIDDEN TESTS
 x = torch.tensor([-1000.0, -1.0, 1.0, 1000.0], requires_grad=True)
-answer = elu(x)
+with check.without("torch.nn.functional.elu"):
+    answer = elu(x)
 (slope,) = torch.autograd.grad(answer.sum(), x)
 expected = [-1.0, np.exp(-1) - 1, 1.0, 1000.0]
 check.close(answer.detach(), expected, what="elu([-1000, -1, 1, 1000])")

@@ -162,6 +162,8 @@ for layer in [(0, 1, 0, 1), (3, 0, 0, 1), (3, 1, -1, 1), (3, 1, 0, 0)]:
     except ValueError:
         continue
     raise AssertionError(f"a layer {layer} raised no ValueError")
+answer = receptive_field([(3, 1, 1, 1)])
+assert len(answer) == 3, "what is no mistake gets three numbers"
 
 # %% [markdown]
 # ### 2 · A seventh configuration, estimated (2 points)
@@ -383,6 +385,7 @@ for deep, shallow, convs, what in [
     except ValueError:
         refused = True
     assert refused, f"{what} raised no ValueError"
+grow(drawn("D", 5), drawn("A", 6), 4)  # what is no mistake is not refused
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -462,20 +465,20 @@ def some_head(channels: int, side: int, *widths: int, bias: bool = True) -> nn.S
 # %% nbgrader={"grade": true, "grade_id": "convolutional_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 torch.manual_seed(4)
 head = some_head(5, 3, 8, 6)
-before = state(head)
+before, twin = state(head), copy.deepcopy(head)
 answer = convolutional(head, 3)
 assert isinstance(answer, nn.Module), f"{type(answer).__name__} is no module"
 answer = answer.eval()
 with torch.no_grad():
     maps = torch.randn(2, 5, 3, 3)
-    out = answer(maps)
+    expected, out = twin(maps), answer(maps.clone())
     assert out.shape == (2, 6, 1, 1), f"3x3 maps become {tuple(out.shape)}: (2, 6, 1, 1)"
     what = "the answer for a 3x3 map (the weight as (W, C, side, side), channels first?)"
-    check.close(out[:, :, 0, 0], head(maps), what=what)
+    check.close(out[:, :, 0, 0], expected, what=what)
     maps = torch.randn(2, 5, 4, 6)
-    out = answer(maps)
+    expected, out = windows(twin, maps, 3), answer(maps.clone())
     assert out.shape == (2, 6, 2, 4), f"4x6 maps become {tuple(out.shape)}: (2, 6, 2, 4)"
-    check.close(out, windows(head, maps, 3), what="the map of logits for 4x6 maps")
+    check.close(out, expected, what="the map of logits for 4x6 maps")
 assert not changed(before, head.state_dict()), "your function changed the head"
 
 # %% nbgrader={"grade": true, "grade_id": "convolutional_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -490,15 +493,16 @@ for number in range(12):
     more = torch.randint(0, 4, (2,), generator=rng).tolist()
     maps = torch.randn(2, channels, side + more[0], side + more[1], dtype=torch.float64)
     with torch.no_grad():
-        out = convolutional(head, side).eval()(maps)
         expected = windows(head, maps, side)
+        out = convolutional(head, side).eval()(maps.clone())
     what = f"a head of {channels} channels, {side = }, {widths = }, maps {maps.shape[2:]}"
     check.close(out, expected, rtol=1e-9, what=what)
 net = vgg.VGG(vgg.VGG_STAGES["A"], (4, 4, 4, 4, 4), 2, 16, 7).eval()
 with torch.no_grad():
     images = torch.randn(2, 3, 64, 64)
-    out = convolutional(net.head, 2).eval()(net.stages(images))
-    check.close(out[:, :, 0, 0], net(images), what="a VGG's logits at its own size")
+    expected, maps = net(images), net.stages(images)
+    out = convolutional(net.head, 2).eval()(maps)
+    check.close(out[:, :, 0, 0], expected, what="a VGG's logits at its own size")
 for channels, side, wrong in [(5, 3, 2), (1, 2, 3)]:
     try:
         convolutional(some_head(channels, side, 4), wrong)
@@ -536,13 +540,13 @@ with torch.no_grad():
     for weight in net.head.parameters():
         weight.mul_(0.7)  # no logit so large that it decides alone
 images = torch.randn(3, 3, 64, 96)
-answer = dense_scores(net, images, 1)
+with torch.no_grad():
+    maps = [windows(net.head, net.stages(views), 1) for views in (images, images.flip(3))]
+answer = dense_scores(net, images.clone(), 1)
 assert answer.shape == (3, 10), f"the shape is {tuple(answer.shape)}, not (3, 10)"
 check.close(answer.sum(dim=1), torch.ones(3), what="the sum of an image's scores")
 mirrored = dense_scores(net, images.flip(3), 1)
 check.close(mirrored, answer, atol=1e-5, what="the scores of the mirror images")
-with torch.no_grad():
-    maps = [windows(net.head, net.stages(views), 1) for views in (images, images.flip(3))]
 means = [one.mean(dim=(2, 3)) for one in maps]
 likely = {
     "average the probabilities of image and mirror image, not their logits": (
@@ -572,18 +576,18 @@ for number, (config, norm, side, height, width) in enumerate([
     vgg.initialise(net)
     images = torch.randn(4, 3, height, width)
     net(torch.randn(8, 3, 32 * side, 32 * side))  # running statistics move
+    with torch.no_grad():
+        net.eval()
+        views = images, torch.stack([image.flip(2) for image in images])
+        maps = [windows(net.head, net.stages(view), side) for view in views]
+    expected = sum(one.mean(dim=(2, 3)).softmax(dim=1) for one in maps) / 2
     for training in (True, False):
         net.train(training)
         before = state(net)
-        answer = dense_scores(net, images, side)
+        answer = dense_scores(net, images.clone(), side)
         modes = {layer.training for layer in net.modules()}
         assert modes == {training}, f"the network is left with training in {modes}"
         assert not changed(before, net.state_dict()), "running statistics have moved"
-        with torch.no_grad():
-            net.eval()
-            views = images, torch.stack([image.flip(2) for image in images])
-            maps = [windows(net.head, net.stages(view), side) for view in views]
-        expected = sum(one.mean(dim=(2, 3)).softmax(dim=1) for one in maps) / 2
         what = f"the scores of {config} for {height}x{width}, train mode {training},"
         check.close(answer, expected, rtol=1e-3, atol=1e-5, what=what)
 ### END HIDDEN TESTS

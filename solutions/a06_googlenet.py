@@ -38,6 +38,7 @@
 # Convolutions*, 2014.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import copy
 import math
 import random
 
@@ -343,12 +344,13 @@ for widths in [(4, 3, 4, 2, 4, 4), (5, 2, 6, 3, 1, 7)]:
         nn.init.normal_(conv.bias)
     one, *inner, project = [(m.weight.detach(), m.bias.detach()) for m in layers]
     x = torch.randn(2, 6, 7, 5)
+    expected = module(x).detach()
+    arguments = x, one, [tuple(inner[:2]), tuple(inner[2:])], project
     try:
-        answer = inception(x, one, [tuple(inner[:2]), tuple(inner[2:])], project)
+        answer = inception(*copy.deepcopy(arguments))
     except RuntimeError as error:
         mind = "maps that keep H and W (padding k // 2), concatenated along dim=1?"
         raise AssertionError(f"{error}: {mind}") from error
-    expected = module(x).detach()
     assert answer is not None, "your function returns None: is there a `return`?"
     shape = tuple(answer.shape)
     what = f"the maps are {shape}, expected {tuple(expected.shape)}"
@@ -409,7 +411,7 @@ for trial in range(12):
         reduction = draw_layer(channels, 1)
         branches.append((reduction, draw_layer(len(reduction[0]), kernels[-1])))
     pool = ("max", "average")[trial % 2]
-    answer = inception(x, one, branches, project, pool=pool)
+    answer = inception(*copy.deepcopy((x, one, branches, project)), pool=pool)
     expected = [conv_spec(x, *one)]
     expected += [conv_spec(conv_spec(x, *a), *b) for a, b in branches]
     expected = torch.cat([*expected, conv_spec(pool_spec(x, pool), *project)], dim=1)
@@ -426,6 +428,8 @@ for kernel, pool in [(2, "max"), (4, "average"), (3, "min"), (3, None)]:
     except ValueError:
         continue
     raise AssertionError(f"kernel {kernel} with pool {pool!r} raised no ValueError")
+answer = inception(x, layers[1], [(layers[1], layers[3])], layers[1], "average")
+assert answer is not None, "what is no mistake gets an answer"
 
 # %% [markdown]
 # ### 4 · The auxiliary loss and its schedule (4 points)

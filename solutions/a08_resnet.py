@@ -40,6 +40,8 @@
 # [arXiv:1512.03385](https://arxiv.org/abs/1512.03385).
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import copy
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -161,6 +163,8 @@ for shape, width, stride in [
     except ValueError:
         continue
     raise AssertionError(f"{shape} to {width} by {stride} raised no ValueError")
+answer = pad_shortcut(torch.zeros(2, 8, 4, 4), 8, 1)
+assert answer is not None, "what is no mistake gets an answer"
 
 # %% [markdown]
 # ### 2 · The pre-activation bottleneck (4 points)
@@ -321,6 +325,7 @@ for channels, width in [(4, 6), (16, 8)]:
     except ValueError:
         continue
     raise AssertionError(f"PreactBottleneck({channels}, {width}) raised no ValueError")
+assert isinstance(PreactBottleneck(8, 8), nn.Module), "what is no mistake is built"
 
 # %% [markdown]
 # ### 3 · Every block starts as the identity (4 points)
@@ -434,6 +439,7 @@ for net, what in [(nn.Linear(3, 3), "no block at all"), (plain, "cut shortcuts")
     except ValueError:
         continue
     raise AssertionError(f"a network with {what} raised no ValueError")
+zero_init(resnet.resnet_small(8))  # what is no mistake is not refused
 after = plain.state_dict()
 same = all(torch.equal(before[name], after[name]) for name in before)
 assert same, "a network that is refused must stay as it was"
@@ -561,8 +567,6 @@ def responses(net: nn.Module, images: Tensor) -> list[float]:
     Source: Figure 7 of the paper.
     """
     ### BEGIN SOLUTION
-    import copy
-
     probe, ratios, answered = copy.deepcopy(net).train(), [], []
 
     def keep(module, args, output):
@@ -590,7 +594,14 @@ torch.manual_seed(8)
 images = torch.randn(16, 3, 8, 8)
 net = resnet.resnet_small(14).eval()
 before = {name: value.clone() for name, value in net.state_dict().items()}
-answer = responses(net, images)
+twin, expected = copy.deepcopy(net).train(), []
+signal = twin.stem(images)
+for stage in twin.stages:
+    for block in stage:
+        residual = block.residual(signal)
+        signal = torch.relu(block.shortcut(signal) + residual)
+        expected.append((residual.std() / signal.std()).item())
+answer = responses(net, images.clone())
 assert len(answer) == 6, f"{len(answer)} numbers, but resnet_small(14) has 6 blocks"
 numbers = all(isinstance(ratio, float) for ratio in answer)
 assert numbers, f"a list of floats, please; the first is {answer[0]!r}"
@@ -599,13 +610,6 @@ changed = [name for name in before if not torch.equal(before[name], after[name])
 assert not changed, f"{changed[0]} changed: work on a copy, or put it back"
 training = [name for name, module in net.named_modules() if module.training]
 assert not training, "the network was in eval mode and is left in train mode"
-net.train()
-signal, expected = net.stem(images), []
-for stage in net.stages:
-    for block in stage:
-        residual = block.residual(signal)
-        signal = torch.relu(block.shortcut(signal) + residual)
-        expected.append((residual.std() / signal.std()).item())
 check.close(answer, expected, rtol=1e-3, what="std(residual) / std(output)")
 net.load_state_dict(before)
 again = responses(net, images)
@@ -626,23 +630,23 @@ for net, blocks in [
     before = {name: value.clone() for name, value in net.state_dict().items()}
     modes = [module.training for module in net.modules()]
     hooks = [len(module._forward_hooks) for module in net.modules()]
-    answer = responses(net, images)
-    assert modes == [m.training for m in net.modules()], "train or eval mode changed"
-    same = all(torch.equal(v, before[name]) for name, v in net.state_dict().items())
-    assert same, "weights or running statistics changed"
-    left = hooks != [len(module._forward_hooks) for module in net.modules()]
-    assert not left, "hooks were left in the network"
-    assert all(weight.grad is None for weight in net.parameters()), "gradients left"
     with torch.no_grad():
-        net.train()
-        signal, expected = net.stem(images), []
-        for stage in net.stages:
+        twin, expected = copy.deepcopy(net).train(), []
+        signal = twin.stem(images)
+        for stage in twin.stages:
             for block in stage:
                 residual = block.residual(signal)
                 signal = block.shortcut(signal) + residual
                 finish = getattr(block, "after", torch.relu)
                 signal = finish(signal)
                 expected.append((residual.std() / signal.std()).item())
+    answer = responses(net, images.clone())
+    assert modes == [m.training for m in net.modules()], "train or eval mode changed"
+    same = all(torch.equal(v, before[name]) for name, v in net.state_dict().items())
+    assert same, "weights or running statistics changed"
+    left = hooks != [len(module._forward_hooks) for module in net.modules()]
+    assert not left, "hooks were left in the network"
+    assert all(weight.grad is None for weight in net.parameters()), "gradients left"
     assert len(answer) == blocks, f"{len(answer)} numbers for {blocks} blocks"
     check.close(answer, expected, rtol=1e-3, what="std(residual) / std(output)")
 net = resnet.resnet_small(14)

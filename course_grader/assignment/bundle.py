@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+import secrets
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,6 +130,20 @@ def load(assignment: str, course: Course | Path) -> Bundle:
         limit or CELL_SECONDS,
         config.get("CourseGrade", {}).copy(),
     )
+
+
+def with_secret(bundle: Bundle, course: Course) -> Bundle:
+    """Return the bundle with the secret of its random draws, kept beside its report.
+
+    What a test draws after it has called an answer follows from this file, and the same
+    is drawn as long as it lies there.
+    """
+    path = course.root / "reports" / bundle.assignment / "draws.key"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_bytes(32))
+    return replace(bundle, options=bundle.options | {"secret": path.read_bytes()})
 
 
 def contents(folder: Path, skip: set[str] = frozenset()) -> dict[str, bytes]:

@@ -20,6 +20,8 @@ from course_grader.assignment.bundle import Bundle, Submission, Verdict
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 
+from .judging.terms import deciding
+
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 SLOW = (  # how the error of a test begins that ran out of time
     *("TimeIsUp: ", "Stopped: no time was left", "Stopped: your code took too long"),
@@ -51,6 +53,7 @@ class Engine:
         self.fair: dict[str, dict] = {}
         self.unfit: dict[str, str] = {}  # test: why the model solution fails it
         self.alone: dict[str, str] = {}  # test that runs on the student's side: why
+        self.late: list[str] = []  # cells of the model solution that ran out of time
         self.process: subprocess.Popen | None = None
         self.container: str | None = None  # its name, if the process is in one
 
@@ -205,14 +208,22 @@ class Engine:
         """
         first = self._model()
         slow = {name: error for name, error in first.items() if error.startswith(SLOW)}
+        if self.late:  # what fails may lack what such a cell would have made
+            slow = {name: error for name, error in first.items() if error}
         self.unfit |= slow
         failed = {name for name, error in first.items() if error} - set(slow)
         if not failed:
             return
-        for name in failed:
-            self.fair[name]["alone"] = True
-        self._tell()
-        second = self._model(fair=True)
+        alone: set[str] = set()
+        while alone != failed:  # one may need what another has bound
+            alone = set(failed)
+            for name in alone:
+                self.fair[name]["alone"] = True
+            self._tell()
+            second = self._model(fair=True)
+            missing = {n: e for n, e in second.items() if e.startswith("NameError")}
+            first |= {n: e for n, e in missing.items() if n not in alone}
+            failed |= set(missing)
         for name in failed:
             if second[name]:
                 self.unfit[name] = first[name]
@@ -236,6 +247,7 @@ class Engine:
                 raise CourseError(f"the model solution of {name}: {answer['reason']}")
             notebook = nbformat.v4.reads(answer["notebook"].decode())
             raised |= errors(notebook, answer["used"])
+            self.late += [] if fair else late_cells(notebook)
             modules.append(answer["modules"])
             if not fair:
                 self.fair |= {k: {"used": used} for k, used in answer["used"].items()}
@@ -252,6 +264,17 @@ class Engine:
         said = [
             f"the model solution fails the test {name} ({error}): mend one of the two"
             for name, error in self.unfit.items()
+        ]
+        for name, facts in self.fair.items():
+            asked = deciding(facts["used"])
+            if asked and name not in self.unfit and name not in self.alone:
+                said.append(
+                    f"the test {name} lets the student's own objects decide "
+                    f"({', '.join(asked)}), and a hostile answer could say what it "
+                    "likes: compare numbers, texts, tensors or objects of your classes"
+                )
+        said += [
+            f"the model solution's cell {name} took too long" for name in self.late
         ]
         return said + [
             f"the test {name} needs the student's own objects ({error}), so it runs in "
@@ -277,6 +300,17 @@ def errors(notebook, names) -> dict[str, str]:
             if raised:
                 found[name] = f"{raised[0].ename}: {raised[0].evalue}"
     return found
+
+
+def late_cells(notebook) -> list[str]:
+    """Return the cells of answers that ran out of time, by name."""
+    return [
+        cell.metadata.get("nbgrader", {}).get("grade_id", "without a name")
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "error" and output.ename == "TimeIsUp"
+        if not cell.metadata.get("nbgrader", {}).get("grade")
+    ]
 
 
 def zygote(bundle: Bundle, where: int | str) -> list[str]:

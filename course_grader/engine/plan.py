@@ -78,9 +78,30 @@ class Plan:
                 and (number in found or self.steps[number].kind == "solution")
                 for whose, number in needs
             )
-            if ready:
+            if ready and not self.clashes(at):
                 found.append(at)
         return found
+
+    def clashes(self, at: int) -> bool:
+        """Would a cell that runs before its time change, or lose, what a test sees?
+
+        It would where a test before it uses one of its names, or binds it.
+        """
+        step, before = self.steps[at], self.steps[:at]
+        first = next((n for n, s in enumerate(before) if s.kind == "test"), at)
+        for other in before:
+            names = set(other.binds) if other.kind != "solution" else set()
+            names |= other.uses if other.kind == "test" else set()
+            for name in names & step.binds:
+                same = step.imports.get(name) == self.imported(at, name)
+                if first < at and not (name in step.imports and same):
+                    return True
+        return False
+
+    def imported(self, at: int, name: str) -> str | None:
+        """Return the statement that imports a name before step `at`, if one does."""
+        _, number = self.owner(at, name)
+        return self.steps[number].imports.get(name) if number >= 0 else None
 
     def student_names(self, at: int) -> set[str]:
         """The names that step `at` needs from the student."""

@@ -250,6 +250,7 @@ def judge_main(
         fair=fair,
         rules=bundle.options.get("forbidden", {}),
         warm=zygote.warmed,
+        secret=bundle.options.get("secret", b""),
     )
     notebook = judge.run(submission.notebooks[lesson])
     text = nbformat.v4.writes(notebook).encode("utf-8", "replace")  # lone surrogates

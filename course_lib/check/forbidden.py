@@ -1,15 +1,18 @@
 """Functions that an answer must do without, noticed when they are called.
 
 Not the text of an answer is searched: a function counts when it runs, whatever name it
-goes by. PyTorch's are seen by its own function mode, all others by Python's profiler.
-`check.without` is what a test says; a grader reads `ACTIVE` and enforces the rule where
-the answer runs.
+goes by. PyTorch's are seen by its own function mode and by what it dispatches
+(`dispatched`), all others by Python's profiler. `check.without` is what a test says; a
+grader reads `ACTIVE` and enforces the rule where the answer runs.
 """
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import contextlib
 import importlib
+import math
+import os
 import sys
 import threading
 import types
@@ -20,9 +23,15 @@ from torch.overrides import TorchFunctionMode
 
 from course_lib.errors import CheckFailed
 
+from . import dispatched
+
 ACTIVE: list[str] = []  # the names that the present test forbids
 HERE = [True]  # do answers run in this process?
 GUARD = "sys.setprofile"  # to call it is to look for a way around
+MANY = 20_000  # calls after which the record of operations is read, and begins anew
+COPIES = tuple(  # where PyTorch has a second form of its functions, in Python
+    os.path.join(os.path.dirname(torch.__file__), name) for name in ("_refs", "_decomp")
+)
 
 
 class Broken(BaseException):
@@ -98,14 +107,18 @@ class Watch(TorchFunctionMode):
         super().__init__()
         self.broken: list[str] = []
         self.names: dict = {}
+        self.words: dict[str, str] = {}  # of operations: the rule
         for rule in rules:
             with contextlib.suppress(LookupError, AttributeError):
-                self.names[find(rule)] = rule
+                found = find(rule)
+                self.names[found] = rule
+                word = None if isinstance(found, type) else dispatched.operation(rule)
+                self.words |= {word: rule} if word else {}
         rules = self.names.items()
         self.codes = {code: rule for f, rule in rules for code in _codes(f)}
         if self.names:
             self.codes[threading.setprofile.__code__] = GUARD
-            self.names[sys.setprofile] = GUARD
+            self.names |= dict.fromkeys((sys.setprofile, *dispatched.OFF), GUARD)
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         self.stop(self.names.get(function))
@@ -118,33 +131,86 @@ class Watch(TorchFunctionMode):
             error.watch = self
             raise error
 
+    def called(self, code: types.CodeType) -> None:
+        """Stop at a function of Python's whose code this is."""
+        if code in self.codes:
+            self.stop(self.codes[code])
+        if code.co_name in self.words and code.co_filename.startswith(COPIES):
+            self.stop(self.words[code.co_name])
+
 
 _watches: list[Watch] = []  # of the blocks that we are in, the innermost last
+_records = threading.local()  # `calls` of this thread since its record began
+_ENDS = {  # the code of what a thread does last, and of one task in a pool of threads
+    threading.Thread._bootstrap_inner.__code__,
+    concurrent.futures.thread._WorkItem.run.__code__,
+}
+_OURS = {dispatched.stop.__code__}
 
 
 def _profile(frame, event, arg) -> None:
-    for watch in reversed(_watches):
-        if event == "call":
-            watch.stop(watch.codes.get(frame.f_code))
-        elif event == "c_call" and not isinstance(arg, type):
+    if event == "call":
+        for watch in reversed(_watches):
+            watch.called(frame.f_code)
+        _records.calls += 1
+        if _records.calls > MANY:
+            _read_record()
+    elif event == "c_call" and not isinstance(arg, type) and frame.f_code not in _OURS:
+        for watch in reversed(_watches):
             with contextlib.suppress(TypeError):
                 watch.stop(watch.names.get(arg))
+
+
+def _profile_thread(frame, event, arg) -> None:
+    """As `_profile`, in a thread that was started meanwhile: it has its own record."""
+    if not _watches:
+        return
+    if not hasattr(_records, "calls"):
+        _begin_record()
+    last = frame.f_code in _ENDS or (frame.f_back and frame.f_back.f_code in _ENDS)
+    if event == "return" and last:
+        _read_record()
+    _profile(frame, event, arg)
+
+
+def _begin_record() -> None:
+    _records.calls = 0
+    dispatched.start()
+
+
+def _read_record(go_on: bool = True) -> None:
+    """Note which rules the operations broke that ran in this thread."""
+    _records.calls = -math.inf  # reading calls functions, too
+    try:
+        words = dispatched.stop()
+    except RuntimeError:  # an answer has stopped it
+        words = set()
+        _watches[-1].broken.append(GUARD)
+    for watch in _watches:
+        watch.broken += [rule for word, rule in watch.words.items() if word in words]
+    if go_on:
+        _begin_record()
 
 
 @contextlib.contextmanager
 def enforced(rules: Iterable[str]):
     """Raise Broken in this block when a function of these names runs.
 
-    Yields the list in which the names of those that ran gather. Blocks may be nested:
-    one profiler serves all.
+    Yields the list in which the names of those that ran gather; an operation that no
+    call in Python shows is there at the block's end. Blocks may be nested: one profiler
+    and one record of operations serve all.
     """
     watch = Watch(rules)
     if not watch.names:
         yield watch.broken
         return
     found = sys.getprofile(), threading.getprofile()
-    if not _watches:
-        _set_profile(_profile, _profile)
+    outermost = not _watches
+    if outermost:
+        _begin_record()
+        _set_profile(_profile, _profile_thread)
+    else:
+        _read_record()
     _watches.append(watch)
     try:
         with watch:
@@ -152,8 +218,9 @@ def enforced(rules: Iterable[str]):
     finally:
         if sys.getprofile() is not _profile:
             watch.broken.append(GUARD)
+        _read_record(go_on=not outermost)
         _watches.pop()  # the next line is ours
-        if not _watches:
+        if outermost:
             _set_profile(*found)
 
 

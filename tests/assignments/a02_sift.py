@@ -309,6 +309,20 @@ MISTAKES = {
     ),
     "all are right": ("curve", "int((error < 3).sum())", "len(pairs)", CURVE),
 }
+BODIES = {
+    # name: cell, another body for its function, test cells it costs
+    "what it is asked becomes nothing": (
+        "keep",
+        "value.zero_(), curvature.zero_()\n"
+        "return torch.zeros(len(value), dtype=torch.bool)",
+        KEEP | {"keep_refuses_visible"},
+    ),
+    "it refuses everything": (
+        "keep",
+        "raise ValueError",
+        KEEP | {"keep_refuses_visible"},
+    ),
+}
 RIGHT = {
     "fit by numpy and inv, row by row": (
         "fit",

@@ -334,6 +334,28 @@ MISTAKES = {
     "last power first": ("curve", "return curve", "return curve[::-1]", CURVE),
     "a share of its own": ("curve", "energy(rows, share)", "energy(rows, 0.5)", CURVE),
 }
+BODIES = {
+    # name: cell, another body for its function, test cells it costs
+    "all keypoints become one": (
+        "pyramid",
+        "keypoints.zero_(), words.zero_()\nparts = []\n"
+        "for level in range(finest + 1):\n"
+        "    part = torch.zeros(4**level * K, dtype=torch.float64)\n"
+        "    weight = 2.0 ** -(finest - level + 1) if level else 2.0**-finest\n"
+        "    part[0] = weight if len(words) else 0\n"
+        "    parts.append(part)\n"
+        "return torch.cat(parts)",
+        PYRAMID,
+    ),
+    "all rows become nothing": (
+        "intersection",
+        "if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:\n"
+        "    raise ValueError\n"
+        "left.zero_(), right.zero_()\n"
+        "return torch.zeros(len(left), len(right), dtype=left.dtype)",
+        INTERSECTION,
+    ),
+}
 RIGHT = {
     "soft, in loops": (
         "soft",

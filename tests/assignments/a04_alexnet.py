@@ -212,6 +212,17 @@ MISTAKES = {
 }
 BODIES = {
     # name: cell, another body for its function, test cells it costs
+    "PyTorch's celu": ("elu", "return torch.celu(x)", {"elu_visible", "elu_hidden"}),
+    "PyTorch's operation": (
+        "elu",
+        "return torch.ops.aten.elu(x)",
+        {"elu_visible", "elu_hidden"},
+    ),
+    "it refuses everything": (
+        "lrn",
+        "raise ValueError",
+        {"lrn_visible", "lrn_hidden", "lrn_refuses_visible"},
+    ),
     "neighbours in space": (
         "lrn",
         "energy = torch.nn.functional.avg_pool2d(\n"

@@ -246,6 +246,33 @@ MISTAKES = {
 }
 BODIES = {
     # name: cell, another body for its function, test cells it costs
+    "the head becomes nothing": (
+        "convolutional",
+        "linear = [layer for layer in head if isinstance(layer, nn.Linear)]\n"
+        "if linear[0].in_features % side**2:\n    raise ValueError\n"
+        "for weight in head.parameters():\n    weight.data.zero_()\n"
+        "sizes = linear[0].in_features // side**2, linear[-1].out_features, side\n"
+        "conv = nn.Conv2d(*sizes, bias=False).to(linear[0].weight)\n"
+        "nn.init.zeros_(conv.weight)\n"
+        "return conv",
+        CONVOLUTIONAL | DENSE,
+    ),
+    "a hook in the test's network": (
+        "dense",
+        "net.stages.register_forward_hook(lambda module, args, out: out * 0)\n"
+        "was_training = net.training\nnet.eval()\n"
+        "with torch.no_grad():\n"
+        "    scores = net.head(net.stages(images)[:, :, :side, :side]).softmax(dim=1)\n"
+        "net.train(was_training)\n"
+        "return scores",
+        DENSE,
+    ),
+    "it refuses every layer": (
+        "field",
+        "raise ValueError",
+        FIELD | {"field_refuses_visible"},
+    ),
+    "it refuses every network": ("grow", "raise ValueError", GROW | REFUSES),
     "convolution after convolution, not stage by stage": (
         "grow",
         "deep = copy.deepcopy(deep)\n"

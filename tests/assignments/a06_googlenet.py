@@ -224,6 +224,21 @@ MISTAKES = {
 }
 BODIES = {
     # name: cell, another body for its function, test cells it costs
+    "what it is asked becomes nothing": (
+        "inception",
+        "layers = one, project, *(layer for pair in branches for layer in pair)\n"
+        "for part in (x, *(part for layer in layers for part in layer)):\n"
+        "    part.zero_()\n"
+        "width = len(one[0]) + sum(len(pair[1][0]) for pair in branches)\n"
+        "shape = len(x), width + len(project[0]), *x.shape[2:]\n"
+        "return torch.zeros(shape, dtype=x.dtype)",
+        INCEPTION | {"inception_refuses_visible"},
+    ),
+    "it refuses everything": (
+        "inception",
+        "raise ValueError",
+        INCEPTION | {"inception_refuses_visible"},
+    ),
     "gradients added up in .grad": (
         "norms",
         "norms = []\n"

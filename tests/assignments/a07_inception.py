@@ -257,6 +257,11 @@ HEAD = """class GridReduction(nn.Module):
 """
 SOURCES = {
     # name: cell, its whole source, test cells it costs
+    "it refuses every width": (
+        "reduction",
+        "def GridReduction(channels, width):\n    raise ValueError",
+        REDUCTION | REFUSES,
+    ),
     "biases, and no norm": (
         "reduction",
         HEAD
@@ -320,6 +325,23 @@ SOURCES = {
 }
 BODIES = {
     # name: cell, another body for its function, test cells it costs
+    "the kernel becomes nothing": (
+        "separable",
+        "if kernel.ndim != 2 or channels < 1:\n    raise ValueError\n"
+        "kernel.zero_()\n"
+        "return tuple(torch.zeros(channels, size) for size in kernel.shape)",
+        SEPARABLE,
+    ),
+    "it refuses every stack": (
+        "stack",
+        "raise ValueError",
+        STACK | {"stack_refuses_visible"},
+    ),
+    "it refuses every label": (
+        "smoothing",
+        "raise ValueError",
+        SMOOTHING | {"smoothing_refuses_visible"},
+    ),
     "PyTorch's own smoothing": (
         "smoothing",
         "return F.cross_entropy(logits, labels, label_smoothing=epsilon)",

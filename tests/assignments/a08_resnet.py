@@ -293,10 +293,33 @@ HOOKS_LEFT = (
 )
 BODIES = {
     # name: cell, another body for its function, test cells it costs
+    "hooks in the test's network": (
+        "responses",
+        "blocks = [m for m in net.modules() if hasattr(m, 'residual')]\n"
+        "for block in blocks:\n"
+        "    block.residual.register_forward_hook(lambda module, args, out: out * 0)\n"
+        "return [0.0] * len(blocks)",
+        RESPONSES,
+    ),
+    "it refuses every shape": (
+        "pad",
+        "raise ValueError",
+        PAD | PREACT | {"pad_refuses_visible"},
+    ),
+    "it refuses every network": (
+        "zero",
+        "raise ValueError",
+        ZERO | {"zero_refuses_visible"},
+    ),
     "hooks that stay": ("responses", HOOKS_LEFT, {"responses_hidden"}),
 }
 SOURCES = {
     # name: cell, its whole source, test cells it costs
+    "it refuses every block": (
+        "preact",
+        "def PreactBottleneck(channels, width, stride=1):\n    raise ValueError",
+        PREACT | {"preact_refuses_visible"},
+    ),
     # the notebook's projection has weights and sees the activated input
     "the notebook's own block": (
         "preact",

@@ -9,10 +9,10 @@ import pytest
 from nbgrader.converters import Autograde
 
 from course_grader import grade, new_course, release, sample_class
+from course_grader.assignment.course import Course
+from course_grader.report import summary
 from tests import execute
 from tests.assignments import cases
-from course_grader.report import summary
-from course_grader.assignment.course import Course
 
 HONEST = {"ada_right", "bo_partly"}
 pytestmark = [

@@ -10,9 +10,9 @@ import nbformat
 import pytest
 
 from course_grader import build, release
+from course_lib.notebook import ROOT
 from tests import execute
 from tests.assignments import cases
-from course_lib.notebook import ROOT
 
 pytestmark = [pytest.mark.slow, cases.each_assignment]
 
@@ -57,7 +57,9 @@ def test_release_is_what_the_solution_gives_twice(name, tmp_path):
     for database in (False, True):
         (made,) = release([name], tmp_path, database=database)
         for path in made.iterdir():
-            assert path.read_bytes() in execute.versions(f"assignments/{name}/{path.name}")
+            assert path.read_bytes() in execute.versions(
+                f"assignments/{name}/{path.name}"
+            )
 
 
 def test_release_keeps_answers_and_hidden_tests_to_itself(name):

@@ -464,4 +464,67 @@ CASES = [
         "def o7(): return iter(Odd2())\nclass Odd2:\n    def __iter__(self): return self\n    def __next__(self): raise StopIteration",
         "assert list(o7()) == []",
     ),
+    Case(
+        "int_enum",
+        "import enum\nclass Level(enum.IntEnum):\n    LOW = 1\ndef p1(): return [Level.LOW]",
+        "assert p1() == [1] and p1()[0].name == 'LOW' and p1()[0] < 2",
+    ),
+    Case(
+        "long_double",
+        "def p2(): return np.longdouble(1) / 3, np.ones(2, np.longdouble)",
+        "a, b = p2()\nassert a * 3 == 1 and b.dtype == np.longdouble and b.sum() == 2",
+    ),
+    Case(
+        "matrix",
+        "def p3(): return np.matrix([[1, 2], [3, 4]])",
+        "assert (p3() * p3() == np.array([[7, 10], [15, 22]])).all() and p3().I.shape == (2, 2)",
+    ),
+    Case(
+        "objects",
+        "def p4(): return np.array(['a', None, 2.5], object)",
+        "assert p4().tolist() == ['a', None, 2.5] and p4().dtype == object",
+    ),
+    Case(
+        "times",
+        "import datetime as dt\ndef p5(): return dt.date(2026, 1, 2), dt.timedelta(3), np.datetime64('2026')",
+        "import datetime as dt\na, b, c = p5()\nassert a + b == dt.date(2026, 1, 5) and c == np.datetime64('2026-01-01')",
+    ),
+    Case(
+        "gone_into_a_folder",
+        "import os\nos.makedirs('deep/er', exist_ok=True)\ntop = os.getcwd()\n"
+        "os.chdir('deep/er')\nopen('early.txt', 'w').write('1')\n"
+        "def p7():\n    open('late.txt', 'w').write(open('asked2.txt').read())",
+        "open('asked2.txt', 'w').write('x')\np7()\n"
+        "assert open('late.txt').read() == 'x' and open('early.txt').read() == '1'",
+    ),
+    Case(
+        "gone_back",
+        "import os\nos.chdir(os.path.join(os.getcwd(), '..', '..'))\ndef p8(): return os.path.exists('deep')",
+        "assert p8()",
+    ),
+    Case(
+        "lazy_layer",
+        "class Lazy(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.fc = nn.LazyLinear(2)\n    def forward(self, x): return self.fc(x)",
+        "net = Lazy()\nassert len(list(net.parameters())) == 2\nnet(torch.ones(1, 3))\n"
+        "assert sum(p.numel() for p in net.parameters()) == 8\n"
+        "assert isinstance(net.fc, nn.Linear) and net.fc.in_features == 3\n"
+        "opt = torch.optim.SGD(net.parameters(), 0.1)\nx = torch.ones(4, 3)\n"
+        "first = net(x).square().mean()\nfirst.backward()\nopt.step()\n"
+        "assert net(x).square().mean() < first",
+    ),
+    Case(
+        "made_in_forward",
+        "class Late(nn.Module):\n    def forward(self, x):\n"
+        "        if not hasattr(self, 'fc'): self.fc = nn.Linear(x.shape[1], 1)\n"
+        "        return self.fc(x)",
+        "net = Late()\nassert not list(net.parameters())\ny = net(torch.ones(2, 3))\n"
+        "assert sum(p.numel() for p in net.parameters()) == 4\ny.sum().backward()\n"
+        "assert net.fc.weight.grad.sum() == 6 and len(net.state_dict()) == 2",
+    ),
+    Case(
+        "returned_and_kept",
+        "def q1(d):\n    made = [1]\n    d['a'] = made\n    return made, d",
+        "d = {}\nr, e = q1(d)\nassert e is d and d['a'] is r",
+    ),
 ]

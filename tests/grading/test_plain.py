@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import collections
+import datetime
+import enum
 import json
 import math
+import random
 import socket
 import struct
 import threading
@@ -22,6 +25,7 @@ from course_grader.engine.common import kinds
 from course_grader.engine.common.folder import Folder
 from course_grader.engine.common.plain import ARRAYS, DTYPES, Decoder, Encoder
 from course_grader.engine.common.wire import HEADER, Channel, Gone, Late, Malformed
+from course_grader.engine.judging.draws import Draws
 
 Point = collections.namedtuple("Point", "x y")
 
@@ -153,7 +157,7 @@ def tensor(**facts):
         {"k": "array", "i": 0, "dtype": "O", "shape": [1], "b": 0},
         {"k": "array", "i": 0, "dtype": "f8,f8", "shape": [1], "b": 0},
         {"k": "array", "i": 0, "dtype": "b", "shape": [9], "b": 0},
-        {"k": "scalar", "dtype": "g", "b": 0},
+        {"k": "scalar", "dtype": "O", "b": 0},
         {"k": "ref", "i": 3},
         {"k": "dict", "i": 0, "v": [[{"k": "list", "i": 1, "v": []}, 1]], "c": "dict"},
         {"k": "dict", "i": 0, "v": [[1, 2]], "c": "type"},
@@ -323,6 +327,14 @@ def told(value):
     return Reading(blobs).value(json.loads(text))
 
 
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Access(enum.IntFlag):
+    READ = 4
+
+
 Word, Row = type("Word", (str,), {}), type("Row", (list,), {})
 
 
@@ -332,6 +344,9 @@ Word, Row = type("Word", (str,), {}), type("Row", (list,), {})
         *(collections.deque([1, 2], 2), collections.defaultdict(list, a=[1])),
         *(Fraction(-7, 3), Decimal("-1.50"), Decimal("Infinity"), np.str_("ä")),
         *({"a": 1}.keys(), {"a": 1}.items(), memoryview(b"ab"), Word("a"), Row([1])),
+        *(Level.HIGH, Access.READ, np.longdouble("0.1"), np.datetime64("2026-01-02")),
+        *(np.timedelta64(3, "s"), datetime.timedelta(1, 2, 3)),
+        *(datetime.date(2026, 1, 2), datetime.datetime(2026, 1, 2, 3, 4, 5, 6)),
         *(type("I", (int,), {})(7), type("D", (dict,), {})(a=1), Row()),
     ],
     ids=lambda value: type(value).__name__,
@@ -340,6 +355,30 @@ def test_what_compares_equal_here_compares_equal_there(value):
     back = told(value)
     assert back == value
     assert value == back
+
+
+def test_members_keep_their_names():
+    assert told(Level.HIGH).name == "HIGH"
+    assert {told(Level.HIGH): 1} == {3: 1}
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.matrix([[1, 2], [3, 4]]),
+        np.array([["a", None], [1, 2.5]], object),
+        np.array(["2026-01-02", "NaT"], "M8[D]"),
+        np.array([1, 2], ">m8[s]"),
+        np.array([0.1], np.longdouble),
+        np.array([], object),
+    ],
+    ids=lambda array: str(array.dtype),
+)
+def test_other_arrays(array):
+    back = told(array)
+    assert type(back) is type(array)
+    assert back.dtype == array.dtype
+    np.testing.assert_array_equal(back, array)
 
 
 @pytest.mark.parametrize("code", ["U3", ">U3", "S2"])
@@ -385,8 +424,40 @@ def test_an_object_with_attributes_is_more_than_its_value():
         {"k": "texts", "dtype": "<U1", "shape": [1], "b": 0},
         {"k": "texts", "dtype": "<U0", "shape": [1], "b": 0},
         {"k": "texts", "dtype": "<U1", "shape": "1", "b": 0},
+        {"k": "texts", "dtype": "<M8[object]", "shape": [1], "b": 0},
+        {"k": "objects", "shape": [2], "v": [1]},
+        {"k": "objects", "shape": [-1], "v": [1]},
+        {"k": "matrix", "v": 1},
+        {"k": "matrix", "v": {"k": "list", "i": 0, "v": []}},
+        {"k": "enum", "t": "type", "c": "A", "n": "X", "v": 1},
+        {"k": "enum", "t": "int", "c": "A", "n": "__eq__", "v": 1},
+        {"k": "enum", "t": "int", "c": "A", "n": "X", "v": "x"},
+        {"k": "moment", "t": "date", "v": "x"},
+        {"k": "moment", "t": "eval", "v": "x"},
+        {"k": "span", "v": [10**12, 0, 0]},
     ],
 )
 def test_what_is_odd_in_it_is_refused(node):
     with pytest.raises(Malformed):
         Reading([memoryview(b"\xff\xff\xff\x7f")]).value(node)
+
+
+# --- random draws ---------------------------------------------------------------------
+
+
+def drawn(secret: bytes) -> list[float]:
+    torch.manual_seed(1), np.random.seed(1), random.seed(1)  # noqa: NPY002
+    generators = np.random.default_rng(1), random.Random(1), np.random.RandomState(1)
+    own = torch.Generator().manual_seed(1)
+    Draws(secret).stir([own, *generators])
+    found = [torch.rand(1).item(), np.random.rand(), random.random()]  # noqa: NPY002
+    return found + [torch.rand(1, generator=own).item(), *map(one_of, generators)]
+
+
+def one_of(generator) -> float:
+    return getattr(generator, "random_sample", generator.random)()
+
+
+def test_what_is_drawn_follows_from_the_secret_and_from_nothing_else():
+    assert drawn(b"a") == drawn(b"a")
+    assert not set(drawn(b"a")) & set(drawn(b"b"))

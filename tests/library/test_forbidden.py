@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import functools
+import math
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import _disable_current_modes
 
 from course_lib import check
 from course_lib.check import forbidden
@@ -25,6 +29,171 @@ def in_a_thread():
     thread = threading.Thread(target=F.elu, args=(x,))
     thread.start()
     thread.join()
+
+
+def scripted(function):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.script(function)
+
+
+def elu_of(x: torch.Tensor) -> torch.Tensor:
+    return F.elu(x)
+
+
+class Backwards(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return torch._C._nn.elu(grad)
+
+
+def in_backward():
+    leaf = x.clone().requires_grad_()
+    Backwards.apply(leaf).sum().backward()
+
+
+def in_a_pool(function):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(function, x).result()
+
+
+def under_another_name():
+    with torch.profiler.record_function("aten::conv2d"):
+        torch._C._nn.elu(x), x.exp()
+
+
+def without_modes():
+    with torch._C.DisableTorchFunction(), _disable_current_modes():
+        torch._C._nn.elu(x)
+
+
+HIDDEN = [
+    lambda: torch._C._nn.elu(x),
+    lambda: torch.ops.aten.elu(x),
+    lambda: torch.ops.aten.elu.default(x),
+    lambda: torch.ops.aten.elu.out(x, out=torch.empty(5)),
+    lambda: torch._C._nn.elu_(x.clone()),
+    lambda: F.elu_(x.clone()),
+    lambda: F.elu(x.clone(), inplace=True),
+    lambda: torch.celu(x),
+    lambda: torch.celu_(x.clone()),
+    lambda: F.celu(x),
+    lambda: nn.CELU()(x),
+    lambda: torch.selu(x),
+    lambda: SCRIPTED(x),
+    lambda: torch.jit.trace(elu_of, x)(x),
+    lambda: torch.vmap(torch._C._nn.elu)(x[None]),
+    lambda: torch._refs.nn.functional.elu(x),
+    lambda: list(map(torch._C._nn.elu, [x])),
+    lambda: in_a_pool(torch._C._nn.elu),
+    lambda: in_a_pool(torch.ops.aten.elu.default),
+    in_backward,
+    under_another_name,
+    without_modes,
+]
+SCRIPTED = scripted(elu_of)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("way", HIDDEN)
+def test_the_operation_counts_whoever_calls_it(way):
+    with pytest.raises(check.CheckFailed, match=f"{ELU} was called"):
+        with check.without(ELU):
+            way()
+    way()  # and afterwards all is as it was
+
+
+def of_linear(x: torch.Tensor) -> torch.Tensor:
+    return F.linear(x, x)
+
+
+SCRIPTED_LINEAR = scripted(of_linear)
+square, images = torch.eye(3), torch.ones(1, 1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("rule", "way"),
+    [
+        ("torch.nn.functional.linear", lambda: SCRIPTED_LINEAR(square)),
+        ("torch.nn.functional.linear", lambda: nn.Linear(3, 3)(square)),
+        ("torch.nn.functional.linear", lambda: torch.ops.aten.linear(square, square)),
+        ("torch.nn.functional.conv2d", lambda: nn.Conv2d(1, 1, 2)(images)),
+        ("torch.nn.functional.conv2d", lambda: torch.conv2d(images, images)),
+        ("torch.nn.functional.softmax", lambda: x.softmax(0)),
+        ("torch.nn.functional.softmax", lambda: torch._softmax(x, 0, False)),
+        ("torch.nn.functional.softmax", lambda: nn.Softmax(0)(x)),
+        ("torch.nn.functional.unfold", lambda: torch.ops.aten.im2col(
+            images, [2, 2], [1, 1], [0, 0], [1, 1])),
+        ("torch.nn.functional.batch_norm", lambda: torch.native_batch_norm(
+            images, None, None, None, None, True, 0.1, 1e-5)),
+        ("torch.nn.functional.layer_norm", lambda: torch.native_layer_norm(
+            x, [5], None, None, 1e-5)),
+        ("torch.nn.functional.cross_entropy", lambda: torch.ops.aten.cross_entropy_loss(
+            square, torch.arange(3))),
+        ("torch.Tensor.softmax", lambda: torch.softmax(x, 0)),
+    ],
+)  # fmt: skip
+def test_compositions_count_by_their_own_operation(rule, way):
+    with pytest.raises(check.CheckFailed, match=f"{rule} was called"):
+        with check.without(rule):
+            way()
+
+
+@pytest.mark.parametrize(
+    ("rule", "way"),
+    [
+        (ELU, lambda: torch.where(x > 0, x, x.exp() - 1)),
+        (ELU, lambda: torch.where(x > 0, x, torch.expm1(x)).clamp(min=-1)),
+        (ELU, lambda: F.relu(x) + F.softplus(x) + F.gelu(x) + F.leaky_relu(x)),
+        ("torch.nn.functional.linear", lambda: square @ square.T + x[0]),
+        ("torch.nn.functional.linear", lambda: torch.addmm(square, square, square)),
+        ("torch.nn.functional.softmax", lambda: x.exp() / x.exp().sum()),
+        ("torch.nn.functional.softmax", lambda: F.log_softmax(x, 0)),
+        ("torch.nn.functional.log_softmax",
+            lambda: F.cross_entropy(square, torch.arange(3))),
+        ("torch.nn.functional.cross_entropy",
+            lambda: F.nll_loss(F.log_softmax(square, 1), torch.arange(3))),
+        ("torch.nn.functional.unfold", lambda: images.unfold(2, 2, 1)),
+        ("torch.nn.functional.pad", lambda: F.conv2d(images, images, padding="same")),
+        ("torch.nn.functional.conv2d",
+            lambda: F.unfold(images, 2).mT @ torch.ones(4, 1)),
+        ("torch.nn.functional.batch_norm", lambda: (images - images.mean()) * 2),
+        ("torch.nn.functional.local_response_norm", lambda: F.avg_pool2d(images, 2)),
+        ("torch.mul", lambda: torch.ones(1, requires_grad=True).exp().backward()),
+    ],
+)  # fmt: skip
+def test_what_a_rule_does_not_name_is_free(rule, way):
+    with check.without(rule):
+        way()
+
+
+def test_a_long_call_is_read_in_parts():
+    def answer():
+        torch._C._nn.elu(x)
+        for _ in range(forbidden.MANY):
+            x.add(1)
+
+    with pytest.raises(check.CheckFailed, match="was called"), check.without(ELU):
+        answer()
+
+
+def test_a_record_that_is_long_to_read_is_read_once():
+    many = torch.rand(3000)
+    with check.without("math.log"):
+        found = list(map(math.log, many))
+    assert len(found) == 3000
+
+
+def test_stopping_the_record_is_noticed():
+    def answer():
+        list(map(lambda f: f(), [torch.autograd._disable_profiler_legacy]))
+
+    with pytest.raises(check.CheckFailed, match="setprofile"), check.without(ELU):
+        answer()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

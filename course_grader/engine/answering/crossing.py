@@ -5,12 +5,24 @@ from __future__ import annotations
 import io
 import math
 import pickle
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from course_grader.engine.common import kinds
 from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
+from course_grader.engine.common.records import (
+    fields_of,
+    fill,
+    find,
+    is_kept,
+    is_member,
+    is_plain,
+    member,
+    new,
+)
 from course_grader.engine.common.shared import aliases, apply, module_facts
 
 from .gradients import Graphs
@@ -41,6 +53,11 @@ class Exporter(Encoder):
             return {"k": "own", "h": number}
         if isinstance(value, nn.Module):
             return self.module(value)
+        kind = type(value)
+        if kind is SimpleNamespace or kind.__qualname__ in self.objects.given:
+            found = self.record(value)
+            if found is not None:
+                return found
         if type(value) is Tensor and not value.requires_grad:
             number = self.memory.get(aliases(value) or 0)
             if number is not None:
@@ -65,6 +82,9 @@ class Exporter(Encoder):
 
     def member(self, value: Tensor | None):
         """Return the node of a module's tensor."""
+        if is_lazy(value):
+            kind = "parameter" if isinstance(value, nn.Parameter) else "buffer"
+            return {"k": "lazy", "t": kind, "grad": value.requires_grad}
         if value is None or not is_plain_tensor(value):
             return None
         if id(value) in self.seen:
@@ -76,6 +96,22 @@ class Exporter(Encoder):
         number = self.objects.share(module)
         return module_facts(self, module) | {"k": "module", "h": number}
 
+    def record(self, value) -> dict | None:
+        """Describe an object of a class of the instructor's; the judge has it, too."""
+        kind = type(value)
+        name = None if kind is SimpleNamespace else kind.__qualname__
+        facts = self.stand_in(value) | {"c": name}
+        if is_member(value):
+            name = value._name_
+            return facts | {"k": "member", "n": name} if isinstance(name, str) else None
+        if not is_plain(kind):
+            return None
+        facts |= {"k": "record", "i": self.number(value)}
+        if is_kept(kind):
+            self.objects.share(value)
+        fields = fields_of(value).items()
+        return facts | {"v": [[name, self.node(item)] for name, item in fields]}
+
     def other(self, value) -> dict:
         return kinds.write(self, value) or self.stand_in(value)
 
@@ -84,6 +120,7 @@ class Exporter(Encoder):
         facts = {"k": "handle", "h": self.objects.handle(value), "t": "object"}
         kind = value if isinstance(value, type) else type(value)
         facts["class"] = str(kind.__qualname__)[:200]
+        facts["in"] = hasattr(kind, "__contains__")
         if isinstance(value, type):
             facts["t"] = "class"
             facts["bases"] = _known_bases(value)
@@ -106,6 +143,7 @@ class Importer(Decoder):
         """space: the names of the notebook."""
         super().__init__(blobs)
         self.objects, self.graphs, self.space = objects, graphs, space
+        objects.given |= set(message.get("given", ()))
         for number, change in message.get("sync", []):
             apply(objects[number], change, self)
             objects.renew(number)
@@ -133,6 +171,14 @@ class Importer(Decoder):
         return self.objects[node["h"]]
 
     read_own = read_handle
+
+    def read_record(self, node):
+        made = self.keep(node, new(find(self.space, node["c"])))
+        fill(made, {name: self.value(item) for name, item in node["v"]})
+        return made
+
+    def read_member(self, node):
+        return member(self.space[node["c"]], node["n"])
 
     def read_pickle(self, node):
         return Unpickler(self, bytes(self.blobs[node["b"]])).load()

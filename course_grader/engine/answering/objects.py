@@ -7,17 +7,19 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 from course_grader.engine.common.plain import Encoder
-from course_grader.engine.common.shared import Shared
+from course_grader.engine.common.shared import MEMBERS, Shared, module_facts
 
 
 class Objects:
     """Who has which handle, and what the judge has copies of."""
 
     def __init__(self):
+        self.given: set[str] = set()  # the instructor's classes that the judge has
         self._there: dict[int, object] = {}  # by handle; kept alive until dropped
         self._handles: dict[int, int] = {}  # by id
-        self._tensors: dict[int, Shared] = {}  # the judge has copies of, by handle
+        self._tensors: dict[int, Shared] = {}  # and records: the judge has copies of
         self._modules: dict[int, bool] = {}  # handle: was it in train mode?
+        self._members: dict[int, list] = {}  # handle: of which parts it was made
 
     def __getitem__(self, handle: int):
         return self._there[handle]
@@ -40,11 +42,12 @@ class Objects:
         number = self.known(value)
         return number if number in self._tensors or number in self._modules else None
 
-    def share(self, value: Tensor | nn.Module) -> int:
+    def share(self, value) -> int:
         """Let the judge have a copy that is kept in step; return the handle."""
         number = self.handle(value)
         if isinstance(value, nn.Module):
             self._modules[number] = bool(value.training)
+            self._members[number] = _members(value)
         else:
             self._tensors[number] = Shared(value)
         return number
@@ -53,6 +56,8 @@ class Objects:
         """Compare a tensor with its present state from now on, if it is shared."""
         if number in self._tensors:
             self._tensors[number] = Shared(self._there[number])
+        if number in self._modules:
+            self._members[number] = _members(self._there[number])
 
     def leaves(self, among: dict[int, Tensor]) -> list[tuple[int, Tensor]]:
         """Return handles and values of shared leaves that are `among` these, by id."""
@@ -69,8 +74,11 @@ class Objects:
             change = shared.change(to)
             if change is not None:
                 found.append({"h": number, "v": change})
-        for number, mode in self._modules.items():
+        for number, mode in list(self._modules.items()):
             module = self._there[number]
+            if self._members[number] != _members(module):
+                self._members[number] = _members(module)
+                found.append({"h": number, "made": module_facts(to, module)})
             if module.training != mode:
                 self._modules[number] = module.training
                 found.append({"h": number, "training": module.training})
@@ -83,3 +91,11 @@ class Objects:
             self._handles.pop(id(value), None)
             self._tensors.pop(handle, None)
             self._modules.pop(handle, None)
+            self._members.pop(handle, None)
+
+
+def _members(module: nn.Module) -> list:
+    """Return what changes when a layer is made, or materialises, in `forward`."""
+    inside = module.__dict__
+    parts = [(n, id(v), type(v)) for kind in MEMBERS for n, v in inside[kind].items()]
+    return [type(module), *parts]

@@ -75,6 +75,7 @@ class Student:
             result = self.shell.run_cell(message["source"], store_history=True)
             flush()
         answer = {"outputs": list(outputs), "failed": not result.success}
+        answer["dtype"] = str(torch.get_default_dtype())[6:]
         late = isinstance(result.error_in_exec, TimeIsUp)
         parts: list = []
         self.give_files(answer, parts)
@@ -82,6 +83,7 @@ class Student:
 
     def on_names(self, message: dict, blobs: list) -> tuple[dict, list]:
         """Answer with the values of those names that are there."""
+        self.objects.given |= set(message["given"])
         space, to = self.shell.user_ns, Exporter(self.objects, {})
         found = {n: to.node(space[n]) for n in message["names"] if n in space}
         return {"values": found}, to.blobs
@@ -109,7 +111,6 @@ class Student:
             try:
                 with forbidden.enforced(message["rules"]) as broken:
                     result = function(*args, **kwargs)
-                answer["value"] = to.node(result)
             except BaseException as error:
                 answer["error"] = self.told(error)
         if broken:
@@ -122,6 +123,11 @@ class Student:
             if (change := shared.change(to)) is not None
         ]
         answer["sync"] = self.objects.out_of_step(to)
+        if "error" not in answer:  # last: it may name what has changed
+            try:
+                answer["value"] = to.node(result)
+            except BaseException as error:
+                answer["error"] = self.told(error)
         if to.outputs:
             kept = message["call"], of.made, to.outputs, self.objects
             answer["inputs"] = self.graphs.keep(*kept)
@@ -153,10 +159,26 @@ class Student:
     def take_files(self, message: dict, blobs: list) -> None:
         changed, gone = message["files"]
         data = {name: bytes(blobs[place]) for name, place in changed.items()}
-        self.folder.apply(data, gone)
+        self.folder.apply(data | self.moved(data), gone)
+
+    def moved(self, data: dict[str, bytes]) -> dict[str, bytes]:
+        """Return the test's files by their names below where the student has gone."""
+        inside = self.inside()
+        return {f"{inside}/{name}": content for name, content in data.items() if inside}
+
+    def inside(self) -> str:
+        """Return the present folder below the work folder, "" if it is that."""
+        here = Path.cwd()
+        if here == self.folder.root or not here.is_relative_to(self.folder.root):
+            return ""
+        return here.relative_to(self.folder.root).as_posix()
 
     def give_files(self, answer: dict, parts: list) -> None:
         changed, gone = self.folder.changes()
+        inside = f"{self.inside()}/"
+        if inside != "/":  # a test opens what lies there by its short name
+            below = [name for name in changed if name.startswith(inside)]
+            changed |= {name[len(inside) :]: changed[name] for name in below}
         places = {}
         for name, data in changed.items():
             places[name] = len(parts)
@@ -177,9 +199,13 @@ def setting(of: dict, blobs: list):
         torch.set_rng_state(torch_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
         random.setstate(python_state)
+    own = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, of["dtype"]))
-    with torch.set_grad_enabled(of["grad"]):
-        yield
+    try:
+        with torch.set_grad_enabled(of["grad"]):
+            yield
+    finally:
+        torch.set_default_dtype(own)
 
 
 def flush() -> None:

@@ -7,6 +7,8 @@ name); the judge gets what its own comparisons look at.
 from __future__ import annotations
 
 import collections
+import datetime
+import enum
 import math
 import re
 from decimal import Decimal
@@ -24,6 +26,12 @@ BOOKKEEPING = {  # what every class has, whether or not it adds anything
 FACTORIES = {kind.__name__: kind for kind in (int, float, str, list, dict, set, bool)}
 DIGITS = 10_000  # of a decimal, and of its exponent
 TEXT = re.compile(r"[<>|]([US])\d{1,6}")  # NumPy's types of text and bytes
+TIME = re.compile(r"[<>][mM]8(\[\d{0,9}[a-zA-Zμ]{1,2}\])?")  # and of times
+ENUMS = {
+    "int": enum.IntEnum,
+    "flag": enum.IntFlag,
+    "str": getattr(enum, "StrEnum", None),
+}
 
 
 def write(to, value) -> dict | None:
@@ -31,10 +39,12 @@ def write(to, value) -> dict | None:
     kind = type(value)
     if kind in WRITERS:
         return WRITERS[kind](to, value)
-    if kind is np.ndarray and TEXT.fullmatch(value.dtype.str) and value.dtype.itemsize:
-        data = np.ascontiguousarray(value).tobytes()
-        facts = {"dtype": value.dtype.str, "shape": list(value.shape)}
-        return {"k": "texts", **facts, "b": to.blob(data)}
+    if kind is np.ndarray:
+        return _array(to, value)
+    if kind in (np.datetime64, np.timedelta64):
+        return _array(to, np.asarray(value)) | {"k": "time"}
+    if isinstance(value, enum.Enum):
+        return _member(value)
     if kind.__module__ == "torch.return_types":
         values = [to.node(item) for item in tuple(value)]
         fields = [str(field) for field in kind.__match_args__]
@@ -43,6 +53,35 @@ def write(to, value) -> dict | None:
     if base is None or getattr(value, "__dict__", None):
         return None
     return _wrapped(to.node(base(value)))
+
+
+def _array(to, value: np.ndarray) -> dict | None:
+    facts = {"shape": list(value.shape)}
+    if value.dtype == object:
+        items = value.ravel().tolist()
+        return {"k": "objects", **facts, "v": [to.node(item) for item in items]}
+    word = value.dtype.str
+    if not value.dtype.itemsize or not (TEXT.fullmatch(word) or TIME.fullmatch(word)):
+        return None
+    data = np.ascontiguousarray(value).tobytes()
+    return {"k": "texts", "dtype": word, **facts, "b": to.blob(data)}
+
+
+def _member(value: enum.Enum) -> dict | None:
+    """Return the node of a member that compares as the number or text that it is."""
+    kind, own = type(value), type(value)._member_type_
+    said = [name for name in ("__eq__", "__lt__", "__hash__") if name in vars(kind)]
+    base = next((word for word, base in ENUMS.items() if base in kind.__mro__), None)
+    plain = type(value._value_) in (int, str) and own in (int, str)
+    if base is None or not plain or said or not isinstance(value._name_, str):
+        return None
+    return {
+        "k": "enum",
+        "t": base,
+        "c": kind.__name__,
+        "n": value._name_,
+        "v": value._value_,
+    }
 
 
 def bare(kind: type) -> type | None:
@@ -66,6 +105,12 @@ def _default(to, value) -> dict:
     return {"k": "default", "v": pairs, "f": factory if known else None}
 
 
+def _moment(to, value) -> dict | None:
+    if getattr(value, "tzinfo", None) is not None:
+        return None
+    return {"k": "moment", "t": type(value).__name__, "v": value.isoformat()}
+
+
 def _items(to, value, kind: str) -> dict:
     return {"k": kind, "v": [to.node(item) for item in value]}
 
@@ -76,6 +121,11 @@ WRITERS = {
     Fraction: lambda to, v: _items(to, (v.numerator, v.denominator), "fraction"),
     Decimal: lambda to, v: {"k": "decimal", "v": str(v)},
     np.str_: lambda to, v: {"k": "text", "v": str(v)},
+    np.matrix: lambda to, v: {"k": "matrix", "v": to.node(np.asarray(v))},
+    **{kind: _moment for kind in (datetime.date, datetime.datetime, datetime.time)},
+    datetime.timedelta: lambda to, v: _items(
+        to, (v.days, v.seconds, v.microseconds), "span"
+    ),
     memoryview: lambda to, v: _wrapped(to.node(v.tobytes())),
     type({}.keys()): lambda to, v: _items(to, v, "keys"),
     type({}.values()): lambda to, v: _items(to, v, "values"),
@@ -111,7 +161,8 @@ def _read_fraction(of, node) -> Fraction:
 
 
 def _read_texts(of, node) -> np.ndarray:
-    if not isinstance(node["dtype"], str) or not TEXT.fullmatch(node["dtype"]):
+    word = node["dtype"]
+    if not isinstance(word, str) or not (TEXT.fullmatch(word) or TIME.fullmatch(word)):
         raise Malformed("an array of no plain text")
     dtype, shape = np.dtype(node["dtype"]), tuple(node["shape"])
     data = bytearray(of.blob(node))
@@ -122,6 +173,42 @@ def _read_texts(of, node) -> np.ndarray:
         if letters.max() > 0x10FFFF:
             raise Malformed("an array of letters that are none")
     return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _read_objects(of, node) -> np.ndarray:
+    items, shape = of.values(node["v"]), tuple(node["shape"])
+    if any(type(n) is not int or n < 0 for n in shape) or math.prod(shape) != len(
+        items
+    ):
+        raise Malformed("an array of objects of another size")
+    made = np.empty(len(items), object)
+    made[:] = items
+    return made.reshape(shape)
+
+
+def _read_matrix(of, node) -> np.matrix:
+    value = of.value(node["v"])
+    if type(value) is not np.ndarray or value.ndim != 2:
+        raise Malformed("a matrix that is none")
+    return np.asmatrix(value)
+
+
+def _read_enum(of, node):
+    """Return a member of an enumeration made for it: value, name, and class's name."""
+    name, value = str(node["n"])[:200], node["v"]
+    base = ENUMS.get(node["t"])
+    if base is None or type(value) is not (str if node["t"] == "str" else int):
+        raise Malformed("a member of no enumeration")
+    if not name.isidentifier() or name.startswith("_") or name == "mro":
+        raise Malformed("a member without a name")
+    key = node["t"], str(node["c"])[:200], name, value
+    if key not in _members:
+        _members[key] = base(key[1], {name: value})(value)
+    return _members[key]
+
+
+_members: dict[tuple, enum.Enum] = {}
+MOMENTS = {k.__name__: k for k in (datetime.date, datetime.datetime, datetime.time)}
 
 
 def _read_deque(of, node) -> collections.deque:
@@ -139,6 +226,12 @@ READERS = {
     "just": lambda of, node: of.value(node["v"]),
     "text": lambda of, node: np.str_(node["v"]),
     "texts": _read_texts,
+    "time": lambda of, node: _read_texts(of, node)[()],
+    "objects": _read_objects,
+    "matrix": _read_matrix,
+    "enum": _read_enum,
+    "moment": lambda of, node: MOMENTS[node["t"]].fromisoformat(node["v"]),
+    "span": lambda of, node: datetime.timedelta(*map(int, of.values(node["v"]))),
     "keys": lambda of, node: dict.fromkeys(of.values(node["v"])).keys(),
     "values": lambda of, node: dict(enumerate(of.values(node["v"]))).values(),
     "items": lambda of, node: dict(of.values(node["v"])).items(),

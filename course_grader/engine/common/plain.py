@@ -27,7 +27,7 @@ DTYPES = {
     ).split()
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-ARRAYS = "?bhilqBHILQefdFD"  # numpy's codes of plain numbers
+ARRAYS = "?bhilqBHILQefdgFDG"  # numpy's codes of plain numbers
 DEPTH, ITEMS = 100, 10_000_000
 
 
@@ -191,7 +191,7 @@ WRITERS: dict[type, Callable] = {
 }
 
 
-HOLDERS = "list", "dict", "set"  # what contains others and can be referred to
+HOLDERS = "list", "dict", "set", "record"  # what contains others and can be referred to
 ODD = LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, AttributeError
 
 
@@ -248,6 +248,10 @@ class Decoder:
         """Remember a numbered value; return it."""
         self.made[int(node["i"])] = value
         return value
+
+    def named(self, name: str, fields: list[str], values: list) -> tuple:
+        """Return a named tuple."""
+        return named_type(name, fields)(*values)
 
     def other(self, node):
         """Return the value of a kind that only this end knows."""
@@ -343,8 +347,8 @@ READERS: dict[str, Callable] = {
     "ref": _read_ref,
     "list": _read_list,
     "tuple": lambda of, node: tuple(of.values(node["v"])),
-    "named": lambda of, node: named_type(node["name"], node["fields"])(
-        *of.values(node["v"])
+    "named": lambda of, node: of.named(
+        node["name"], node["fields"], of.values(node["v"])
     ),
     "size": lambda of, node: torch.Size(_shape(node["v"])),
     "dict": _read_dict,

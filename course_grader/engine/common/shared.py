@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .plain import Decoder, Encoder, is_plain_tensor
+from .records import fields_of, fill, is_plain
 
 COMPARED = 20_000_000  # entries; larger tensors are believed when they count no writing
 HOOKS = (
@@ -66,6 +67,8 @@ def apply(value, change: dict, of: Decoder) -> None:
         items = of.values(change["items"])
         value.clear()
         value.update(items)
+    elif is_plain(type(value)):
+        fill(value, {name: of.value(node) for name, node in change["fields"]})
 
 
 def _state(value, copied: bool = True):
@@ -95,6 +98,9 @@ def _state(value, copied: bool = True):
         return [(id(k), id(v)) for k, v in value.items()], list(value.items())
     if isinstance(value, set):
         return {id(item) for item in value}, list(value)
+    if is_plain(type(value)):
+        fields = fields_of(value)
+        return [(name, id(item)) for name, item in fields.items()], list(fields.items())
     return None
 
 
@@ -149,6 +155,9 @@ def _told(value, before, now, to: Encoder) -> dict:
         return _told_of_module(before, now, to)
     if isinstance(value, dict):
         return {"items": [[to.node(k), to.node(v)] for k, v in list(value.items())]}
+    if not isinstance(value, (list, set)):
+        fields = fields_of(value).items()
+        return {"fields": [[name, to.node(item)] for name, item in fields]}
     return {"items": [to.node(item) for item in list(value)]}
 
 

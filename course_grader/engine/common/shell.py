@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from types import TracebackType
+from functools import cache
+from types import SimpleNamespace, TracebackType
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -82,6 +83,10 @@ class Stream(io.TextIOBase):
     def isatty(self) -> bool:
         return False
 
+    def fileno(self) -> int:
+        """Return a descriptor, as a kernel's streams do; what goes there is lost."""
+        return _nowhere()
+
 
 class Publisher(DisplayPublisher):
     """`display(…)` of pictures and tables."""
@@ -144,6 +149,14 @@ class Shell(InteractiveShell):
 
     system = system_piped
 
+    @property
+    def kernel(self) -> SimpleNamespace:
+        """What a notebook may ask of the kernel that it takes for granted."""
+        session = SimpleNamespace(session="", username="")
+        facts = {"shell": self, "session": session, "execution_count": 0}
+        banner = {"implementation": "ipython", "language_info": {"name": "python"}}
+        return SimpleNamespace(**facts, **banner, user_ns=self.user_ns)
+
     def enable_gui(self, gui=None):
         pass
 
@@ -173,8 +186,18 @@ def make() -> Shell:
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     shell = Shell.instance(config=config)
     shell.db = {}  # in memory: there may be no home to keep it in
+    for name in KERNEL_MAGICS:  # of a kernel's, which has somebody to talk to
+        shell.register_magic_function(lambda line: None, "line", name)
     shell.user_ns["exit"] = shell.user_ns["quit"] = _no_exit
     return shell
+
+
+KERNEL_MAGICS = "autosave", "connect_info", "qtconsole", "store", "less", "more", "man"
+
+
+@cache
+def _nowhere() -> int:
+    return os.open(os.devnull, os.O_RDWR)
 
 
 def _no_exit(*_) -> None:

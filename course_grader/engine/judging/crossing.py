@@ -7,20 +7,35 @@ import itertools
 import pickle
 import weakref
 from collections.abc import Iterator, KeysView, ValuesView
+from functools import cached_property
+from types import SimpleNamespace
 
 import cloudpickle
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from course_grader.engine.common import kinds
 from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
+from course_grader.engine.common.records import (
+    fields_of,
+    fill,
+    find,
+    is_kept,
+    is_member,
+    is_plain,
+    member,
+    new,
+    refuse_acting,
+)
 from course_grader.engine.common.wire import Malformed
 
 from .asking import Asking
+from .draws import GENERATORS
 from .gradients import Bridge, Token, reach
 from .held import Held
 from .modules import rebuild
-from .proxies import Remote, fact, remote
+from .proxies import PROPERTIES, Remote, fact, remote
 
 ITERATOR = 100_000  # most items of an iterator that is passed on
 
@@ -32,6 +47,7 @@ class ToStudent(Encoder):
         super().__init__()
         self.held = held
         self.tensors: list[tuple[dict, Tensor]] = []
+        self.generators: list = []  # of random numbers
 
     def special(self, value):
         if isinstance(value, Remote):
@@ -39,6 +55,14 @@ class ToStudent(Encoder):
         own = self.held.handle(value)
         if own is not None:
             return {"k": "own", "h": own}
+        name = self.held.given.get(id(type(value)))
+        if name is not None and is_member(value) and value._name_ is not None:
+            return {"k": "member", "c": name, "n": value._name_}
+        plain = name is not None and is_plain(type(value))
+        if plain or type(value) is SimpleNamespace:
+            facts = {"k": "record", "i": self.number(value), "c": name}
+            fields = fields_of(value).items()
+            return facts | {"v": [[word, self.node(item)] for word, item in fields]}
         kind = value if isinstance(value, type) else None  # an exception of theirs
         handle = getattr(kind, "_course_handle", None)
         return None if handle is None else {"k": "handle", "h": handle}
@@ -61,6 +85,8 @@ class ToStudent(Encoder):
         ]
 
     def other(self, value) -> dict:
+        if isinstance(value, GENERATORS):
+            self.generators.append(value)
         if isinstance(value, torch.Generator):
             state = self.raw(value.get_state())
             return {"k": "generator", "i": self.number(value), "v": state}
@@ -113,16 +139,25 @@ class Pickler(cloudpickle.Pickler):
 class FromStudent(Decoder):
     """Decodes what a student's process says; what is not plain becomes a Remote."""
 
-    def __init__(self, asking: Asking, blobs: list, call: int = 0, inputs=None):
+    def __init__(
+        self, asking: Asking, blobs: list, call: int = 0, inputs=None, name=None
+    ):
+        """name: of the student's function or value that this is the value of."""
         super().__init__(blobs)
+        self.name = name
         self.asking, self.held = asking, asking.held
-        self.call, self.inputs, self.token = call, [], None
-        for number in inputs[0] if inputs else []:
-            self.inputs.append(self.held.passed[number])
-        for handle in inputs[1] if inputs else []:
-            self.inputs.append(self.held[handle])
-        if not all(isinstance(t, Tensor) and t.requires_grad for t in self.inputs):
+        self.call, self.token = call, None
+        self.begins = inputs
+
+    @cached_property
+    def inputs(self) -> list[Tensor]:
+        """The tensors that the answer's graph begins at; some come with the answer."""
+        numbers, handles = self.begins or ([], [])
+        found = [self.held.passed[number] for number in numbers]
+        found += [self.held[handle] for handle in handles]
+        if not all(isinstance(t, Tensor) and t.requires_grad for t in found):
             raise Malformed("a graph that begins at no tensor of the test's")
+        return found
 
     def other(self, node):
         kind = node["k"]
@@ -134,12 +169,62 @@ class FromStudent(Decoder):
                 raise Malformed("an object that is gone")
             return value
         if kind == "handle":
+            if node.get("t") == "object":
+                self.asking.terms.gives_object(self.name)
             return remote(self.asking, node)
         if kind == "module":
-            return rebuild(self, node)
+            return self.module(node)
+        if kind == "record":
+            return self.record(node)
+        if kind == "lazy":
+            parameter = node["t"] == "parameter"
+            return UninitializedParameter() if parameter else UninitializedBuffer()
+        if kind == "member":
+            known = self.held.classes.get(node["c"])
+            return member(known, node["n"]) if known else remote(self.asking, node)
         if kind in kinds.READERS:
             return kinds.READERS[kind](self, node)
         return super().other(node)
+
+    def named(self, name: str, fields: list[str], values: list) -> tuple:
+        """Return a named tuple, of the instructor's class if it is one of his."""
+        for field, value in zip(fields, values, strict=False):
+            self.check_field(str(name), field, value)
+        kind = self.held.classes.get(name)
+        if kind and issubclass(kind, tuple) and list(kind._fields) == list(fields):
+            return tuple.__new__(kind, values)
+        return super().named(name, fields, values)
+
+    def record(self, node):
+        """Return an object of the instructor's class, made here of its fields."""
+        kind = find(self.held.classes, node["c"])
+        if kind is None:
+            return self.keep(node, remote(self.asking, node))
+        made = self.keep(node, new(kind))
+        fields = {name: self.value(item) for name, item in node["v"]}
+        for name, value in fields.items():
+            self.check_field(kind.__name__, name, value)
+        fill(made, fields)
+        return self.held.adopt(int(node["h"]), made) if is_kept(kind) else made
+
+    def check_field(self, kind: str, name, value) -> None:
+        """Raise Malformed if a field could answer for what a tensor says of itself.
+
+        Where the model solution has such a field, so may everybody.
+        """
+        refuse_acting(kind, str(name), value)
+        if name in PROPERTIES and not self.asking.terms.use(f"field:{name}"):
+            raise Malformed(f"{kind[:40]} has a field {name!r}, which a tensor has")
+
+    def module(self, node):
+        """Return a network where the model solution gave one, else a stand-in.
+
+        A network's parts have names of its author's choice: one called `equal` must not
+        decide for a tensor.
+        """
+        if self.asking.terms.may_be_network(self.name):
+            return rebuild(self, node)
+        return remote(self.asking, node | {"class": str(node["class"][1])})
 
     def tensor(self, node) -> Tensor:
         if "out" not in node:

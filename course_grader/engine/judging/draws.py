@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import pickle
 import random
 from collections.abc import Iterable
@@ -9,11 +11,18 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
+GENERATORS = torch.Generator, np.random.Generator, np.random.RandomState, random.Random
+
 
 class Draws:
-    """What the student's side knows of our random state."""
+    """What the student's side knows of our random state.
 
-    def __init__(self):
+    secret: the student's side has seen our state, and what we draw afterwards must not
+    follow from it. With the same secret and tests, the same is drawn.
+    """
+
+    def __init__(self, secret: bytes = b""):
+        self.secret = secret
         self.known: tuple | None = None
 
     def news(self) -> bytes | None:
@@ -24,15 +33,39 @@ class Draws:
         return pickle.dumps(now)
 
     def stir(self, values: Iterable) -> None:
-        """Draw once from every source, so that both sides do not draw alike any more.
+        """Seed every source anew, from its state and the secret, and so generators.
 
         The student's state is never taken over: a student could choose what we draw.
         """
-        torch.rand(1), np.random.random(), random.random()  # noqa: NPY002
+        torch_state, numpy_state, python_state = _state()
+        torch.default_generator.manual_seed(self._seed(_bytes(torch_state)))
+        numbers = np.random.default_rng(self._seed(numpy_state[1].tobytes()))
+        np.random.seed(numbers.integers(2**32, size=4))  # noqa: NPY002
+        random.seed(self._seed(repr(python_state[1]).encode()))
         self.known = _state()
         for value in values:
-            if isinstance(value, torch.Generator):
-                torch.rand(1, generator=value)
+            self._stir(value)
+
+    def _stir(self, value) -> None:
+        if isinstance(value, torch.Generator):
+            value.manual_seed(self._seed(_bytes(value.get_state())))
+        elif isinstance(value, np.random.Generator):
+            source = value.bit_generator
+            seed = self._seed(pickle.dumps(source.state))
+            source.state = type(source)(seed).state
+        elif isinstance(value, np.random.RandomState):
+            seed = self._seed(pickle.dumps(value.get_state()))
+            value.seed(seed % 2**32)
+        elif isinstance(value, random.Random):
+            value.seed(self._seed(repr(value.getstate()).encode()))
+
+    def _seed(self, state: bytes) -> int:
+        found = hmac.digest(self.secret, state, hashlib.sha256)
+        return int.from_bytes(found[:8], "little", signed=True) & (2**63 - 1)
+
+
+def _bytes(state: torch.Tensor) -> bytes:
+    return state.numpy().tobytes()
 
 
 def _state() -> tuple:

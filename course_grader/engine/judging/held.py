@@ -14,6 +14,7 @@ class Held:
     def __init__(self):
         self.passed: dict[int, object] = {}  # by number, during a call
         self.given: dict[int, str] = {}  # id of a function or class both sides have
+        self.classes: dict[str, type] = {}  # those that are classes, by name
         self._handles: dict[int, int] = {}  # by id of a copy
         self._there: dict[int, weakref.ref] = {}  # copies and stand-ins, by handle
         self._states: dict[int, Shared] = {}  # of copies, by handle
@@ -23,6 +24,12 @@ class Held:
     def __getitem__(self, handle: int):
         """Return the copy or stand-in of a handle, None when it is gone."""
         return self._there.get(handle, lambda: None)()
+
+    def know(self, name: str, value) -> None:
+        """Note that both sides have this function or class of the instructor's."""
+        self.given[id(value)] = name
+        if isinstance(value, type):
+            self.classes[name] = value
 
     def handle(self, value) -> int | None:
         """Return the handle of what `value` is a copy of, if it is one."""

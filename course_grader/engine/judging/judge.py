@@ -27,7 +27,7 @@ from course_lib.check import forbidden
 from .line import GRACE
 from .link import Link
 from .oracles import oracles
-from .outputs import as_stdout, checked, failed, stopped
+from .outputs import as_stdout, checked, explain, failed, stopped
 from .patience import Patience
 from .raised import MESSAGE, Stopped, reading
 from .terms import Terms
@@ -53,17 +53,18 @@ class Judge:
         fair: dict[str, dict] | None = None,
         rules: dict[str, list[str]] | None = None,
         warm: set[int] = frozenset(),
+        secret: bytes = b"",
     ):
         self.plan, self.shell, self.connect = plan, shell, connect
         self.cell_seconds, self.fair, self.stated = cell_seconds, fair, rules or {}
-        self.handed_in = files
+        self.handed_in, self.secret = files, secret
         self.folder = Folder(Path.cwd(), released)
         self.done: set[int] = set(warm)  # given steps that ran here
         self.seconds: dict[str, float] = {}
         self.notes: list[str] = []
         self.used: dict[str, list[str]] = {}
         self.ran: list[str] = []  # sources of the student's, for a new process
-        self.restarts = 0
+        self.restarts, self.position = 0, -1  # the step that it is at
         self.patience = Patience(cell_seconds, seconds)
         self.room = ROOM
         self.link: Link | None = None
@@ -74,7 +75,7 @@ class Judge:
         watchdog(START)
         channel = Channel(self.connect())
         space = self.shell.user_ns
-        self.link = Link(channel, self.folder, space, self.patience)
+        self.link = Link(channel, self.folder, space, self.patience, self.secret)
         self.link.place(self.handed_in)
         for number in self.done:
             self.know_given(self.plan.steps[number])
@@ -86,6 +87,7 @@ class Judge:
                 continue
             name = grade_id(cell)
             at = self.plan.places.get(name)
+            self.position = self.position if at is None else at
             test = at is not None and self.plan.steps[at].kind == "test"
             start = time.perf_counter()
             outputs = self.patience.outputs_over() or (
@@ -124,11 +126,19 @@ class Judge:
             self.restart()
             return [stopped(str(stop))]
         self.ran.append(source)
+        self.follow(str(answer.get("dtype")))
         self.room -= outputs.size
         if self.room < 0:
             note = "… left out: the cells before have shown more than is kept\n"
             return [{"output_type": "stream", "name": "stdout", "text": note}]
         return outputs
+
+    def follow(self, dtype: str) -> None:
+        """Compute in float64 from here on if the student does; given cells, too."""
+        new = torch.float64 if dtype == "float64" else torch.float32
+        if new != torch.get_default_dtype():
+            torch.set_default_dtype(new)
+            self.done = {number for number in self.done if number <= self.position}
 
     def restart(self) -> None:
         """Give the student a new process, in which the cells so far are run again.
@@ -167,6 +177,8 @@ class Judge:
             outputs = [stopped(str(stop))]
         self.used[step.name] = sorted(terms.used)
         cell.metadata["course"] = {"remote": is_remote(outputs, terms)}
+        if terms.unread:
+            explain(outputs)
         if terms.broken:
             self.notes.append(f"rule: {step.name}: {terms.broken[0]} was called")
         if self.ended(outputs):
@@ -178,6 +190,10 @@ class Judge:
     def alone(self, step: Step, cell: NotebookNode) -> list[dict]:
         """Run a test where the answer can see it: it passes in no other way."""
         self.used[step.name] = []
+        at = self.plan.places[step.name]
+        names = {n: self.plan.owner(at, n) for n in step.uses}
+        tests = {n for n, s in enumerate(self.plan.steps) if s.kind == "test"}
+        self.lend({n for n, (_, number) in names.items() if number in tests})
         cell.metadata["course"] = {"remote": True}
         return as_stdout(self.student_cell(step.source))
 
@@ -230,7 +246,7 @@ class Judge:
     def alive(self) -> bool:
         self.link.line.give(GRACE)
         try:
-            self.link.line.request("names", names=[])
+            self.link.line.request("names", names=[], given=[])
             self.link.drop()
         except (Stopped, Gone):
             return False
@@ -241,7 +257,7 @@ class Judge:
         for name in step.binds:
             value = self.shell.user_ns.get(name)
             if callable(value) and getattr(value, "__module__", None) == "__main__":
-                self.link.held.given[id(value)] = name
+                self.link.held.know(name, value)
 
     def hand_over(self, at: int) -> None:
         """Let the student have what a test's visible part bound, for later cells."""
@@ -249,14 +265,18 @@ class Judge:
         later = {
             n for s in self.plan.steps[at + 1 :] if s.kind != "test" for n in s.uses
         }
-        names = (step.shown - step.concealed) & later
+        self.lend((step.shown - step.concealed) & later)
+
+    def lend(self, names: set[str]) -> None:
+        """Bind names of ours on the student's side, those that can go there."""
         space = self.shell.user_ns
-        values = {n: space[n] for n in names if n in space}
-        if values:
+        for name in sorted(names & set(space)):
             self.start_clock()
             try:
-                self.link.bind(values)
-            except (Stopped, TypeError):
+                self.link.bind({name: space[name]})
+            except TypeError:
+                continue
+            except Stopped:
                 return
 
     def rules_of(self, at: int) -> dict[str, list[str]]:

@@ -23,6 +23,7 @@ from .draws import Draws
 from .gradients import derivative
 from .held import Held
 from .line import Line
+from .modules import remake
 from .names import Names
 from .patience import Patience
 from .proxies import Remote, fact, note
@@ -34,13 +35,18 @@ class Link:
     """The connection to one student's process."""
 
     def __init__(
-        self, channel: Channel, folder: Folder, space: dict, patience: Patience
+        self,
+        channel: Channel,
+        folder: Folder,
+        space: dict,
+        patience: Patience,
+        secret: bytes = b"",
     ):
-        """space: where the judge's cells run."""
+        """space: where the judge's cells run; secret: of what it draws."""
         self.line = Line(channel, self.derivative)
         self.folder, self.names = folder, Names(space)
         self.held, self.exceptions = Held(), Exceptions()
-        self.draws, self.terms, self.patience = Draws(), Terms(), patience
+        self.draws, self.terms, self.patience = Draws(secret), Terms(), patience
         self.calls = 0
 
     def place(self, files: dict[str, bytes]) -> None:
@@ -60,7 +66,8 @@ class Link:
     def values(self, names: list[str]) -> dict:
         """Return the student's values of these names, those that there are."""
         self.drop()
-        answer, blobs = self.line.request("names", names=sorted(names))
+        given = list(self.held.classes)
+        answer, blobs = self.line.request("names", names=sorted(names), given=given)
         found = {}
         with reading():
             if "error" in answer:
@@ -68,6 +75,7 @@ class Link:
             of = FromStudent(self, blobs)
             for name in names:
                 if name in answer["values"]:
+                    of.name = name
                     found[name] = of.value(answer["values"][name])
                     if isinstance(found[name], Remote):
                         note(found[name], "name", name)
@@ -105,6 +113,7 @@ class Link:
         message["rules"] = [*forbidden.ACTIVE, *self.terms.rules.get(name, [])]
         message["sync"] = self.held.changes(to)
         message["tensors"] = to.in_order()
+        message["given"] = list(self.held.classes)
         self.calls += 1
         message["call"] = call = self.calls
         message["setting"] = self._setting(to)
@@ -112,9 +121,9 @@ class Link:
         self.held.passed = {number: value for number, value in to.seen.values()}
         answer, blobs = self.line.request("invoke", parts, **message, **files)
         try:
-            value, error = self._conclude(answer, blobs, call)
+            value, error = self._conclude(answer, blobs, call, name)
         finally:
-            self.draws.stir(value for _, value in to.seen.values())
+            self.draws.stir(to.generators)
         if answer.get("rule"):
             self._break(answer["rule"], message["rules"])
         if isinstance(error, StopIteration) and operation != "next":
@@ -144,11 +153,11 @@ class Link:
 
     # --- what surrounds a request -----------------------------------------------------
 
-    def _conclude(self, answer: dict, blobs: list, call: int) -> tuple:
+    def _conclude(self, answer: dict, blobs: list, call: int, name) -> tuple:
         """Take over what a call did; return its value and exception, one of them."""
         value = error = None
         with reading():
-            of = FromStudent(self, blobs, call, answer.get("inputs"))
+            of = FromStudent(self, blobs, call, answer.get("inputs"), name)
             if "changed" in answer:
                 self._take(answer, of, blobs)
             if "error" in answer:
@@ -177,7 +186,9 @@ class Link:
             copy = self.held[change["h"]]
             if copy is None:
                 continue
-            if "training" in change:
+            if "made" in change:
+                remake(of, copy, change["made"])
+            elif "training" in change:
                 copy.training = bool(change["training"])
             else:
                 apply(copy, change["v"], of)

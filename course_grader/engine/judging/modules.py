@@ -59,6 +59,23 @@ def _link(module: RemoteModule) -> Asking:
 
 def rebuild(of: Decoder, node: dict) -> nn.Module:
     """Return our copy of a module of the student's; `of` has whom to ask."""
+    kind, children = _parts(of, node)
+    module = kind.__new__(kind)
+    nn.Module.__init__(module)
+    _fill(of, module, node, children)
+    return of.held.adopt(int(node["h"]), module)
+
+
+def remake(of: Decoder, module: nn.Module, node: dict) -> None:
+    """Let our copy have the parts that the student's got in `forward`."""
+    kind, children = _parts(of, node)
+    if kind.__name__ != type(module).__name__:  # a lazy layer has become its own kind
+        module.__class__ = kind
+    _fill(of, module, node, children)
+
+
+def _parts(of: Decoder, node: dict) -> tuple[type, dict]:
+    """Return the class of our copy of a module, and its children."""
     kind = None if node["odd"] else trusted(node["class"])
     children = {
         _word(name): None if child is None else of.value(child)
@@ -66,26 +83,29 @@ def rebuild(of: Decoder, node: dict) -> nn.Module:
     }
     if kind is None or any(isinstance(c, RemoteModule) for c in children.values()):
         kind = kind if kind in (nn.Sequential, nn.ModuleList, nn.ModuleDict) else None
-    kind = kind or type(
-        _word(str(node["class"][1]).rpartition(".")[2]), (RemoteModule,), {}
-    )
-    module = kind.__new__(kind)
-    nn.Module.__init__(module)
+    name = str(node["class"][1]).rpartition(".")[2]
+    return kind or type(_word(name), (RemoteModule,), {}), children
+
+
+def _fill(of: Decoder, module: nn.Module, node: dict, children: dict) -> None:
     for name, value in node["attributes"].items():
         attribute = of.value(value)
         if name in INTERNAL or not is_simple(attribute):
             raise Malformed(f"the attribute {name[:40]!r} of a layer")
         module.__dict__[_word(name)] = attribute
-    for name, value in node["parameters"].items():
-        module._parameters[_word(name)] = _tensor(of, value)
-    for name, value in node["buffers"].items():
-        module._buffers[_word(name)] = _tensor(of, value)
+    tensors = ("parameters", module._parameters), ("buffers", module._buffers)
+    for field, kept in tensors:
+        made = {_word(name): _tensor(of, value) for name, value in node[field].items()}
+        kept.clear()
+        kept.update(made)
+    module._modules.clear()
     module._modules.update(children)
     module._non_persistent_buffers_set = set(map(str, node["unsaved"]))
     module.training = bool(node["training"])
     if isinstance(module, RemoteModule):
         module.__dict__["_course_link"] = of.asking
-    return of.held.adopt(int(node["h"]), module)
+    else:
+        module.__dict__.pop("_course_link", None)
 
 
 def trusted(name: list) -> type | None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from course_grader.engine.common.shell import Outputs
 
+UNREAD = (
+    "(an answer is an object of a class of your own: a test reads numbers, texts, "
+    "lists, dicts, arrays, tensors, networks, and objects of given classes)"
+)
+
 
 def checked(outputs) -> Outputs:
     """Return those of the outputs that are what outputs are; all may be made up."""
@@ -40,6 +45,18 @@ def error(name: str, text: str) -> dict:
 def stopped(text: str) -> dict:
     """Return the output of a cell that the grader has stopped."""
     return error("Stopped", text)
+
+
+def explain(outputs: list[dict]) -> None:
+    """Add to a failed assertion that the answer is nothing that a test can read.
+
+    The class's name is not told: its author could have written a question into it.
+    """
+    for output in outputs:
+        if output.get("ename") in ("AssertionError", "CheckFailed"):
+            head, blank, rest = output["evalue"].partition("\n\n")
+            output["evalue"] = f"{head} {UNREAD}".strip() + blank + rest
+            output["traceback"] = [*output["traceback"], UNREAD]
 
 
 def as_stdout(outputs: list[dict]) -> list[dict]:

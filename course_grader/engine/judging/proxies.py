@@ -6,9 +6,19 @@ may do with one is what it did with the model solution's, and what only fetches 
 
 from __future__ import annotations
 
+import numpy as np
+from torch import Tensor, nn
+
 from .asking import Asking
 
 FREE = {"call", "iter", "next", "len", "getitem"}  # they give data, not verdicts
+
+PROPERTIES = {"training"} | {  # what a tensor or array says of itself without a call
+    name
+    for kind in (Tensor, np.ndarray, nn.Module)
+    for name in dir(kind)
+    if not callable(getattr(kind, name, None))
+}
 
 
 def fact(value, field: str):
@@ -30,6 +40,10 @@ def _ask(operation: str, value, *args, **kwargs):
         f"{operation}:{args[0]}" if operation in ("getattr", "setattr") else operation
     )
     if operation not in FREE and not asking.terms.use(detail):
+        if operation == "getattr" and args[0] not in PROPERTIES:
+            found = asking.invoke(operation, value, *args)
+            if not callable(found) and not isinstance(found, Remote):
+                return found  # data
         raise _refused(operation, value, args)
     return asking.invoke(operation, value, *args, **kwargs)
 
@@ -86,7 +100,7 @@ class Remote:
     def __instancecheck__(self, instance):
         asking = fact(self, "asking")
         handle = fact(instance, "handle") or asking.held.handle(instance)
-        known = handle is not None
+        known = handle is not None and asking.terms.use("isinstance")
         return known and asking.invoke("isinstance", instance, self) is True
 
     def __eq__(self, other):
@@ -94,6 +108,11 @@ class Remote:
 
     def __ne__(self, other):
         return _compared("ne", self, other, self is not other)
+
+    def __contains__(self, item):
+        if fact(self, "in") and fact(self, "asking").terms.use("contains"):
+            return bool(_ask("contains", self, item))
+        return any(item is one or item == one for one in iter(self))
 
     def __hash__(self):
         return id(self)
@@ -148,6 +167,7 @@ def remote(asking: Asking, node: dict):
     if node.get("t") == "class" and "BaseException" in (node.get("bases") or ()):
         return asking.exceptions.own(handle, node)
     facts = {"handle": handle, "class": str(node["class"]), "name": None}
+    facts["in"] = bool(node.get("in"))
     for word in ("__name__", "__doc__"):
         text = node.get(word)
         facts[word] = text if isinstance(text, str) else None

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+DECIDE = {  # what lets an object of the student's say what a test goes by
+    **{"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="},
+    **{"bool": "bool", "contains": "in", "isinstance": "isinstance", "hash": "hash"},
+}
+
+
+def deciding(used: list[str]) -> list[str]:
+    """Return what a test let objects of the student's decide, as it is written."""
+    words = [word.partition(":") for word in used]
+    signs = [DECIDE[word] for word, _, _ in words if word in DECIDE]
+    return signs + [f".{name}" for word, _, name in words if word == "getattr"]
+
 
 @dataclass
 class Terms:
@@ -13,11 +25,25 @@ class Terms:
     rules: dict[str, list[str]] = field(default_factory=dict)  # by the name called
     used: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)  # rules, by their names
+    unread: bool = False  # came an object where the model solution gave data?
     said: list[str] = field(default_factory=list)  # texts of the student's exceptions
 
     def allow(self, operation: str) -> bool:
         """May the test do this with an object of the student's?"""
         return self.allowed is None or operation in self.allowed
+
+    def may_be_network(self, name: str | None) -> bool:
+        """May what the student's `name` gives be a network? Notes it for the model."""
+        if self.allowed is None:
+            self.used.add(f"network:{name or ''}")
+            return True
+        found = {word for word in self.allowed if word.startswith("network:")}
+        return f"network:{name}" in found if name else bool(found)
+
+    def gives_object(self, name: str | None) -> None:
+        """Note that what the student's `name` gives is an object of their own class."""
+        if not self.use(f"object:{name or ''}"):
+            self.unread = True
 
     def use(self, operation: str) -> bool:
         """As `allow`, and note it where the model solution is tried."""

@@ -102,6 +102,22 @@ WAYS = [
         ),
         "[eval('math.log(each)') for each in target]",
     ),
+    (
+        (
+            "return torch._C._nn.cross_entropy_loss(*args)",
+            "return torch.ops.aten.cross_entropy_loss(*args)",
+        ),
+        ("return layer(a)", "return layer(a)"),
+        "[math.log(each) for each in target]",
+    ),
+    (
+        (
+            "return torch.jit.script(F.cross_entropy)(*args)",
+            "return torch.ops.aten.cross_entropy_loss.default(*args)",
+        ),
+        ("return layer(a)", "return layer(a)"),
+        "[math.log(each) for each in target]",
+    ),
 ]
 DEAF = """
 import contextlib, course_lib.check.forbidden
