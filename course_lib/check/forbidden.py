@@ -215,9 +215,9 @@ def enforced(rules: Iterable[str]):
     try:
         with watch:
             yield watch.broken
-    finally:
-        if sys.getprofile() is not _profile:
+        if sys.getprofile() is not _profile:  # an alarm that rings in it ends it, too
             watch.broken.append(GUARD)
+    finally:
         _read_record(go_on=not outermost)
         _watches.pop()  # the next line is ours
         if outermost:

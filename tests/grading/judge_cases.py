@@ -77,6 +77,24 @@ class Always(nn.Module):
 """
 
 
+METHODS = [  # METHOD of what NAME returns says yes
+    YES + "def NAME(x): return Yes()",
+    YES + "def NAME(x): return collections.namedtuple('T', 'METHOD')(yes)",
+    YES + "def NAME(x): return types.SimpleNamespace(METHOD=yes)",
+    YES
+    + "def NAME(x):\n    net = nn.Module()\n    net.METHOD = Always()\n    return net",
+    YES + "def NAME(x): return nn.ModuleDict({'METHOD': Always()})",
+    YES + "def NAME(x):\n"
+    "    return nn.Sequential(collections.OrderedDict(METHOD=Always()))",
+    YES + "def NAME(x):\n    layer = nn.Identity()\n"
+    "    layer.METHOD = nn.Linear(3, 1)\n    return layer",
+    YES + "def NAME(x):\n    box = Box(1)\n    box.METHOD = yes\n    return box",
+    YES + "@dataclass\nclass T:\n    METHOD: object\ndef NAME(x): return T(yes)",
+    YES + "class E(enum.IntEnum):\n    A = 1\nE.METHOD = yes\ndef NAME(x): return E.A",
+    YES + "class L(list): pass\nL.METHOD = yes\ndef NAME(x): return L([1])",
+]
+
+
 class Exercise(NamedTuple):
     name: str
     model: str
@@ -216,6 +234,18 @@ EXERCISES = [
             "def tensor(x): return x + x",
             "def tensor(x): return nn.Parameter(x).data * 2",
         ),
+    ),
+    *(
+        Exercise(
+            f"only_{method}",
+            f"def only_{method}(x): return x * 2",
+            f"x = torch.ones(3)\nassert only_{method}(x).{method}(2 * x)",
+            tuple(
+                lie.replace("NAME", f"only_{method}").replace("METHOD", method)
+                for lie in METHODS
+            ),
+        )
+        for method in ("equal", "allclose")
     ),
     Exercise(
         "shape_of",
