@@ -372,6 +372,7 @@ for from_config, config, convs, norms in [
 # %% nbgrader={"grade": true, "grade_id": "grow_refuses_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other classes, a shallower network to grow into, too many convolutions, -1.
 ### BEGIN HIDDEN TESTS
+grow(drawn("D", 5), drawn("A", 6), 4)  # what is no mistake is not refused
 for deep, shallow, convs, what in [
     (drawn("D", 5, num_classes=7), drawn("A", 6), 4, "another number of classes"),
     (drawn("A", 5), drawn("D", 6), 4, "from D into A"),
@@ -385,7 +386,6 @@ for deep, shallow, convs, what in [
     except ValueError:
         refused = True
     assert refused, f"{what} raised no ValueError"
-grow(drawn("D", 5), drawn("A", 6), 4)  # what is no mistake is not refused
 ### END HIDDEN TESTS
 
 # %% [markdown]
