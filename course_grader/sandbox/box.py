@@ -15,6 +15,8 @@ from course_lib.errors import CourseError
 
 from .folder import Folder
 
+EXITING = 0x4
+
 
 class Usage(NamedTuple):
     """What a box has used, once it has ended."""
@@ -56,7 +58,7 @@ class Box:
     def kill(self) -> None:
         """End every process in the box and remove what it left on disk."""
         if self._status is None:
-            self._killed = not self._ended(0)
+            self._killed = not self._leaving()
             self._signal()
             self.wait()
 
@@ -81,6 +83,20 @@ class Box:
         if self._group:  # its first process, unwaited for, keeps the number taken
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
+
+    def _leaving(self) -> bool:
+        """Has the first process ended, or begun to? How it ends is settled by then.
+
+        One that was killed hangs up on its peers before it has ended.
+        Source: Linux, proc_pid_stat(5), field 9; include/linux/sched.h, PF_EXITING
+        """
+        if self._ended(0):
+            return True
+        try:
+            facts = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2]
+            return bool(int(facts.split()[6]) & EXITING)
+        except (OSError, ValueError, IndexError):
+            return False
 
     def _ended(self, timeout: float | None) -> bool:
         """Wait for the first process's end and leave it unwaited for."""

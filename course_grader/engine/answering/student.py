@@ -193,6 +193,7 @@ class Student:
 @contextlib.contextmanager
 def setting(of: dict, blobs: list):
     """Compute under the judge's gradient mode, default type and random state."""
+    sys.modules.setdefault("torch", torch)  # an answer forgot it: PyTorch needs itself
     if of["random"] is not None:
         states = pickle.loads(bytes(blobs[of["random"]]))
         torch_state, numpy_state, python_state = states
@@ -205,6 +206,7 @@ def setting(of: dict, blobs: list):
         with torch.set_grad_enabled(of["grad"]):
             yield
     finally:
+        sys.modules.setdefault("torch", torch)
         torch.set_default_dtype(own)
 
 

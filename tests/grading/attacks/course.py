@@ -16,7 +16,7 @@ from . import RIGHT, Case
 
 ROOT = Path(__file__).parents[3]
 NAME = "attacked"
-SECONDS = 5  # a cell may take
+SECONDS = 8  # a cell may take: a busy machine draws a figure in half a second
 MARKER = "canary-6f1e8d"  # stands in every hidden test
 INPUT = 0.0817263549  # that only a hidden test hands in
 CONFIG = f"""c = get_config()
