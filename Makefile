@@ -27,7 +27,7 @@ test-all: $(STAMP) ## the same and every planted mistake and notebook; leaves no
 	@ruff check . && ruff format --check .
 	@$(PYTEST) --nbval tests notebooks
 
-quick: $(STAMP) ## the tests for each edit, under a minute
+quick: $(STAMP) ## the tests for each edit
 	@ruff check . && $(PYTEST) -q -m "not slow and not thorough" tests
 
 lab: $(STAMP) ## JupyterLab on the notebooks and assignments

@@ -48,6 +48,7 @@ def save(run, path: str | Path | None) -> None:
 
 
 def write(state: dict, path: str | Path) -> None:
+    """Write a state whole; TrainingError when that cannot be."""
     try:
         with replacing(path) as part:
             torch.save(state, part)

@@ -18,7 +18,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_lib.errors import CourseError
-from course_lib.files import ROOT
+from course_lib.files import ROOT, replacing
 
 if TYPE_CHECKING:
     from .course import Course
@@ -140,9 +140,9 @@ def with_secret(bundle: Bundle, course: Course) -> Bundle:
     """
     path = course.root / "reports" / bundle.assignment / "draws.key"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(32))
+        with replacing(path) as part:  # a kill leaves no empty one
+            part.touch(mode=0o600)
+            part.write_bytes(secrets.token_bytes(32))
     return replace(bundle, options=bundle.options | {"secret": path.read_bytes()})
 
 

@@ -1,4 +1,4 @@
-"""Compute the queue where there is no command line: PyTorch and NumPy are enough.
+"""Compute the queue where only PyTorch, NumPy and safetensors are.
 
     python -m course_lib.records [NAME ...]
 

@@ -201,7 +201,7 @@ sys.exit(main([]))
 """
 
 
-def test_the_queue_needs_pytorch_and_numpy_alone(queue, tmp_path):
+def test_the_queue_needs_pytorch_numpy_and_safetensors_alone(queue, tmp_path):
     """A record is made where nothing else of the course's dependencies is."""
     missing = {"IPython", "PIL", "ipywidgets", "joblib", "jupytext", "matplotlib"}
     missing |= {"nbclient", "nbformat", "nbgrader", "rich", "scipy", "sklearn", "typer"}
