@@ -8,6 +8,8 @@ no core idles behind the last one.
 import os
 import re
 import sys
+from collections import Counter
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +21,9 @@ from course_lib import __main__, notebook
 
 # for nbval only our own notebooks are tests: the hostile ones are for the grader's box
 collect_ignore_glob = ["*.ipynb"]
+
+# one day for all workers, also over midnight: they inherit the environment
+os.environ.setdefault("COURSE_TESTS_DAY", str(date.today().toordinal()))
 
 # what a run begins with: seconds here, minutes there
 LONG_FIRST = ("notebooks/", "tests/assignments/", "tests/notebooks/", "tests/grading/")
@@ -51,7 +56,21 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason=reason))
         if item.path.suffix == ".ipynb" and item.path.stem in unchanged():
             item.add_marker(pytest.mark.thorough)
+    take_turns(items, int(os.environ["COURSE_TESTS_DAY"]))
     items.sort(key=place)  # stable: within a file nothing moves
+
+
+def take_turns(items, day: int) -> None:
+    """Of a test marked `by_turns(n)`, a push runs one n-th of the cases, the day's."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        marker = item.get_closest_marker("by_turns")
+        if marker is None:
+            continue
+        test = item.nodeid.split("[")[0]
+        if (seen[test] + day) % marker.args[0]:
+            item.add_marker(pytest.mark.thorough)
+        seen[test] += 1
 
 
 def place(item) -> tuple[int, str]:

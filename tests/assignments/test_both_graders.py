@@ -39,6 +39,7 @@ def points(assignment: str, course) -> dict[tuple[str, str], float]:
     return {(r.student, r.cell): r.score for r in rows if r.student in HONEST}
 
 
+@pytest.mark.by_turns(5)
 @cases.each_assignment
 def test_both_give_the_same_points(name, tmp_path):
     ours, stock = (new_course(tmp_path / who, [name]) for who in ("ours", "stock"))

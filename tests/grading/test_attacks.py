@@ -60,14 +60,23 @@ needs_walls = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Grade all cases in one run, and watch what happens around it."""
+def run(request, tmp_path_factory):
+    """Grade the cases that are asked for in one run; watch what happens around it."""
     folders = (tmp_path_factory.mktemp(name) for name in ("attacks", "temporary"))
-    return watched(CASES, *folders)
+    return watched([BY_NAME[name] for name in asked(request)] or CASES, *folders)
+
+
+def asked(request) -> list[str]:
+    """Return the names of the cases that the selected tests of this file ask for."""
+    here = [item for item in request.session.items if item.path == request.path]
+    parameters = [item.callspec.params for item in here if hasattr(item, "callspec")]
+    names = {p["case"].name if "case" in p else p["name"] for p in parameters}
+    return sorted(names, key=list(BY_NAME).index)
 
 
 @needs_walls
 @pytest.mark.slow
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_everybody_gets_what_they_deserve(run, case: Case):
     if case is BY_NAME["workers"] and sandbox.best() == "landlock":
@@ -115,22 +124,24 @@ def test_a_second_run_grades_nobody(run):
 
 
 @pytest.fixture(scope="module")
-def pages(run, tmp_path_factory) -> dict[str, str]:
+def pages(request, run, tmp_path_factory) -> dict[str, str]:
     """The text on the feedback pages of some students, without its markup."""
+    names = set(PAGES).intersection(asked(request))
     place = tmp_path_factory.mktemp("pages") / "course"
     others = shutil.ignore_patterns("submitted", "autograded")
     shutil.copytree(run.course, place, symlinks=True, ignore=others)
-    for name in PAGES:
+    for name in names:
         there = Path("autograded") / name
         shutil.copytree(run.course / there, place / there)
     made = feedback(course.NAME, place)
     texts = {page.parts[-3]: page.read_text("utf-8") for page in made}
-    assert set(texts) == set(PAGES)
+    assert set(texts) == names
     return {name: re.sub(r"<[^>]*>", "", text) for name, text in texts.items()}
 
 
 @needs_walls
 @pytest.mark.slow
+@pytest.mark.by_turns(2)
 @pytest.mark.parametrize("name", PAGES)
 def test_no_hidden_test_is_on_a_students_page(pages, name):
     assert course.MARKER not in pages[name]

@@ -128,6 +128,7 @@ def build(name: str) -> nn.Module:
 
 
 @pytest.mark.slow
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize(("name", "side", "params", "macs", "pixels"), published())
 def test_published_figures_are_exact(name, side, params, macs, pixels):
     cost = count(build(name), (1, 3, side, side))
@@ -165,6 +166,7 @@ def classifiers() -> list:
 
 
 @pytest.mark.slow
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize("name", classifiers())
 def test_macs_of_torchvisions_classifiers_agree_with_pytorchs_counter(name):
     models = pytest.importorskip("torchvision").models

@@ -1,7 +1,9 @@
 """The project's own files agree with each other, and imports stay light."""
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -227,3 +229,28 @@ def test_no_hostile_notebook_is_run_outside_the_box():
     command = [sys.executable, "-m", *command]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout
+
+
+@pytest.mark.slow
+def test_a_case_that_waits_for_its_day_is_run_on_it_and_by_test_all(tmp_path):
+    case = "@pytest.mark.by_turns(3)\n@pytest.mark.parametrize('n', range(5))\n"
+    test = f"import pytest\n{case}def test_it(n): pass\n"
+    (tmp_path / "test_turns.py").write_text(test)
+    for name in ("pyproject.toml", "tests/conftest.py"):
+        shutil.copy(ROOT / name, tmp_path)
+
+    def cases(day: int, marker: str) -> list[str]:
+        command = ["pytest", "--collect-only", "-q", "-m", marker, "test_turns.py"]
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=tmp_path,
+            env={**os.environ, "COURSE_TESTS_DAY": str(day)},
+            capture_output=True,
+            text=True,
+        )
+        return sorted(re.findall(r"test_it\[(\d)\]", done.stdout))
+
+    assert cases(0, "not thorough") == ["0", "3"]
+    assert cases(1, "not thorough") == ["2"]
+    assert cases(2, "not thorough") == ["1", "4"]
+    assert cases(2, "") == ["0", "1", "2", "3", "4"]

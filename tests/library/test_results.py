@@ -2,7 +2,6 @@
 
 import json
 import math
-from datetime import date
 
 import pytest
 import torch
@@ -117,19 +116,13 @@ def test_a_damaged_record_is_named(copy):
         results.read(copy.with_name("other.json"))
 
 
-def by_turns(paths):
-    """A third of the records is measured each day, all of them by `make test-all`."""
-    today = date.today().toordinal() % 3
-    marks = [[] if n % 3 == today else [pytest.mark.thorough] for n in range(3)]
-    return [
-        pytest.param(path, id=path.stem, marks=marks[n % 3])
-        for n, path in enumerate(paths)
-    ]
+RECORDS = sorted(results.RESULTS.glob("*.json"))
 
 
 @pytest.mark.slow
 @pytest.mark.real_data
-@pytest.mark.parametrize("path", by_turns(sorted(results.RESULTS.glob("*.json"))))
+@pytest.mark.by_turns(3)
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_every_record_of_the_course_holds(path):
     found = results.verify(path)
     assert found.same_images, "other images than those of the record"
