@@ -26,7 +26,7 @@ from course_grader.intake import submission
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 CLASSES = runpy.run_path(str(ROOT / "benchmarks" / "classes.py"))
-SMALL, STUDENTS, PATIENCE = CLASSES["SMALL"], 24, 240  # s
+SMALL, STUDENTS, PATIENCE = CLASSES["SMALL"], 12, 240  # s
 WARM = "course_grader.engine.zygote"
 KILLER = """
 import os, signal
