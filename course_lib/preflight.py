@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from course_lib.data import Images, batches
-from course_lib.recipe import DTYPES
+from course_lib.recipe import autocast
 from course_lib.recipe_fields import TrainingError
 
 MEMORY = "can't allocate memory", "not enough memory", "out of memory"
@@ -63,9 +63,7 @@ def try_out(run) -> None:
     smallest = last_batch(run.train, size)
     count = 1 if smallest // together == 1 else 2
     images, _ = next(batches(run.train.take(min(count, len(run.train))), count))
-    mixed = nullcontext()
-    if run.recipe.precision != "float32":
-        mixed = torch.autocast(run.device.type, DTYPES[run.recipe.precision])
+    mixed = autocast(run.recipe, run.device)
     kept = {name: buffer.clone() for name, buffer in run.model.named_buffers()}
     cuda = [run.device.index or 0] if run.device.type == "cuda" else []
     try:

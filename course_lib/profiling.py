@@ -14,7 +14,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity
 
 from course_lib import preflight, train
-from course_lib.data import Images, batches
+from course_lib.data import Images
 from course_lib.recipe import Recipe
 from course_lib.terminal import best_device
 
@@ -65,11 +65,8 @@ def profile(
 
 def endless(run):
     """Yield batches as training does, epoch after epoch."""
-    recipe = run.recipe
-    chosen = {"shuffle": True, "flip": recipe.flip, "seed": recipe.seed}
-    chosen |= {"crop_padding": recipe.crop_padding, "cutout": recipe.cutout}
     for epoch in itertools.count():
-        yield from batches(run.train, recipe.batch_size, epoch=epoch, **chosen)
+        yield from train.epoch_batches(run, epoch)
 
 
 def take(run, steps: int, mark=lambda phase: None) -> int:

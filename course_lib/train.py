@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from course_lib import checkpoints, identity, parallel, preflight, progress
 from course_lib.data import Images, batches
 from course_lib.recipe import (
-    DTYPES,
     Epoch,
     History,
     Recipe,
     Score,
     TrainingError,
+    autocast,
     make_optimizer,
     rate_at,
 )
@@ -187,19 +187,9 @@ class Run:
 
 def train_epoch(run: Run, shown, checkpoint) -> None:
     """Take the steps that this epoch still lacks."""
-    recipe, epoch = run.recipe, len(run.history)
+    epoch = len(run.history)
     pending, looked = torch.zeros(3, device=run.device), time.perf_counter()
-    chosen = {
-        "shuffle": True,
-        "flip": recipe.flip,
-        "crop_padding": recipe.crop_padding,
-        "cutout": recipe.cutout,
-        "seed": recipe.seed,
-        "epoch": epoch,
-        "start": run.step - epoch * run.steps,
-        "share": run.world,
-    }
-    for images, labels in batches(run.train, recipe.batch_size, **chosen):
+    for images, labels in epoch_batches(run, epoch, run.step - epoch * run.steps):
         pending += train_step(run, images, labels)
         run.step += 1
         now = time.perf_counter()
@@ -216,6 +206,20 @@ def train_epoch(run: Run, shown, checkpoint) -> None:
             shown.update(where(run))
         if save and not last:
             checkpoints.save(run, checkpoint)
+
+
+def epoch_batches(run: Run, epoch: int, start: int = 0) -> Iterator:
+    """Yield this process's share of an epoch's batches, from the `start`-th on."""
+    recipe = run.recipe
+    chosen = {
+        "shuffle": True,
+        "flip": recipe.flip,
+        "crop_padding": recipe.crop_padding,
+        "cutout": recipe.cutout,
+        "seed": recipe.seed,
+    }
+    where = {"epoch": epoch, "start": start, "share": run.world}
+    return batches(run.train, recipe.batch_size, **chosen, **where)
 
 
 def due(run: Run, now: float) -> bool:
@@ -253,12 +257,10 @@ def train_step(run: Run, images: Tensor, labels: Tensor) -> Tensor:
 
 def losses(run: Run, network, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     """Return the whole loss, that of the main head, and its logits (N, K)."""
-    recipe, mixed = run.recipe, nullcontext()
+    recipe = run.recipe
     if recipe.channels_last:
         images = images.contiguous(memory_format=torch.channels_last)
-    if recipe.precision != "float32":
-        mixed = torch.autocast(run.device.type, DTYPES[recipe.precision])
-    with mixed:
+    with autocast(recipe, run.device):
         answer = network(images)
     logits, *auxiliary = answer if isinstance(answer, tuple) else (answer,)
     loss = main = smoothed(logits, labels, recipe)
