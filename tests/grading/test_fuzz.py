@@ -32,6 +32,7 @@ from course_grader.engine.judging.raised import Stopped
 from course_grader.intake.collect import collect
 from course_grader.intake.owners import RECORD
 
+pytestmark = pytest.mark.slow
 # few on each push, and always the same; many, and new ones, where there is time
 TRIES = [20, pytest.param(1000, marks=pytest.mark.thorough)]
 

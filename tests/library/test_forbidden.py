@@ -171,6 +171,7 @@ def test_what_a_rule_does_not_name_is_free(rule, way):
         way()
 
 
+@pytest.mark.slow
 def test_a_long_call_is_read_in_parts():
     def answer():
         torch._C._nn.elu(x)

@@ -263,6 +263,7 @@ def test_a_network_that_cannot_be_trained_is_told_why(digits, net, said):
         train.fit(net(), digits, None, QUICK, quiet=True)
 
 
+@pytest.mark.slow
 def test_want_of_memory_says_what_to_try(digits):
     """A layer whose maps would need 2 PB."""
 
@@ -280,6 +281,7 @@ def test_want_of_memory_says_what_to_try(digits):
         train.fit(Huge(), digits, None, QUICK, quiet=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [0, 1, 2, 37, 63])
 def test_the_largest_batch_that_fits_is_found_to_an_eighth(most):
     tried = []
