@@ -42,7 +42,7 @@ release: $(STAMP) ## make assignments/ from solutions/
 bench: $(STAMP) ## ours against the peers, side by side
 	@pip install --quiet --editable '.[grade,test,bench]' --constraint constraints.txt
 	@pip install --quiet vlsift 2> /dev/null || echo "VLFeat does not build here: no row for it"
-	@for peers in flops train sift codebooks grading; do python benchmarks/$$peers.py || exit; done
+	@for peers in flops train shards sift codebooks grading; do python benchmarks/$$peers.py || exit; done
 
 gpu: ## GPU tests, then the whole queue of records, with the torch of PYTHON
 	@$(PYTHON) -c "import sys, torch; sys.exit(not torch.cuda.is_available())" 2> /dev/null || { \

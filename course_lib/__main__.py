@@ -42,7 +42,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (student.doctor, student.data, training.train, training.cost):
+for command in (student.doctor, student.data, student.shards):
+    app.command(rich_help_panel=STUDENTS)(command)
+for command in (training.train, training.cost):
     app.command(rich_help_panel=STUDENTS)(command)
 app.add_typer(training.results, name="results", rich_help_panel=STUDENTS)
 for command in (student.demo, student.submit):

@@ -270,7 +270,7 @@ def none_for_nan(value: float) -> float | None:
 
 def describe(train: Images, test: Images) -> dict:
     """Return what `data.load` needs to find the same images, and their digests."""
-    channels, size = train.images.shape[1:3]
+    channels, size = train.take(1).images.shape[1:3]
     form = {"name": train.name, "size": size, "channels": channels}
     counts = {"train_images": len(train), "test_images": len(test)}
     return form | counts | {"train": train.digest, "test": test.digest}

@@ -81,6 +81,47 @@ def data(
         line(f"  {shown(row.path or f'not here: {row.how}')}")
 
 
+def shards(
+    folder: Annotated[Path, typer.Argument(help="of images; with --verify, of shards")],
+    out: Annotated[Path | None, typer.Argument(help="folder for the shards")] = None,
+    images: Annotated[int, typer.Option(help="of each shard", min=1)] = 1000,
+    skip: Annotated[
+        int, typer.Option(help="how many broken images may be left out", min=0)
+    ] = 100,
+    workers: Annotated[
+        int | None, typer.Option(help="processes; default: one a core", min=1)
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare shards with their checksums.")
+    ] = False,
+):
+    """Write a folder of images as WebDataset shards: for what memory cannot hold.
+
+    Training reads them as a stream, in constant memory: name the new folder as
+    --data. Broken images are named and left out. After an interruption, the same
+    command goes on.
+
+    Example: course shards ~/imagenet ~/imagenet-shards
+
+    Example: course shards --verify ~/imagenet-shards
+    """
+    from course_lib import data
+
+    if verify == (out is not None):
+        raise typer.BadParameter("give FOLDER and OUT, or --verify and one folder")
+    if verify:
+        made, what = data.verify_shards(folder), "as they were written"
+    else:
+        options = {"images": images, "skip": skip, "workers": workers}
+        made, what = data.write_shards(folder, out, **options), f"in {out}"
+    for shard in made:
+        for _, reason in shard.skipped:
+            line(f"[yellow]left out[/] {shown(reason)}")
+    size = filesize.decimal(sum(shard.bytes for shard in made))
+    count = sum(shard.images for shard in made)
+    line(f"{count:,} images in {len(made):,} shards, {size}, {shown(what)}")
+
+
 def demo(
     out: Annotated[
         Path | None, typer.Option(help="folder for all that is made; default: demo/")

@@ -36,17 +36,23 @@ def batches(
     The last batch holds what is left. All chance is a function of (seed, epoch, step),
     drawn on the CPU: the same on every device, and `start` skips steps exactly.
     flip, crop_padding: see `augment`.  cutout: see `cut_out`.
+    data: a split in memory, or one in shards, which draws its own (`stream.Shards`).
     share: (r, n) yields the images r, r + n, r + 2n … of each batch, as they are in it.
     """
+    if not isinstance(data, Images):  # a stream draws its own
+        chosen = {"flip": flip, "crop_padding": crop_padding, "cutout": cutout}
+        chosen |= {"seed": seed, "epoch": epoch, "start": start, "shuffle": shuffle}
+        yield from data.batches(batch_size, **chosen, device=device, share=share)
+        return
     if batch_size < 1:
         raise DataError(f"batch_size is {batch_size}: take 1 or more")
     order = torch.arange(len(data))
     if shuffle:
-        order = torch.randperm(len(data), generator=_generator(seed, epoch, 0))
+        order = torch.randperm(len(data), generator=generator_of(seed, epoch, 0))
     order = order.to(data.images.device)
     for step in range(start, -(-len(data) // batch_size)):
         chosen = order[step * batch_size : (step + 1) * batch_size]
-        draw = Draw(_generator(seed, epoch, step + 1), len(chosen), *share)
+        draw = Draw(generator_of(seed, epoch, step + 1), len(chosen), *share)
         chosen = chosen[draw.mine]
         images = data.images.index_select(0, chosen).to(device or order.device)
         labels = data.labels.index_select(0, chosen).to(device or order.device)
@@ -69,8 +75,13 @@ class Draw:
         shape = (self.whole, 1)
         return torch.randint(low, high, shape, generator=self.generator)[self.mine]
 
+    def fractions(self, count: int) -> Tensor:
+        """Return `count` numbers in [0, 1) for each image here, float32 (B, count)."""
+        shape = (self.whole, count)
+        return torch.rand(shape, generator=self.generator)[self.mine]
 
-def _generator(seed: int, epoch: int, draw: int) -> torch.Generator:
+
+def generator_of(seed: int, epoch: int, draw: int) -> torch.Generator:
     """Return a CPU generator that is a function of three whole numbers, 0 or more."""
     mixed = np.random.SeedSequence([seed, epoch, draw]).generate_state(1)
     return torch.Generator().manual_seed(int(mixed[0]))
