@@ -1,4 +1,4 @@
-"""For everyone: is this machine ready, the data sets, the demo, handing in."""
+"""For everyone: is this machine ready, the data sets, the demo, an assignment."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 from rich import filesize
+from rich.table import Table
 
 from course_lib.commands import complete
 from course_lib.commands.shared import (
     Assignment,
+    Incomplete,
     Json,
     aside,
     console,
@@ -136,6 +138,91 @@ def demo(
     demo(out or FOLDER, console)
 
 
+def start(
+    assignment: Assignment,
+    again: Annotated[
+        bool, typer.Option("--again", help="Begin anew; what is there is put aside.")
+    ] = False,
+):
+    """Lay a working copy of an assignment into work/, where git never touches it.
+
+    A copy that is there stays as it is.
+
+    Example: course start a04_alexnet
+    """
+    from course_lib.hand_in.work import start
+
+    found = start(assignment, again)
+    if found.aside:
+        line(f"your copy so far: {shown(found.aside)}")
+    line(f"{'yours' if found.is_new else 'there already'}: {shown(found.notebook)}")
+    line(
+        f"Open it in JupyterLab (`make lab`). Then: `course check {shown(assignment)}`"
+    )
+
+
+SIGNS = {
+    "passed": "[green]✓[/]",
+    "failed": "[red]✗[/]",
+    "unanswered": "[yellow]✗[/]",
+    "written": "·",
+}
+WORDS = {"unanswered": "not answered yet", "written": "a person reads it"}
+
+
+def check(
+    assignment: Assignment,
+    folder: Annotated[
+        Path | None, typer.Option(help="with the notebook; default: it is looked for")
+    ] = None,
+    seconds: Annotated[int, typer.Option(help="that a cell may take", min=1)] = 300,
+    as_json: Json = False,
+):
+    """Run your notebook from the top and say what its visible tests say.
+
+    A row for each test: passed, or the reason why not. Your file is not changed.
+    Hidden tests ask the same of other inputs after you hand in. The exit status is 3
+    while something is open.
+
+    Example: course check a04_alexnet
+    """
+    from rich.progress import Progress
+
+    from course_lib.hand_in.checked import check_notebook
+    from course_lib.hand_in.submit import find, named
+
+    path = named(folder or find(assignment), assignment)
+    with aside(as_json), Progress(console=console, transient=True) as progress:
+        task = progress.add_task(f"running {shown(path)}")
+
+        def on_cell(done: int, cells: int) -> None:
+            progress.update(task, completed=done, total=cells)
+
+        rows = check_notebook(path, seconds, on_cell)
+    if as_json:
+        print_json(rows)
+    else:
+        console.print(table_of_checks(rows))
+    left = sum(row.status in ("failed", "unanswered") for row in rows)
+    if left:
+        raise Incomplete(f"{left} of {len(rows)} are open in {path}")
+    if not as_json:
+        line(f"All visible tests pass. Next: `course submit {shown(assignment)}`")
+
+
+def table_of_checks(rows) -> Table:
+    """Return a row for each exercise's name and one for each of its tests."""
+    table, before = Table(show_header=False, box=None), None
+    for row in rows:
+        if row.exercise != before:
+            table.add_row("", f"[bold]{shown(row.exercise)}[/]")
+        before = row.exercise
+        reason = WORDS.get(row.status) or row.message
+        reason = f": {shown(reason)}" if reason else ""
+        table.add_row(SIGNS[row.status], f"{shown(row.cell)}{reason}")
+    return table
+
+
 def submit(
     assignment: Assignment,
     student: Annotated[
@@ -144,7 +231,9 @@ def submit(
     folder: Annotated[
         Path | None, typer.Option(help="with the notebook; default: it is looked for")
     ] = None,
-    out: Annotated[Path, typer.Option(help="folder for the zip")] = Path(),
+    out: Annotated[
+        Path | None, typer.Option(help="folder for the zip; default: work/")
+    ] = None,
 ):
     """Make the zip that you hand in, after a look at what is still missing.
 
@@ -162,4 +251,7 @@ def submit(
         line(f"  {shown(inside)}  {filesize.decimal(size)}")
     if made.left_out:
         line(f"  left out: {shown(', '.join(made.left_out))}")
+    if made.earlier:
+        line(f"your earlier one is kept: {shown(made.earlier)}")
+    line(f"receipt: {made.time}, sha256 {made.sha256}")
     line(f"hand in: {shown(made.path)}")

@@ -7,6 +7,8 @@ files give the same bytes.
 from __future__ import annotations
 
 import getpass
+import hashlib
+import io
 import os
 import re
 import time
@@ -19,7 +21,8 @@ from typing import NamedTuple
 from nbformat import NotebookNode
 
 from course_lib.errors import CourseError
-from course_lib.files import ROOT, replacing
+from course_lib.files import replacing
+from course_lib.hand_in import work
 from course_lib.hand_in.cell import checksum, is_locked, is_solution
 from course_lib.hand_in.ipynb import parse
 from course_lib.terminal import printable
@@ -39,50 +42,70 @@ class HandIn(NamedTuple):
     files: dict[str, int]  # what is inside, by name beside the notebook, in bytes
     left_out: list[str]  # what else is in the folder
     warnings: list[str]  # what a student may want to change first, a line each
+    time: str  # when it was made, with the zone
+    sha256: str  # of the zip
+    earlier: Path | None = None  # where another one of the same name lies now
 
 
 def submit(
     assignment: str,
     student: str = "",
     folder: Path | None = None,
-    out: Path = Path(),
+    out: Path | None = None,
 ) -> HandIn:
     """Check an assignment and write <out>/<assignment>_<student>.zip.
 
+    An earlier zip of this name is kept under another one. The zip's name has no spaces.
+
     student: default: the login name, unless it is everybody's (root, jovyan, …).
-    folder: that holds the notebook; default: this one, or assignments/<assignment>.
+    folder: that holds the notebook; default: work/<assignment>, this one, or
+        assignments/<assignment>.  out: default: work/.
     Files beside the notebook go in (code, records, weights, pictures); folders, data
     sets, checkpoints and links do not.
     """
     folder = folder or find(assignment)
     student = as_folder(student or login())
-    name = f"{assignment}.ipynb"
-    if not (folder / name).is_file():
-        there = ", ".join(sorted(path.name for path in folder.glob("*.ipynb")))
-        raise CourseError(
-            f"{folder} has no {name}, only {there or 'other files'}: give the notebook "
-            "this name, or say where it is with --folder."
-        )
+    name = named(folder, assignment).name
     files, left_out = gather(folder, name)
     notebook, mended = parse(files[name], name)
-    path = out / f"{assignment}_{student}.zip"
+    zip_name = re.sub(r"\s", "_", f"{assignment}_{student}.zip")
+    path = (out or work.WORK) / zip_name
     times = {name: (folder / name).stat().st_mtime for name in files}
-    write(path, files, times, f"{student}/{assignment}/")
+    content = zipped(files, times, f"{student}/{assignment}/")
+    same = path.is_file() and path.read_bytes() == content
+    earlier = work.put_aside(path) if path.exists() and not same else None
+    with replacing(path) as part:
+        part.write_bytes(content)
     sizes = {name: len(data) for name, data in files.items()}
     warnings = mended + examine(notebook)
-    return HandIn(path, student, sizes, left_out, warnings)
+    now = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    sha = hashlib.sha256(content).hexdigest()
+    return HandIn(path, student, sizes, left_out, warnings, now, sha, earlier)
 
 
 def find(assignment: str) -> Path:
-    """Return the folder with the student's notebook."""
+    """Return the folder with the student's notebook: the one in work/ comes first."""
     here = Path.cwd()
-    for folder in (here, here / assignment, ROOT / "assignments" / assignment):
+    places = work.WORK / assignment, here, here / assignment, work.RELEASED / assignment
+    for folder in places:
         if (folder / f"{assignment}.ipynb").is_file():
             return folder
     raise CourseError(
-        f"there is no {assignment}.ipynb in {here}, nor in assignments/{assignment} of "
-        "the course: say where it is with --folder."
+        f"there is no {assignment}.ipynb in {here}, nor in work/ or assignments/ of "
+        "the course: begin one with `course start`, or say where it is with --folder."
     )
+
+
+def named(folder: Path, assignment: str) -> Path:
+    """Return the assignment's notebook in a folder."""
+    path = folder / f"{assignment}.ipynb"
+    if not path.is_file():
+        there = ", ".join(sorted(path.name for path in folder.glob("*.ipynb")))
+        raise CourseError(
+            f"{folder} has no {path.name}, only {there or 'other files'}: give the "
+            "notebook this name, or say where it is with --folder."
+        )
+    return path
 
 
 def login() -> str:
@@ -163,12 +186,14 @@ def examine(notebook: NotebookNode) -> list[str]:
     return [f"{what}: {', '.join(names)}" for what, names in found.items()]
 
 
-def write(path: Path, files: dict[str, bytes], times: dict[str, float], prefix: str):
-    """Write a zip; entries are dated by their file's last change, in UTC."""
-    with replacing(path) as part, zipfile.ZipFile(part, "w") as archive:
+def zipped(files: dict[str, bytes], times: dict[str, float], prefix: str) -> bytes:
+    """Return a zip; entries are dated by their file's last change, in UTC."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
         for name, data in files.items():
             date = time.gmtime(max(times[name], 315532800))  # a zip's time starts 1980
             entry = zipfile.ZipInfo(prefix + name, date[:6])
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, data)
+    return content.getvalue()

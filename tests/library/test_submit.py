@@ -46,7 +46,7 @@ def test_inside_are_the_notebook_and_its_files(folder, tmp_path):
     (folder / "data").mkdir()
     (folder / "secret.txt").symlink_to("/etc/passwd")
     made = submit(NAME, "Ada Byron", folder, tmp_path)
-    assert made.path == tmp_path / f"{NAME}_Ada Byron.zip"
+    assert made.path == tmp_path / f"{NAME}_Ada_Byron.zip"
     expected = [f"{NAME}.ipynb", "helper.py", "record.json", "record.safetensors"]
     assert list(made.files) == expected
     names = ["cifar.npz", "data", "last.pt", "other.ipynb", "secret.txt"]
@@ -222,7 +222,7 @@ def test_the_command_says_what_is_inside(folder, tmp_path, monkeypatch, capsys):
         "unanswered: lrn",
         "record.safetensors",
         "hand in: ",
-        "Ada [red].zip",
+        "Ada_[red].zip",
     ):
         assert text in said
 

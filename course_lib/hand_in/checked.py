@@ -1,0 +1,115 @@
+"""Run an assignment's visible tests as `course check` shows them: exercise by exercise.
+
+The notebook is run from its first cell to its last in a new kernel, as "Restart Kernel
+and Run All Cells" does, but goes on after an error. The student's file is only read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from nbformat import NotebookNode
+
+from course_lib.errors import CourseError
+from course_lib.hand_in.cell import checksum, is_grade, is_solution
+from course_lib.hand_in.ipynb import parse
+
+SECONDS = 300  # a cell
+EXERCISE = re.compile(r"^#+ +(\d+ · .*?)(?: \(\d+ points?\))?$", re.M)
+STOPPED = "it took more than {} seconds and was stopped"
+PASSED, FAILED, UNANSWERED, WRITTEN = "passed", "failed", "unanswered", "written"
+
+
+class Check(NamedTuple):
+    """What became of one visible test, or of one answer in words."""
+
+    exercise: str
+    cell: str
+    status: str  # PASSED, FAILED or UNANSWERED; WRITTEN: a person will read it
+    message: str  # why, in the test's own words
+
+
+def check_notebook(
+    path: Path,
+    seconds: int = SECONDS,
+    on_cell: Callable[[int, int], None] = lambda done, cells: None,
+) -> list[Check]:
+    """Run a notebook; return what its visible tests say, in their order.
+
+    seconds: a cell may take.  on_cell(done, cells): called before each code cell.
+    CourseError: the kernel died.
+    """
+    from nbclient import NotebookClient
+    from nbclient.exceptions import DeadKernelError
+
+    notebook, _ = parse(path.read_bytes(), path.name)
+    asked = tests_of(notebook)
+    untouched = {name for name, cell in answers(notebook).items() if as_released(cell)}
+    client = NotebookClient(
+        notebook,
+        timeout=seconds,
+        interrupt_on_timeout=True,
+        allow_errors=True,
+        kernel_name="python3",
+        record_timing=False,
+        extra_arguments=["--log-level=40"],  # errors: a warning is not for students
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    client.on_cell_start = lambda cell, cell_index: on_cell(
+        cell_index, len(notebook.cells)
+    )
+    try:
+        client.execute()
+    except DeadKernelError as error:
+        raise CourseError(
+            f"{path.name}: Python ended while a cell ran; as a rule the memory was too "
+            "small: try smaller batches or images"
+        ) from error
+    return [outcome(exercise, cell, untouched, seconds) for exercise, cell in asked]
+
+
+def answers(notebook: NotebookNode) -> dict[str, NotebookNode]:
+    return {name_of(cell): cell for cell in notebook.cells if is_solution(cell)}
+
+
+def name_of(cell: NotebookNode) -> str:
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+
+
+def as_released(cell: NotebookNode) -> bool:
+    return checksum(cell) == cell.metadata["nbgrader"].get("checksum")
+
+
+def tests_of(notebook: NotebookNode) -> list[tuple[str, NotebookNode]]:
+    """Return each graded cell that has something in it, with its exercise."""
+    exercise, found = "", []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and (heading := EXERCISE.search(cell.source)):
+            exercise = heading[1]
+        if not is_grade(cell):
+            continue
+        code = re.sub(r"(?m)^\s*(#.*)?$", "", cell.source).strip()
+        if is_solution(cell) or code:  # a hidden test's cell is empty here
+            found.append((exercise or name_of(cell), cell))
+    return found
+
+
+def outcome(exercise: str, cell, untouched: set[str], seconds: int) -> Check:
+    """Read what a cell left behind when it was run."""
+    name = name_of(cell)
+    if is_solution(cell):
+        return Check(exercise, name, UNANSWERED if name in untouched else WRITTEN, "")
+    errors = [out for out in cell.get("outputs", []) if out.output_type == "error"]
+    if not errors:
+        return Check(exercise, name, PASSED, "")
+    kind, message = errors[0].ename, " ".join(errors[0].evalue.split())
+    if kind == "NotImplementedError":
+        return Check(exercise, name, UNANSWERED, message)
+    if kind == "KeyboardInterrupt":
+        return Check(exercise, name, FAILED, STOPPED.format(seconds))
+    if kind in ("AssertionError", "CheckFailed") and message:
+        return Check(exercise, name, FAILED, message)
+    return Check(exercise, name, FAILED, f"{kind}: {message}".rstrip(": "))
