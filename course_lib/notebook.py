@@ -124,6 +124,7 @@ def run(unit: str, *, timeout: int = 1200, on_cell=None) -> Path:
     client = NotebookClient(
         notebook,
         timeout=timeout,
+        startup_timeout=300,  # 60 s, the default, are few on a busy machine
         kernel_name="python3",
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},

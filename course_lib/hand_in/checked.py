@@ -51,6 +51,7 @@ def check_notebook(
     client = NotebookClient(
         notebook,
         timeout=seconds,
+        startup_timeout=SECONDS,  # 60 s, the default, are few on a busy laptop
         interrupt_on_timeout=True,
         allow_errors=True,
         kernel_name="python3",
