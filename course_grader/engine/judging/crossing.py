@@ -15,19 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from course_grader.engine.common import kinds
+from course_grader.engine.common import kinds, records
 from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
-from course_grader.engine.common.records import (
-    fields_of,
-    fill,
-    find,
-    is_kept,
-    is_member,
-    is_plain,
-    member,
-    new,
-    refuse_acting,
-)
 from course_grader.engine.common.wire import Malformed
 
 from .asking import Asking
@@ -56,12 +45,12 @@ class ToStudent(Encoder):
         if own is not None:
             return {"k": "own", "h": own}
         name = self.held.given.get(id(type(value)))
-        if name is not None and is_member(value) and value._name_ is not None:
+        if name is not None and records.is_member(value) and value._name_ is not None:
             return {"k": "member", "c": name, "n": value._name_}
-        plain = name is not None and is_plain(type(value))
+        plain = name is not None and records.is_plain(type(value))
         if plain or type(value) is SimpleNamespace:
             facts = {"k": "record", "i": self.number(value), "c": name}
-            fields = fields_of(value).items()
+            fields = records.fields_of(value).items()
             return facts | {"v": [[word, self.node(item)] for word, item in fields]}
         kind = value if isinstance(value, type) else None  # an exception of theirs
         handle = getattr(kind, "_course_handle", None)
@@ -169,9 +158,7 @@ class FromStudent(Decoder):
                 raise Malformed("an object that is gone")
             return value
         if kind == "handle":
-            if node.get("t") == "object":
-                self.asking.terms.gives_object(self.name)
-            return remote(self.asking, node)
+            return self.handle(node)
         if kind == "module":
             return self.module(node)
         if kind == "record":
@@ -181,10 +168,26 @@ class FromStudent(Decoder):
             return UninitializedParameter() if parameter else UninitializedBuffer()
         if kind == "member":
             known = self.held.classes.get(node["c"])
-            return member(known, node["n"]) if known else remote(self.asking, node)
+            if known is None:
+                return remote(self.asking, node)
+            return records.member(known, node["n"])
         if kind in kinds.READERS:
             return kinds.READERS[kind](self, node)
         return super().other(node)
+
+    def handle(self, node):
+        """Return the stand-in of an object, its data where the model gave data."""
+        terms = self.asking.terms
+        if "data" not in node:
+            if node.get("t") == "object":
+                terms.gives_object(self.name)
+            return remote(self.asking, node)
+        if terms.may_be_object(self.name):
+            terms.gives_object(self.name)
+            made = remote(self.asking, node)
+        else:
+            made = self.value(node["data"])
+        return self.keep(node, made)
 
     def named(self, name: str, fields: list[str], values: list) -> tuple:
         """Return a named tuple, of the instructor's class if it is one of his."""
@@ -197,22 +200,22 @@ class FromStudent(Decoder):
 
     def record(self, node):
         """Return an object of the instructor's class, made here of its fields."""
-        kind = find(self.held.classes, node["c"])
+        kind = records.find(self.held.classes, node["c"])
         if kind is None:
             return self.keep(node, remote(self.asking, node))
-        made = self.keep(node, new(kind))
+        made = self.keep(node, records.new(kind))
         fields = {name: self.value(item) for name, item in node["v"]}
         for name, value in fields.items():
             self.check_field(kind.__name__, name, value)
-        fill(made, fields)
-        return self.held.adopt(int(node["h"]), made) if is_kept(kind) else made
+        records.fill(made, fields)
+        return self.held.adopt(int(node["h"]), made) if records.is_kept(kind) else made
 
     def check_field(self, kind: str, name, value) -> None:
         """Raise Malformed if a field could answer for what a tensor says of itself.
 
         Where the model solution has such a field, so may everybody.
         """
-        refuse_acting(kind, str(name), value)
+        records.refuse_acting(kind, str(name), value)
         if name in PROPERTIES and not self.asking.terms.use(f"field:{name}"):
             raise Malformed(f"{kind[:40]} has a field {name!r}, which a tensor has")
 

@@ -40,6 +40,10 @@ class Terms:
         found = {word for word in self.allowed if word.startswith("network:")}
         return f"network:{name}" in found if name else bool(found)
 
+    def may_be_object(self, name: str | None) -> bool:
+        """Did the model solution give an object of its own class here?"""
+        return self.allow(f"object:{name or ''}")
+
     def gives_object(self, name: str | None) -> None:
         """Note that what the student's `name` gives is an object of their own class."""
         if not self.use(f"object:{name or ''}"):
