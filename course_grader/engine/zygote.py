@@ -28,7 +28,7 @@ import torch
 
 from course_grader import sandbox
 from course_grader.assignment.bundle import Bundle, Submission
-from course_lib.check import forbidden
+from course_lib.check import dispatched, forbidden
 from course_lib.errors import CourseError
 
 from .common.folder import Folder
@@ -83,6 +83,7 @@ class Zygote:
     def prepare(self, bundle: Bundle, level: str | None) -> None:
         """Take an assignment in: analyse its cells, warm up, on both sides."""
         self.bundle, self.level = bundle, level or sandbox.best()
+        dispatched.recorder()  # CourseError: no rule could be kept
         for names in bundle.options.get("forbidden", {}).values():
             for name in names:
                 forbidden.find(name)  # LookupError: a rule that would be none
