@@ -123,8 +123,8 @@ ORDER = [
 
 @pytest.fixture(scope="module")
 def order():
-    made = lesson("order", ORDER)
-    with Engine(Bundle("order", {"order": made}, {}, 10)) as started:
+    made, named = lesson("order", ORDER), {"beside": ["source", "counts"]}
+    with Engine(Bundle("order", {"order": made}, {}, 10, named)) as started:
         yield started
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import itertools
 import pickle
+import types
 import weakref
 from collections.abc import Iterator, KeysView, ValuesView
 from functools import cached_property
-from types import SimpleNamespace
 
 import cloudpickle
 import torch
@@ -25,6 +25,7 @@ from .gradients import Bridge, Token, reach
 from .held import Held
 from .modules import rebuild
 from .proxies import PROPERTIES, Remote, fact, remote
+from .shipped import along
 
 ITERATOR = 100_000  # most items of an iterator that is passed on
 
@@ -32,9 +33,11 @@ ITERATOR = 100_000  # most items of an iterator that is passed on
 class ToStudent(Encoder):
     """Encodes anything of the test's; tensors are gathered, leaves first."""
 
-    def __init__(self, held: Held):
+    def __init__(self, held: Held, concealed: set[str] = frozenset()):
+        """concealed: names that only hidden parts of tests bind."""
         super().__init__()
-        self.held = held
+        self.held, self.concealed = held, concealed
+        self.along: list[str] = []  # of them, and kept variables: what goes, too
         self.tensors: list[tuple[dict, Tensor]] = []
         self.generators: list = []  # of random numbers
 
@@ -48,7 +51,7 @@ class ToStudent(Encoder):
         if name is not None and records.is_member(value) and value._name_ is not None:
             return {"k": "member", "c": name, "n": value._name_}
         plain = name is not None and records.is_plain(type(value))
-        if plain or type(value) is SimpleNamespace:
+        if plain or type(value) is types.SimpleNamespace:
             facts = {"k": "record", "i": self.number(value), "c": name}
             fields = records.fields_of(value).items()
             return facts | {"v": [[word, self.node(item)] for word, item in fields]}
@@ -110,6 +113,11 @@ class Pickler(cloudpickle.Pickler):
     def __init__(self, to: ToStudent, file):
         super().__init__(file)
         self.to = to
+
+    def reducer_override(self, value):
+        if isinstance(value, types.FunctionType):
+            self.to.along += along(value, self.to.concealed)
+        return super().reducer_override(value)
 
     def persistent_id(self, value):
         if isinstance(value, Remote):

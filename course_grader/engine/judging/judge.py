@@ -168,7 +168,8 @@ class Judge:
         fair = None if self.fair is None else self.fair.get(step.name, {})
         if fair and fair.get("alone"):
             return self.alone(step, cell)
-        terms = Terms(None if fair is None else set(fair.get("used", ())))
+        allowed = None if fair is None else set(fair.get("used", ()))
+        terms = Terms(allowed, concealed=self.plan.concealed(at))
         link.terms = terms
         try:
             self.prepare(at)

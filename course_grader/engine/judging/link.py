@@ -83,9 +83,10 @@ class Link:
 
     def bind(self, names: dict, gone: list[str] = ()) -> None:
         """Bind and delete names on the student's side."""
-        to = ToStudent(self.held)
+        to = ToStudent(self.held, self.terms.concealed)
         nodes = {name: to.node(value) for name, value in names.items()}
         fields = {"names": nodes, "gone": list(gone), "tensors": to.in_order()}
+        self.terms.goes_along(to.along)
         self.line.request("bind", to.blobs, **fields)
 
     def drop(self) -> None:
@@ -108,11 +109,12 @@ class Link:
             self.bind(there, gone)
         self.drop()
         _held = self.held.alive()  # the answer may name any
-        to = ToStudent(self.held)
+        to = ToStudent(self.held, self.terms.concealed)
         message = {"f": operation, "args": to.node(args), "kwargs": to.node(kwargs)}
         message["rules"] = [*forbidden.ACTIVE, *self.terms.rules.get(name, [])]
         message["sync"] = self.held.changes(to)
         message["tensors"] = to.in_order()
+        self.terms.goes_along(to.along)
         message["given"] = list(self.held.classes)
         self.calls += 1
         message["call"] = call = self.calls
