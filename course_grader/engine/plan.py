@@ -145,6 +145,11 @@ class Plan:
                 found |= set(step.imports)
         return found
 
+    def work_out(self) -> Plan:
+        """Work out what all submissions have in common."""
+        _ = self.words, self.wanted, self.places
+        return self
+
     @cached_property
     def places(self) -> dict[str, int]:
         """The number of each step by name."""

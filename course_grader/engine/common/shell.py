@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from functools import cache
 from types import SimpleNamespace, TracebackType
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
+from IPython.core.events import EventManager, available_events
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -22,6 +24,10 @@ STREAM, OUTPUTS, COUNT = (
     8_000_000,
     1_000,
 )  # characters of text, of all, outputs
+
+
+TICK, AGAIN = 0.01, 0.5  # seconds: the least that is set, and until it rings again
+MOST = 9  # times its limit that may be added to a cell on a busy machine
 
 
 class TimeIsUp(BaseException):
@@ -121,11 +127,21 @@ class Hook(DisplayHook):
         self.shell.outputs.add(output | {"metadata": md_dict or {}})
 
 
+class Events(EventManager):
+    """What runs around a cell; no figure is drawn twice."""
+
+    def register(self, event, function):
+        """Leave out pyplot's drawing: `show` draws what there is to see."""
+        if function.__module__ != "matplotlib.pyplot":
+            super().register(event, function)
+
+
 class Shell(InteractiveShell):
     """IPython without a terminal, a history file or a kernel."""
 
     def __init__(self, **options):
         self.outputs = Outputs()
+        self.translated: dict[str, str] = {}  # cells by their source
         super().__init__(display_pub_class=Publisher, displayhook_class=Hook, **options)
 
     def _get_exc_info(self, exc_tuple=None):
@@ -138,6 +154,20 @@ class Shell(InteractiveShell):
     def _showtraceback(self, etype, evalue, stb):
         error = {"output_type": "error", "ename": etype.__name__}
         self.outputs.add(error | {"evalue": _text(evalue), "traceback": list(stb)})
+
+    def init_events(self):
+        self.events = Events(self, available_events)
+        self.events.register("pre_execute", self._clear_warning_registry)
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """Translate magics; what was translated before the fork is known."""
+        known = self.translated.get(raw_cell)
+        return super().transform_cell(raw_cell) if known is None else known
+
+    def translate(self, sources: Iterable[str]) -> None:
+        """Translate cells that will be run by every submission."""
+        for source in sources:
+            self.translated[source] = super().transform_cell(source)
 
     def system_piped(self, cmd: str) -> None:
         """Run `!command` and show what it prints; there is no terminal to give it."""
@@ -224,17 +254,30 @@ def captured(shell: Shell):
 
 
 @contextmanager
-def time_limit(seconds: float, limit: float | None = None):
+def time_limit(
+    seconds: float,
+    limit: float | None = None,
+    more: Callable[[], float] = lambda: 0.0,
+):
     """Raise TimeIsUp in this block after so many seconds, and again if it is caught.
 
     limit: what is said to be allowed, of which `seconds` may be what is left.
+    more: the seconds that are added, so far, for waiting through no fault of its own.
     """
+    added, over = 0.0, False
 
     def ring(number, frame):
+        nonlocal added, over
+        extra = min(more(), MOST * (limit or seconds)) - added
+        if extra > TICK and not over:
+            added += extra
+            signal.setitimer(signal.ITIMER_REAL, extra, AGAIN)
+            return
+        over = True
         raise TimeIsUp(f"it took longer than {limit or seconds:.3g} s")
 
     signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01), 0.5)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, TICK), AGAIN)
     try:
         yield
     finally:
