@@ -154,6 +154,18 @@ assert sys.stdout.fileno() >= 0 and sys.stderr.fileno() >= 0
 faulthandler.enable()
 assert get_ipython().kernel.shell is get_ipython()
 get_ipython().kernel.session.session
+%clear
+%edit note.py
+%subshell
+import ipykernel, json, os
+from ipykernel.connect import get_connection_file, get_connection_info
+assert os.path.isfile(get_connection_file())
+assert get_connection_file() == ipykernel.get_connection_file()
+assert json.loads(get_connection_info())["transport"] == "tcp"
+assert get_connection_info(unpack=True)["shell_port"] == 0
+get_ipython().kernel.comm_manager.register_target("mine", print)
+get_ipython().display_pub.register_hook(lambda message: message)
+assert sys.stdout.name and not sys.stdout.closed
 def one():
     return 1
 """

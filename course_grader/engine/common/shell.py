@@ -19,6 +19,8 @@ from IPython.core.events import EventManager, available_events
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from .kernel import kernel_of, offer
+
 STREAM, OUTPUTS, COUNT = (
     200_000,
     8_000_000,
@@ -76,6 +78,7 @@ class Stream(io.TextIOBase):
 
     def __init__(self, shell: Shell, name: str):
         self.shell, self.label = shell, name
+        self.name = f"<{name}>"
 
     encoding = "utf-8"
 
@@ -110,6 +113,11 @@ class Publisher(DisplayPublisher):
         if name is not None:
             output["display_id"] = name
         outputs.add(output)
+
+    def register_hook(self, hook):
+        """Take a kernel's hook on messages, of which there are none."""
+
+    unregister_hook = register_hook
 
     def clear_output(self, wait=False):
         self.shell.outputs.clear()
@@ -181,11 +189,7 @@ class Shell(InteractiveShell):
 
     @property
     def kernel(self) -> SimpleNamespace:
-        """What a notebook may ask of the kernel that it takes for granted."""
-        session = SimpleNamespace(session="", username="")
-        facts = {"shell": self, "session": session, "execution_count": 0}
-        banner = {"implementation": "ipython", "language_info": {"name": "python"}}
-        return SimpleNamespace(**facts, **banner, user_ns=self.user_ns)
+        return kernel_of(self)
 
     def enable_gui(self, gui=None):
         pass
@@ -216,13 +220,9 @@ def make() -> Shell:
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     shell = Shell.instance(config=config)
     shell.db = {}  # in memory: there may be no home to keep it in
-    for name in KERNEL_MAGICS:  # of a kernel's, which has somebody to talk to
-        shell.register_magic_function(lambda line: None, "line", name)
+    offer(shell)
     shell.user_ns["exit"] = shell.user_ns["quit"] = _no_exit
     return shell
-
-
-KERNEL_MAGICS = "autosave", "connect_info", "qtconsole", "store", "less", "more", "man"
 
 
 @cache
