@@ -268,14 +268,25 @@ def test_what_a_rule_does_not_name_is_free(rule, way):
         way()
 
 
-def test_a_long_call_is_read_in_parts():
+def test_a_long_call_is_read_in_parts(monkeypatch):
+    """Or its record would fill the memory."""
+    sizes, read = [], dispatched._counted
+
+    def counted(threads, function):
+        sizes.append(sum(map(len, threads)))
+        return read(threads, function)
+
     def answer():
         torch._C._nn.elu(x)
-        for _ in range(forbidden.MANY):
+        for _ in range(1000):
             x.add(1)
 
+    monkeypatch.setattr(forbidden, "MANY", 300)
+    monkeypatch.setattr(dispatched, "_counted", counted)
     with pytest.raises(check.CheckFailed, match="was called"), check.without(ELU):
         answer()
+    assert len(sizes) >= 3
+    assert max(sizes) < sum(sizes) / 2
 
 
 def test_a_record_that_is_long_to_read_is_read_once():
@@ -319,6 +330,31 @@ def test_an_answer_that_swallows_everything_is_caught():
             F.elu(x)
 
     with pytest.raises(check.CheckFailed, match="was called"), check.without(ELU):
+        answer()
+
+
+def test_a_record_that_was_stopped_unseen_is_noticed():
+    """A call that Python's profiler does not tell of: what ran then is not known."""
+
+    def answer():
+        functools.partial(torch.autograd._disable_profiler_legacy)()
+        functools.partial(torch._C._nn.elu, x)()
+
+    with pytest.raises(check.CheckFailed, match="setprofile"), check.without(ELU):
+        answer()
+
+
+def test_an_error_that_ends_the_watch_is_noticed():
+    def answer():
+        def deeper():
+            return deeper()
+
+        with contextlib.suppress(RecursionError):
+            deeper()  # Python drops a profiler that raises
+        np.linalg.svd(np.eye(2))
+
+    rule = check.without("numpy.linalg.svd")
+    with pytest.raises(check.CheckFailed, match="setprofile"), rule:
         answer()
 
 

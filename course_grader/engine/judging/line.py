@@ -100,7 +100,7 @@ class Line:
 
     def _extend(self) -> bool:
         """Add to the deadline what was waited since; False if that is nothing."""
-        more = min(self.waited(), MOST * self.limit) - self.added
+        more = min(self.waited(), MOST * (self.limit + GRACE)) - self.added
         if more < TICK:
             return False
         self.added, self.deadline = self.added + more, self.deadline + more
