@@ -381,10 +381,10 @@ def crowded(count: int):
         os.sched_setaffinity(0, before)
 
 
-SPINS = "end = time.process_time() + 0.6\nwhile time.process_time() < end:\n    pass\n"
-CROWDED = [  # on a whole CPU they need half of the second that a cell has
+SPINS = "end = time.process_time() + 0.4\nwhile time.process_time() < end:\n    pass\n"
+CROWDED = [  # on a whole CPU they need less than half of the second that a cell has
     new_code_cell("import time"),
-    cell("busy_answer", WORK.replace("1.5", "0.6")),
+    cell("busy_answer", WORK.replace("1.5", "0.4")),
     cell("busy", "assert work(3) == 3", 1),
     cell("twice", "assert work(3) == 3\nassert len([work]) == 1", 1),
     cell("own", f"{SPINS}assert work.__name__ == 'work'", 1),
@@ -394,7 +394,7 @@ CROWDED = [  # on a whole CPU they need half of the second that a cell has
 
 
 def test_who_waits_for_a_cpu_has_used_no_time():
-    """Three others spin on the one CPU: 0.6 seconds of work take two; 1 is allowed."""
+    """Three others spin on the one CPU: 0.4 seconds of work take 1.6; 1 is allowed."""
     made = lesson("crowded", CROWDED)
     with Engine(Bundle("crowded", {"crowded": made}, {}, 1)) as engine, crowded(3):
         pin(engine)

@@ -29,7 +29,7 @@ STREAM, OUTPUTS, COUNT = (
 
 
 TICK, AGAIN = 0.01, 0.5  # seconds: the least that is set, and until it rings again
-MOST = 9  # times its limit that may be added to a cell on a busy machine
+MOST = 3  # times its limit that may be added to a cell on a busy machine
 
 
 class TimeIsUp(BaseException):
