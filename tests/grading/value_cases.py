@@ -345,6 +345,18 @@ EXERCISES = [
         ),
     ),
     Exercise(
+        "v_called",
+        "def v_called(n): return n * n",
+        "assert v_called(3) == 9 and [v_called(n) for n in range(3)] == [0, 1, 4]",
+        (
+            "class Yes(dict):\n    __eq__ = lambda *a: True\n    __hash__ = None\n    __call__ = lambda s, n: s\nv_called = Yes()",
+        ),
+        (
+            "class Memo(dict):\n    def __missing__(self, n):\n        return self.setdefault(n, n * n)\n"
+            "    def __call__(self, n): return self[n]\nv_called = Memo()",
+        ),
+    ),
+    Exercise(
         "v_meta",
         "def v_meta(): return torch.empty(2, 3, device='meta')",
         "m = v_meta()\nassert m.shape == (2, 3) and m.is_meta and m.dtype == torch.float32",

@@ -185,17 +185,13 @@ class FromStudent(Decoder):
 
     def handle(self, node):
         """Return the stand-in of an object, its data where the model gave data."""
-        terms = self.asking.terms
-        if "data" not in node:
-            if node.get("t") == "object":
-                terms.gives_object(self.name)
-            return remote(self.asking, node)
-        if terms.may_be_object(self.name):
+        terms, is_object = self.asking.terms, node.get("t") == "object"
+        if is_object and "data" in node and not terms.may_be_object(self.name):
+            return self.keep(node, self.value(node["data"]))
+        if is_object:
             terms.gives_object(self.name)
-            made = remote(self.asking, node)
-        else:
-            made = self.value(node["data"])
-        return self.keep(node, made)
+        made = remote(self.asking, node)
+        return self.keep(node, made) if "data" in node else made
 
     def named(self, name: str, fields: list[str], values: list) -> tuple:
         """Return a named tuple, of the instructor's class if it is one of his."""
