@@ -1,18 +1,21 @@
 """`course grade` against `nbgrader autograde`: the same class, in turn, on two CPUs.
 
     python benchmarks/grading.py [ASSIGNMENT ...] [--submissions 40] [--rounds 2]
+                                 [--table docs/grading_speed.csv]
 
 The class hands in two assignments: `small`, whose answers take milliseconds, and one of
 ours, whose tests call the answers 138 times and draw; of eight, three are right, two
 half done, two have a mistake, one is not begun. Each grader is its own command,
 unmodified, on its own copy of the course with nothing graded in it. CPU seconds are of
 all processes that a command starts, starting up included. Both must give every student
-the same points in every cell, or there is no result. Some twenty minutes.
+the same points in every cell, or there is no result. A table keeps a row for each
+assignment, the last measured. Some twenty minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import shutil
 import statistics
@@ -113,7 +116,28 @@ def show(title: str, costs: dict, submissions: int, console: Console) -> None:
     console.print(table)
 
 
-def main(assignments: list[str], submissions: int, rounds: int) -> None:
+def keep(table: Path, assignment: str, submissions: int, costs: dict) -> None:
+    """Write a row of medians into a table of all assignments."""
+    head = "assignment submissions stock_wall stock_cpu wall cpu load".split()
+    known = {}
+    if table.exists():
+        with table.open(newline="") as file:
+            known = {row["assignment"]: row for row in csv.DictReader(file)}
+    both = [
+        statistics.median(c[of] for c in costs[n]) for n in COMMANDS for of in (0, 1)
+    ]
+    seconds = [f"{value:.1f}" for value in both]
+    row = [assignment, submissions, *seconds, f"{os.getloadavg()[2]:.1f}"]
+    known[assignment] = dict(zip(head, row, strict=True))
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, head, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(known[name] for name in sorted(known))
+
+
+def main(
+    assignments: list[str], submissions: int, rounds: int, table: Path | None
+) -> None:
     console = Console()
     os.environ["PATH"] = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
     for assignment in assignments:
@@ -121,6 +145,8 @@ def main(assignments: list[str], submissions: int, rounds: int) -> None:
             made = make(assignment, Path(folder) / "made", submissions)
             costs = race(assignment, made, rounds, console)
             show(assignment, costs, submissions, console)
+            if table:
+                keep(table, assignment, submissions, costs)
 
 
 if __name__ == "__main__":
@@ -128,4 +154,5 @@ if __name__ == "__main__":
     parser.add_argument("assignments", nargs="*", default=[classes.SMALL, OURS])
     parser.add_argument("--submissions", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--table", type=Path, help="of all assignments, as CSV")
     main(**vars(parser.parse_args()))

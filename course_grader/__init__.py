@@ -22,6 +22,7 @@ _HOME = {
     "sample_class": "assignment.sample",
     "grade": "autograde",
     "preview": "dry_run",
+    "tried": "dry_run",
     "feedback": "report.feedback",
     "export": "report.grades",
     "summarise": "report.summary",

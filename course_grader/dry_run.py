@@ -1,4 +1,4 @@
-"""What `course grade` would do with each submission; it runs and writes nothing."""
+"""What `course grade` would do with each submission; it grades and writes nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from course_lib.errors import CourseError
 
 from .assignment import bundle
 from .assignment.course import Course
-from .autograde import Run, submitted
+from .autograde import Run, require_sandbox, submitted
+from .engine.launcher import Engine as Launched
 from .store.folders import graded
 from .store.gradebook import VERDICTS
 from .store.outcomes import Result, as_result
@@ -46,6 +47,18 @@ def preview(
     for name in todo:
         found[name] = Result(name, "to grade", scores.get(name, 0.0), most)
     return [found[name] for name in names]
+
+
+def tried(
+    assignment: str, course: Course | Path, level: str | None = None
+) -> list[str]:
+    """Try the model solution as `grade` does first; return what it would say of it.
+
+    Raises CourseError where `grade` would grade nobody.
+    """
+    require_sandbox(level)
+    with Launched(bundle.load(assignment, course), level) as engine:
+        return engine.remarks()
 
 
 class Earlier:

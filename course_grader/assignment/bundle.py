@@ -36,6 +36,11 @@ class Lesson:
     released: NotebookNode  # what students got
     solution: NotebookNode  # the instructor's, model solutions inside
 
+    @property
+    def shown(self) -> list[NotebookNode]:
+        """The code cells that students got."""
+        return [cell for cell in self.released.cells if cell.cell_type == "code"]
+
 
 @dataclass(frozen=True)
 class Bundle:

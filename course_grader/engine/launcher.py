@@ -20,7 +20,8 @@ from course_grader.assignment.bundle import Bundle, Submission, Verdict
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 
-from .judging.terms import deciding
+from .plan import plan
+from .remarks import refuse_hidden, remarks
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 SLOW = (  # how the error of a test begins that ran out of time
@@ -74,7 +75,23 @@ class Engine:
         self.level = detail
         threading.Thread(target=self._listen, daemon=True).start()
         self._try_model()
+        try:
+            refuse_hidden(sorted(self._hidden() - set(self.named)), self.alone)
+        except CourseError:
+            self.close()
+            raise
         return self
+
+    @property
+    def named(self) -> list[str]:
+        """The tests that the course lets run in the student's process."""
+        return self.bundle.options.get("beside", [])
+
+    def _hidden(self) -> set[str]:
+        """Return the tests that go to the student's process and are hidden."""
+        plans = [plan(one) for one in self.bundle.lessons.values() if self.alone]
+        places = [(p, name) for p in plans for name in self.alone if name in p.places]
+        return {name for p, name in places if p.is_hidden(p.places[name])}
 
     def _cells(self) -> int:
         """Return how many cells may have to run, on both sides, to get warm."""
@@ -261,26 +278,7 @@ class Engine:
 
     def remarks(self) -> list[str]:
         """Say what an instructor should know about the assignment's tests."""
-        said = [
-            f"the model solution fails the test {name} ({error}): mend one of the two"
-            for name, error in self.unfit.items()
-        ]
-        for name, facts in self.fair.items():
-            asked = deciding(facts["used"])
-            if asked and name not in self.unfit and name not in self.alone:
-                said.append(
-                    f"the test {name} lets the student's own objects decide "
-                    f"({', '.join(asked)}), and a hostile answer could say what it "
-                    "likes: compare numbers, texts, tensors or objects of your classes"
-                )
-        said += [
-            f"the model solution's cell {name} took too long" for name in self.late
-        ]
-        return said + [
-            f"the test {name} needs the student's own objects ({error}), so it runs in "
-            "the student's process, where a hostile answer could read or fake it"
-            for name, error in self.alone.items()
-        ]
+        return remarks(self.unfit, self.fair, self.alone, self.late, self.named)
 
 
 def is_late(notebook) -> bool:

@@ -98,13 +98,14 @@ def nursery(end: socket.socket, shell: Shell) -> None:
                 level = message["level"]
                 names = message["files"]
                 files = {n: bytes(b) for n, b in zip(names, blobs, strict=True)}
+                shell.translate(message["shown"])
                 warm(shell, message["cells"], files)
                 answer = {}
             elif message["op"] == "start":
                 _, fds, _, _ = socket.recv_fds(end, 1, 1)
                 number = max(boxes, default=0) + 1
                 boxes[number] = start_student(policy, level, fds[0], shell, files)
-                answer = {"box": number}
+                answer = {"box": number, "pid": boxes[number].pid}
             elif message["op"] == "import":
                 import_all(message["modules"])
                 answer = {}

@@ -113,6 +113,16 @@ class Plan:
         }
         return found | theirs
 
+    def concealed(self, at: int) -> set[str]:
+        """The names that only hidden parts of tests, up to step `at`, have bound."""
+        steps = self.steps[: at + 1]
+        seen = {n for s in steps for n in (s.shown if s.kind == "test" else s.binds)}
+        return {name for step in steps for name in step.concealed} - seen
+
+    def is_hidden(self, at: int) -> bool:
+        """Does step `at` hold, or use, what students shall not read?"""
+        return self.steps[at].hidden or bool(self.steps[at].uses & self.concealed(at))
+
     def imports(self, at: int) -> dict[str, str]:
         """The import statements of solution cells whose names step `at` needs."""
         found = {}
@@ -134,6 +144,11 @@ class Plan:
                     found |= {n.attr for n in nodes if isinstance(n, ast.Attribute)}
                 found |= set(step.imports)
         return found
+
+    def work_out(self) -> Plan:
+        """Work out what all submissions have in common."""
+        _ = self.words, self.wanted, self.places
+        return self
 
     @cached_property
     def places(self) -> dict[str, int]:

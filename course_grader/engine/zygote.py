@@ -28,15 +28,17 @@ import torch
 
 from course_grader import sandbox
 from course_grader.assignment.bundle import Bundle, Submission
-from course_lib.check import forbidden
+from course_lib.check import dispatched, forbidden
 from course_lib.errors import CourseError
 
+from .common import waiting
 from .common.folder import Folder
-from .common.shell import captured, make
+from .common.shell import MOST, captured, make
 from .common.warm import import_all
 from .common.wire import Channel, Gone, Late, Malformed
 from .judging import guard, programs
 from .judging.judge import Judge
+from .judging.oracles import comparisons
 from .nursery import REPLY, Nursery
 from .plan import Plan, plan
 
@@ -83,10 +85,15 @@ class Zygote:
     def prepare(self, bundle: Bundle, level: str | None) -> None:
         """Take an assignment in: analyse its cells, warm up, on both sides."""
         self.bundle, self.level = bundle, level or sandbox.best()
+        dispatched.recorder()  # CourseError: no rule could be kept
         for names in bundle.options.get("forbidden", {}).values():
             for name in names:
                 forbidden.find(name)  # LookupError: a rule that would be none
-        self.plans = {n: plan(lesson) for n, lesson in bundle.lessons.items()}
+        self.plans = {n: plan(one).work_out() for n, one in bundle.lessons.items()}
+        sources = {s.source for p in self.plans.values() for s in p.steps}
+        self.shell.translate(sources)
+        for source in sources:
+            comparisons(source)
         read = bundle.readable
         policy = {"read": read, **bundle.options.get("limits", {})}
         Folder(self.folder).apply(bundle.files, [])
@@ -107,6 +114,7 @@ class Zygote:
             policy=policy,
             level=self.level,
             cells=cells,
+            shown=[c.source for one in bundle.lessons.values() for c in one.shown],
             files=list(bundle.files),
             seconds=REPLY + len(cells) * bundle.cell_seconds,
         )
@@ -164,8 +172,8 @@ class Zygote:
         finally:
             theirs.close()
         # the judge stops by itself before; a cell under way is waited for
-        seconds = self.bundle.seconds + self.bundle.cell_seconds + REPLY
-        ends = time.monotonic() + seconds
+        seconds = 2 * self.bundle.seconds + (1 + MOST) * self.bundle.cell_seconds
+        ends = time.monotonic() + seconds + REPLY
         self.jobs[number] = Job(number, submission, lesson, ours, box, ends)
         self.selector.register(ours, selectors.EVENT_READ, number)
 
@@ -194,7 +202,11 @@ class Zygote:
         with ours, theirs:
             answer = self.nursery.ask(fd=theirs.fileno(), op="start")
             job.student = answer["box"]
-            socket.send_fds(job.control, [b"."], [ours.fileno()])
+            schedule = waiting.opened(answer["pid"])
+            fds = [ours.fileno(), *([] if schedule is None else [schedule])]
+            socket.send_fds(job.control, [b"."], fds)
+            for fd in fds[1:]:
+                os.close(fd)
 
     def end_student(self, job: Job) -> None:
         """End a job's student's process, and note what it has used."""
@@ -225,13 +237,13 @@ def judge_main(
     channel = Channel(control)
     bundle = zygote.bundle
 
-    def connect() -> socket.socket:
+    def connect() -> tuple[socket.socket, int | None]:
         channel.send({"op": "connect"})
         control.settimeout(REPLY)
-        _, fds, _, _ = socket.recv_fds(control, 1, 1)
+        _, fds, _, _ = socket.recv_fds(control, 1, 2)
         if not fds:
             raise Gone("there is no new process for the student")
-        return socket.socket(fileno=fds[0])
+        return socket.socket(fileno=fds[0]), fds[1] if fds[1:] else None
 
     folder = Folder(Path.cwd())
     folder.apply(submission.files, [])

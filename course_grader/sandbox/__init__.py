@@ -10,7 +10,8 @@ Four levels, best first:
 - "none": limits and a folder of its own, on the instructor's word only.
 
 Limits of memory, CPU time and files hold for each process of a box, so that many may
-together use more; the number of processes, the scratch folder and, where Linux divides
+together use more (where a cgroup is delegated, `cgroup` limits the memory of all of
+them); the number of processes, the scratch folder and, where Linux divides
 the CPU between sessions, the share of it are the box's. Where it does not (a container
 with CPU limits, say), a box of many processes takes more than its neighbours: its
 worker sees who waited, and who was killed from outside (`Usage`).
@@ -35,7 +36,7 @@ from functools import cache
 
 from course_lib.errors import CourseError
 
-from . import container, inside, limits, namespaces, users
+from . import cgroup, container, inside, limits, namespaces, users
 from .box import Box, Usage
 from .folder import Folder
 from .paths import layout
@@ -94,7 +95,8 @@ def start(
         ours.detach()
         inside.run_and_exit(plan, {*keep}, theirs, run)
     theirs.close()
-    box = Box(pid, group=level != "namespaces", folder=plan.folder, cpu=policy.cpu)
+    own = cgroup.group_of(pid, policy.memory + policy.scratch)
+    box = Box(pid, level != "namespaces", plan.folder, policy.cpu, own)
     with ours:
         answer = send_off(ours, pid, level)
     if answer != "ok":

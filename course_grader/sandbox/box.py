@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from course_lib.errors import CourseError
 
+from .cgroup import Group
 from .folder import Folder
 
 EXITING = 0x4
@@ -34,9 +35,19 @@ class Box:
     it is readable when that process has ended. As a context manager it kills the box.
     """
 
-    def __init__(self, pid: int, group: bool, folder: Folder | None, cpu: float):
-        """cpu: seconds that a process of it may take; the kernel kills beyond."""
-        self.pid, self._cpu = pid, cpu
+    def __init__(
+        self,
+        pid: int,
+        group: bool,
+        folder: Folder | None,
+        cpu: float,
+        own: Group | None = None,
+    ):
+        """cpu: seconds that a process of it may take; the kernel kills beyond.
+
+        own: its cgroup, which limits the memory of all its processes together.
+        """
+        self.pid, self._cpu, self._own = pid, cpu, own
         self._killed = False  # by us
         self._group = group  # no pid namespace: what it started is its process group
         self._folder = folder  # on disk, to be removed
@@ -131,10 +142,13 @@ class Box:
         cpu = used.ru_utime + used.ru_stime
         self._status = os.waitstatus_to_exitcode(status)
         shot = self._status == -signal.SIGKILL and not self._killed
-        taken = shot and cpu < self._cpu
+        overdrew = self._own is not None and self._own.overdrew()
+        taken = shot and cpu < self._cpu and not overdrew
         self._usage = Usage(cpu, used.ru_maxrss * unit, waited, taken)
         if self._watch is not None:
             os.close(self._watch)
             self._watch = None
+        if self._own is not None:
+            self._own.end()
         if self._folder is not None:
             self._folder.remove()

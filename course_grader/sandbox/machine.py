@@ -11,7 +11,17 @@ from pathlib import Path
 
 from course_lib.errors import CourseError, Finding
 
-from . import Policy, best, container, kernel, landlock, namespaces, seccomp, start
+from . import (
+    Policy,
+    best,
+    cgroup,
+    container,
+    kernel,
+    landlock,
+    namespaces,
+    seccomp,
+    start,
+)
 
 UNPROTECTED = (
     "--no-sandbox: submissions run as you, so their code can read, change and delete "
@@ -65,7 +75,7 @@ def findings() -> list[Finding]:
     if sys.platform != "linux":
         return [level, containers()]
     parts = [Finding(f"sandbox: {name}", *rest) for name, *rest in tried_parts()]
-    rest = rules_for_files(), filter_of_calls(), processes(), containers()
+    rest = rules_for_files(), filter_of_calls(), processes(), memory(), containers()
     return [level, *parts, *rest]
 
 
@@ -182,6 +192,15 @@ def processes() -> Finding:
     if held:
         return Finding(what, "ok", f"holds ({level})")
     return Finding(what, "note", "does not hold", "grade as another user than root")
+
+
+def memory() -> Finding:
+    """Say whether the limit of memory holds for all processes of a box together."""
+    what, why = "sandbox: memory of a whole box", cgroup.trouble()
+    if not why:
+        return Finding(what, "ok", "limited by a cgroup")
+    how = "systemd-run --user --scope --property=Delegate=yes course grade …"
+    return Finding(what, "note", f"limited for each process alone: {why}", how)
 
 
 def fork_beyond(allowed: int) -> None:

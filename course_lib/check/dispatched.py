@@ -6,23 +6,23 @@ all end in the operation aten::elu. PyTorch's own recorder of operations sees it
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from functools import cache
 
 import torch
-from torch._C._profiler import (
-    ProfilerConfig,
-    ProfilerState,
-    RecordScope,
-    _ExperimentalConfig,
-)
-from torch.autograd import _disable_profiler_legacy, _enable_profiler_legacy
 
-SETTING = ProfilerConfig(
-    ProfilerState.CPU, False, False, False, False, False, _ExperimentalConfig()
-)
-OFF = _disable_profiler_legacy, torch._C._autograd._disable_profiler
+from course_lib.errors import CourseError
+
+NEEDED = {  # names that PyTorch does not promise; they were looked up in 2.0 and 2.15
+    "torch.autograd": ("_enable_profiler_legacy", "_disable_profiler_legacy"),
+    "torch._C._autograd": ("_disable_profiler",),
+    "torch._C._profiler": (
+        *("ProfilerConfig", "ProfilerState", "RecordScope", "_ExperimentalConfig"),
+    ),
+    "torch._C": ("_dispatch_get_all_op_names", "ScriptFunction", "ScriptMethod"),
+}
 OTHER_WORDS = {  # functions of torch.nn.functional whose operation is called otherwise
     "torch.nn.functional.unfold": "im2col",
     "torch.nn.functional.fold": "col2im",
@@ -39,9 +39,52 @@ def word(name: str) -> str:
     return VARIANT.sub("", name.rpartition("::")[2].partition(".")[0])
 
 
+class _Recorder:
+    """PyTorch's recorder of operations, as it is called in this version."""
+
+    def __init__(self):
+        found = {
+            name: _named(where, name) for where in NEEDED for name in NEEDED[where]
+        }
+        self.off = found["_disable_profiler_legacy"], found["_disable_profiler"]
+        self.enable, self.disable = found["_enable_profiler_legacy"], self.off[0]
+        self.function = int(found["RecordScope"].FUNCTION)
+        state, more = found["ProfilerState"].CPU, found["_ExperimentalConfig"]()
+        self.setting = found["ProfilerConfig"](state, *[False] * 5, more)
+        self.words = frozenset(map(word, found["_dispatch_get_all_op_names"]()))
+
+    def check(self) -> None:
+        """Raise CourseError unless what runs is recorded, and nothing beside it."""
+        self.enable(self.setting)
+        torch.zeros(1).cosh()
+        seen = set(_counted(self.disable(), self.function))
+        if "aten::cosh" not in seen or "aten::elu" in seen:
+            raise _unknown(f"it recorded {sorted(seen)} where torch.cosh ran")
+
+
+def _named(where: str, name: str):
+    found = getattr(importlib.import_module(where), name, None)
+    if found is None:
+        raise _unknown(f"{where}.{name} is missing")
+    return found
+
+
+def _unknown(what: str) -> CourseError:
+    return CourseError(
+        f"PyTorch {torch.__version__} does not tell which operations run ({what}), so "
+        "no rule on forbidden functions can be kept: install one from 2.11 to 2.15"
+    )
+
+
 @cache
-def _words() -> frozenset[str]:
-    return frozenset(map(word, torch._C._dispatch_get_all_op_names()))
+def recorder() -> _Recorder:
+    """Return the recorder, tried once; CourseError where PyTorch has changed it."""
+    try:
+        made = _Recorder()
+        made.check()
+    except (ImportError, TypeError, AttributeError, ValueError) as error:
+        raise _unknown(f"{type(error).__name__}: {error}") from error
+    return made
 
 
 def operation(rule: str) -> str | None:
@@ -50,12 +93,13 @@ def operation(rule: str) -> str | None:
     rule: its dotted name. A composition such as F.normalize has none.
     """
     own = word(OTHER_WORDS.get(rule, rule.rpartition(".")[2]))
-    return own if rule.startswith("torch.") and own in _words() else None
+    return own if rule.startswith("torch.") and own in recorder().words else None
 
 
 def start() -> None:
     """Record this thread's operations from now on."""
-    _enable_profiler_legacy(SETTING)
+    of = recorder()
+    of.enable(of.setting)
 
 
 def stop() -> set[str]:
@@ -63,23 +107,19 @@ def stop() -> set[str]:
 
     Raises RuntimeError if somebody else has stopped the recorder.
     """
-    return {word(name) for name in _counted(_disable_profiler_legacy())}
+    of = recorder()
+    return {word(name) for name in _counted(of.disable(), of.function)}
 
 
 class _Node:
     def __init__(self, name: str, scope=None):
         self.name, self.scope, self.inside = name, scope, []
 
-    @property
-    def is_operation(self) -> bool:
-        return self.scope == _FUNCTION and "::" in self.name
 
-
-_FUNCTION = int(RecordScope.FUNCTION)
-
-
-def _counted(threads) -> Iterator[str]:
+def _counted(threads, function: int) -> Iterator[str]:
     """Yield the operations that were called, and those that one consists of alone.
+
+    threads: events of the recorder; function: the scope of those that are operations.
 
     celu is elu and nothing else, so that to call the one is to call the other. A
     convolution that pads its input is more than padding.
@@ -98,8 +138,9 @@ def _counted(threads) -> Iterator[str]:
     todo = [top]
     while todo:
         node = todo.pop()
-        if node.is_operation:
+        is_operation = node.scope == function and "::" in node.name
+        if is_operation:
             yield node.name
-        transparent = not node.is_operation or len(node.inside) == 1
+        transparent = not is_operation or len(node.inside) == 1
         if transparent and not BACKWARD.search(node.name):
             todo += node.inside

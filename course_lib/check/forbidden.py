@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from course_lib.errors import CheckFailed
 
-from . import dispatched
+from . import compiled, dispatched
 
 ACTIVE: list[str] = []  # the names that the present test forbids
 HERE = [True]  # do answers run in this process?
@@ -116,9 +116,12 @@ class Watch(TorchFunctionMode):
                 self.words |= {word: rule} if word else {}
         rules = self.names.items()
         self.codes = {code: rule for f, rule in rules for code in _codes(f)}
+        self.origins = compiled.Origins(self.codes)
         if self.names:
             self.codes[threading.setprofile.__code__] = GUARD
-            self.names |= dict.fromkeys((sys.setprofile, *dispatched.OFF), GUARD)
+            self.names |= dict.fromkeys(
+                (sys.setprofile, *dispatched.recorder().off), GUARD
+            )
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         self.stop(self.names.get(function))
@@ -131,8 +134,10 @@ class Watch(TorchFunctionMode):
             error.watch = self
             raise error
 
-    def called(self, code: types.CodeType) -> None:
-        """Stop at a function of Python's whose code this is."""
+    def called(self, frame: types.FrameType) -> None:
+        """Stop at a function of Python's, or at what was compiled from one."""
+        code = frame.f_code
+        self.stop(self.origins.rule(compiled.text_of(frame)))
         if code in self.codes:
             self.stop(self.codes[code])
         if code.co_name in self.words and code.co_filename.startswith(COPIES):
@@ -151,7 +156,7 @@ _OURS = {dispatched.stop.__code__}
 def _profile(frame, event, arg) -> None:
     if event == "call":
         for watch in reversed(_watches):
-            watch.called(frame.f_code)
+            watch.called(frame)
         _records.calls += 1
         if _records.calls > MANY:
             _read_record()
@@ -159,6 +164,11 @@ def _profile(frame, event, arg) -> None:
         for watch in reversed(_watches):
             with contextlib.suppress(TypeError):
                 watch.stop(watch.names.get(arg))
+
+
+def _compiled(text: str) -> None:
+    for watch in reversed(_watches):
+        watch.stop(watch.origins.rule(text))
 
 
 def _profile_thread(frame, event, arg) -> None:
@@ -213,7 +223,7 @@ def enforced(rules: Iterable[str]):
         _read_record()
     _watches.append(watch)
     try:
-        with watch:
+        with watch, compiled.watched(_compiled):
             yield watch.broken
         if sys.getprofile() is not _profile:  # an alarm that rings in it ends it, too
             watch.broken.append(GUARD)

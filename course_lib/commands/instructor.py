@@ -112,13 +112,16 @@ def grade(
     """
     import course_grader as grading
 
+    level = "none" if no_sandbox else None
     with aside(as_json):
         if dry_run:
             found = grading.preview(assignment, course, student, force=force)
+            if scheduler is None and any(row.status == "to grade" for row in found):
+                for remark in grading.tried(assignment, course, level):
+                    line(shown(remark))
         else:
             if no_sandbox:
                 line(f"[yellow]note[/] {grading.UNPROTECTED}")
-            level = "none" if no_sandbox else None
             at_a_time = workers or os.cpu_count() or 1
             options = {"force": force, "workers": at_a_time, "scheduler": scheduler}
             found = graded(assignment, course, student, level=level, **options)

@@ -366,6 +366,51 @@ def test_a_neighbour_who_burns_takes_nobody_s_time():
     assert all(said["burns"])
 
 
+@contextlib.contextmanager
+def crowded(count: int):
+    """Leave this process, and what it starts, one CPU with so many that spin on it."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    spin = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(spin, start_new_session=True) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill(), other.wait()
+        os.sched_setaffinity(0, before)
+
+
+SPINS = "end = time.process_time() + 0.4\nwhile time.process_time() < end:\n    pass\n"
+CROWDED = [  # on a whole CPU they need less than half of the second that a cell has
+    new_code_cell("import time"),
+    cell("busy_answer", WORK.replace("1.5", "0.4")),
+    cell("busy", "assert work(3) == 3", 1),
+    cell("twice", "assert work(3) == 3\nassert len([work]) == 1", 1),
+    cell("own", f"{SPINS}assert work.__name__ == 'work'", 1),
+    cell("cell_answer", f"{SPINS}done = 1"),
+    cell("done", "assert done == 1", 1),
+]
+
+
+def test_who_waits_for_a_cpu_has_used_no_time():
+    """Three others spin on the one CPU: 0.4 seconds of work take 1.6; 1 is allowed."""
+    made = lesson("crowded", CROWDED)
+    with Engine(Bundle("crowded", {"crowded": made}, {}, 1)) as engine, crowded(3):
+        pin(engine)
+        notebook = nbformat.from_dict(made.solution)
+        verdict = engine.grade(Submission("a", "crowded", {"crowded": notebook}, {}))
+    found = verdict.notebooks["crowded"]
+    tests = "busy", "twice", "own", "done"
+    assert {name: error_of(found, name) for name in tests} == dict.fromkeys(tests, "")
+
+
+def pin(engine) -> None:
+    """Let an engine's processes, and those that they fork, share this one's CPU."""
+    for pid in family(engine.process.pid) | {engine.process.pid}:
+        os.sched_setaffinity(pid, os.sched_getaffinity(0))
+
+
 WRITES = """import ctypes, sysconfig, torch
 open('mine.py', 'w').write('x = 1')
 open('mine.so', 'wb').write(b'no library')

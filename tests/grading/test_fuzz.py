@@ -64,6 +64,7 @@ ATOMS = st.none() | st.booleans() | st.integers(-3, 2**64) | st.floats()
 ATOMS |= st.sampled_from(WORDS) | st.text(max_size=5)
 FIELDS = "k i v b h t c f g dtype shape name fields class odd children attributes"
 FIELDS += " parameters buffers unsaved training swapped most param grad out bases"
+FIELDS += " m fill t whole one by_name data"
 NODES = st.recursive(
     ATOMS,
     lambda inner: (

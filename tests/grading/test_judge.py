@@ -12,11 +12,12 @@ from nbformat.v4 import new_code_cell
 from course_grader.assignment.bundle import Bundle, Submission
 from course_grader.engine.launcher import Engine
 
+from . import value_cases
 from .judge_cases import DECIDED, EXERCISES, SETUP
 from .test_engine import cell, error_of, lesson
 
 pytestmark = pytest.mark.slow
-ALL = [*EXERCISES, *DECIDED]
+ALL = [*EXERCISES, *value_cases.EXERCISES, *DECIDED]
 LIES = [(e.name, n) for e in ALL for n in range(len(e.lies))]
 RIGHT = [(e.name, n) for e in ALL for n in range(len(e.right))]
 BY_NAME = {exercise.name: exercise for exercise in ALL}
@@ -122,8 +123,8 @@ ORDER = [
 
 @pytest.fixture(scope="module")
 def order():
-    made = lesson("order", ORDER)
-    with Engine(Bundle("order", {"order": made}, {}, 10)) as started:
+    made, named = lesson("order", ORDER), {"beside": ["source", "counts"]}
+    with Engine(Bundle("order", {"order": made}, {}, 10, named)) as started:
         yield started
 
 
@@ -153,6 +154,18 @@ assert sys.stdout.fileno() >= 0 and sys.stderr.fileno() >= 0
 faulthandler.enable()
 assert get_ipython().kernel.shell is get_ipython()
 get_ipython().kernel.session.session
+%clear
+%edit note.py
+%subshell
+import ipykernel, json, os
+from ipykernel.connect import get_connection_file, get_connection_info
+assert os.path.isfile(get_connection_file())
+assert get_connection_file() == ipykernel.get_connection_file()
+assert json.loads(get_connection_info())["transport"] == "tcp"
+assert get_connection_info(unpack=True)["shell_port"] == 0
+get_ipython().kernel.comm_manager.register_target("mine", print)
+get_ipython().display_pub.register_hook(lambda message: message)
+assert sys.stdout.name and not sys.stdout.closed
 def one():
     return 1
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import datetime
 import enum
@@ -12,6 +13,8 @@ import socket
 import struct
 import threading
 import time
+import types
+import uuid
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -347,6 +350,10 @@ Word, Row = type("Word", (str,), {}), type("Row", (list,), {})
         *(Level.HIGH, Access.READ, np.longdouble("0.1"), np.datetime64("2026-01-02")),
         *(np.timedelta64(3, "s"), datetime.timedelta(1, 2, 3)),
         *(datetime.date(2026, 1, 2), datetime.datetime(2026, 1, 2, 3, 4, 5, 6)),
+        *(uuid.UUID(int=5), array.array("d", [1, 2]), collections.UserDict(a=1)),
+        *(collections.UserList([1]), collections.ChainMap({"a": 1}, {"a": 2})),
+        types.MappingProxyType({"a": [1]}),
+        datetime.datetime(2026, 1, 2, 3, tzinfo=datetime.timezone.utc),
         *(type("I", (int,), {})(7), type("D", (dict,), {})(a=1), Row()),
     ],
     ids=lambda value: type(value).__name__,
@@ -363,7 +370,7 @@ def test_members_keep_their_names():
 
 
 @pytest.mark.parametrize(
-    "array",
+    "given",
     [
         np.matrix([[1, 2], [3, 4]]),
         np.array([["a", None], [1, 2.5]], object),
@@ -371,14 +378,20 @@ def test_members_keep_their_names():
         np.array([1, 2], ">m8[s]"),
         np.array([0.1], np.longdouble),
         np.array([], object),
+        np.array([(1, "a", [2.0, 3.0])], [("n", ">i2"), ("t", "U2"), ("p", "f4", 2)]),
+        np.zeros(2, np.dtype([("a", "i1"), ("b", "f8")], align=True)),
+        np.zeros(2, [("in", [("x", "i4"), ("y", "S3")]), (("title", "z"), "M8[D]")]),
+        np.rec.fromarrays([[1, 2], [0.5, 1.0]], names="count,share"),
+        np.ma.array([1.0, 2.0], mask=[True, False], fill_value=7),
+        np.ma.array(["a", "b"]),
     ],
-    ids=lambda array: str(array.dtype),
+    ids=lambda given: str(given.dtype)[:20],
 )
-def test_other_arrays(array):
-    back = told(array)
-    assert type(back) is type(array)
-    assert back.dtype == array.dtype
-    np.testing.assert_array_equal(back, array)
+def test_other_arrays(given):
+    back = told(given)
+    assert type(back) is type(given)
+    assert back.dtype == given.dtype
+    np.testing.assert_array_equal(back, given)
 
 
 @pytest.mark.parametrize("code", ["U3", ">U3", "S2"])
@@ -405,6 +418,22 @@ def test_an_object_with_attributes_is_more_than_its_value():
     word.note = 1
     with pytest.raises(Malformed, match="is not plain data"):
         told(word)
+
+
+RAW = {"k": "array", "i": 0, "dtype": "i", "shape": [1], "b": 0}
+ROW = {"k": "raw", "dtype": "int32", "shape": [1], "b": 0}
+FIELDS = [  # of four bytes, 0x7fffffff
+    *([["a", "O"]], [["a", "<U1"]], [["a", "<i8"]], [["a", "|V4"], ["a", "<i4"]], "O"),
+    *([], [["a", [["b", [["c", "O"]]]]]], [["a", "<i4", [-1]]], [["a", "<i4", 1]], 7),
+    *([["a"]], [[]], [["a", "<M8[object]"]], [["a", "numpy.dtype"]]),
+]
+FEW = [
+    {"t": "sparse_coo", "v": [ROW, ROW]},
+    {"t": "sparse_csr", "v": [ROW, ROW, ROW]},
+    {"t": "sparse_coo", "v": [ROW]},
+    {"t": "strided", "v": [ROW, ROW]},
+    {"t": "sparse_csc", "v": [1, 2, 3]},
+]
 
 
 @pytest.mark.parametrize(
@@ -435,6 +464,17 @@ def test_an_object_with_attributes_is_more_than_its_value():
         {"k": "moment", "t": "date", "v": "x"},
         {"k": "moment", "t": "eval", "v": "x"},
         {"k": "span", "v": [10**12, 0, 0]},
+        *({"k": "fields", "shape": [1], "b": 0, "dtype": fields} for fields in FIELDS),
+        *({"k": "masked", "v": RAW, "m": mask, "fill": RAW} for mask in (None, RAW, 1)),
+        {"k": "masked", "v": RAW, "m": None, "fill": None},
+        *({"k": "sparse", "shape": [1], "whole": 1} | more for more in FEW),
+        {"k": "scipy", "c": "csr_matrix", "shape": [2, 2], "v": [RAW, RAW, RAW]},
+        {"k": "scipy", "c": "system_matrix", "shape": [2, 2], "v": [RAW, RAW, RAW]},
+        {"k": "scipy", "c": "csr_matrix", "shape": [2], "v": [RAW, RAW, RAW]},
+        *({"k": "numbers", "t": code, "b": 0} for code in ("u", "d", "bh", "", 3)),
+        *({"k": "uuid", "v": text} for text in ("x", 3, "0" * 31)),
+        {"k": "meta", "shape": [-1], "v": {"k": "dtype", "v": "int8"}},
+        {"k": "meta", "shape": [1], "v": 3},
     ],
 )
 def test_what_is_odd_in_it_is_refused(node):

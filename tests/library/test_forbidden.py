@@ -7,6 +7,7 @@ import contextlib
 import functools
 import math
 import sys
+import tempfile
 import threading
 import warnings
 
@@ -18,7 +19,8 @@ from torch import nn
 from torch.utils._python_dispatch import _disable_current_modes
 
 from course_lib import check
-from course_lib.check import forbidden
+from course_lib.check import dispatched, forbidden
+from course_lib.errors import CourseError
 
 ELU = "torch.nn.functional.elu"
 x = torch.linspace(-2, 2, 5)
@@ -107,6 +109,101 @@ def test_the_operation_counts_whoever_calls_it(way):
     way()  # and afterwards all is as it was
 
 
+LRN = "torch.nn.functional.local_response_norm"
+
+
+def lrn_of(x: torch.Tensor) -> torch.Tensor:
+    return F.local_response_norm(x, 3)
+
+
+def lrn_by_hand(x: torch.Tensor) -> torch.Tensor:
+    squares = F.avg_pool3d(F.pad(x.square()[:, None], (0, 0, 0, 0, 1, 1)), (3, 1, 1), 1)
+    return x / (1 + 1e-4 * squares[:, 0]) ** 0.75
+
+
+class Normed(nn.Module):
+    def __init__(self, norm=None):
+        super().__init__()
+        self.norm = norm or nn.LocalResponseNorm(3)
+
+    def forward(self, x):
+        return self.norm(x)
+
+
+def quiet(make, *args):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return make(*args)
+
+
+def saved(function):
+    """Return a compiled function as it is after a round to the disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        function.save(f"{folder}/it.pt")
+        return quiet(torch.jit.load, f"{folder}/it.pt")
+
+
+def exported(x):
+    return torch.export.export(Normed().eval(), (x,)).module()
+
+
+maps = torch.rand(1, 4, 3, 3)
+COMPILED = {  # each made before the rule holds
+    "scripted": lambda: functools.partial(scripted(F.local_response_norm), size=3),
+    "inside": lambda: scripted(lrn_of),
+    "layer": lambda: quiet(torch.jit.script, Normed()),
+    "traced": lambda: quiet(torch.jit.trace, lrn_of, maps),
+    "traced_layer": lambda: quiet(torch.jit.trace, Normed(), maps),
+    "saved": lambda: saved(scripted(lrn_of)),
+    "saved_trace": lambda: saved(quiet(torch.jit.trace, lrn_of, maps)),
+    "saved_layer": lambda: saved(quiet(torch.jit.script, Normed())),
+    "frozen": lambda: torch.jit.freeze(quiet(torch.jit.script, Normed().eval())),
+    "exported": lambda: exported(maps),
+    "symbolic": lambda: torch.fx.symbolic_trace(lrn_of),
+    "in_a_pool": lambda: lambda x: in_a_pool(lambda _: SCRIPTED_LRN(x)),
+}
+SCRIPTED_LRN, EXPECTED = scripted(lrn_of), lrn_of(maps)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("way", COMPILED)
+def test_a_composition_counts_however_it_was_compiled(way):
+    compiled = COMPILED[way]()
+    with pytest.raises(check.CheckFailed, match=f"{LRN} was called"):
+        with check.without(LRN):
+            compiled(maps)
+    if way != "in_a_pool":
+        assert torch.equal(compiled(maps), EXPECTED)  # afterwards all is as it was
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_compiled_from_ones_own_lines_is_free():
+    own = [lrn_by_hand, scripted(lrn_by_hand), torch.jit.trace(lrn_by_hand, maps)]
+    own += [saved(scripted(lrn_by_hand)), torch.fx.symbolic_trace(lrn_by_hand)]
+    with check.without(LRN):
+        for function in own:
+            assert torch.allclose(function(maps), EXPECTED)
+
+
+def test_a_pytorch_that_records_nothing_is_no_silence(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.delattr(torch.autograd, "_enable_profiler_legacy")
+        dispatched.recorder.cache_clear()
+        with pytest.raises(CourseError, match=r"_legacy is missing.*install"):
+            with check.without(ELU):
+                pass
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.autograd, "_enable_profiler_legacy", lambda setting: None)
+        patch.setattr(torch.autograd, "_disable_profiler_legacy", lambda: [])
+        dispatched.recorder.cache_clear()
+        with pytest.raises(CourseError, match="does not tell which operations run"):
+            with check.without(ELU):
+                pass
+    dispatched.recorder.cache_clear()
+    with pytest.raises(check.CheckFailed), check.without(ELU):
+        torch.celu(x)
+
+
 def of_linear(x: torch.Tensor) -> torch.Tensor:
     return F.linear(x, x)
 
@@ -171,15 +268,25 @@ def test_what_a_rule_does_not_name_is_free(rule, way):
         way()
 
 
-@pytest.mark.slow
-def test_a_long_call_is_read_in_parts():
+def test_a_long_call_is_read_in_parts(monkeypatch):
+    """Or its record would fill the memory."""
+    sizes, read = [], dispatched._counted
+
+    def counted(threads, function):
+        sizes.append(sum(map(len, threads)))
+        return read(threads, function)
+
     def answer():
         torch._C._nn.elu(x)
-        for _ in range(forbidden.MANY):
+        for _ in range(1000):
             x.add(1)
 
+    monkeypatch.setattr(forbidden, "MANY", 300)
+    monkeypatch.setattr(dispatched, "_counted", counted)
     with pytest.raises(check.CheckFailed, match="was called"), check.without(ELU):
         answer()
+    assert len(sizes) >= 3
+    assert max(sizes) < sum(sizes) / 2
 
 
 def test_a_record_that_is_long_to_read_is_read_once():
@@ -223,6 +330,31 @@ def test_an_answer_that_swallows_everything_is_caught():
             F.elu(x)
 
     with pytest.raises(check.CheckFailed, match="was called"), check.without(ELU):
+        answer()
+
+
+def test_a_record_that_was_stopped_unseen_is_noticed():
+    """A call that Python's profiler does not tell of: what ran then is not known."""
+
+    def answer():
+        functools.partial(torch.autograd._disable_profiler_legacy)()
+        functools.partial(torch._C._nn.elu, x)()
+
+    with pytest.raises(check.CheckFailed, match="setprofile"), check.without(ELU):
+        answer()
+
+
+def test_an_error_that_ends_the_watch_is_noticed():
+    def answer():
+        def deeper():
+            return deeper()
+
+        with contextlib.suppress(RecursionError):
+            deeper()  # Python drops a profiler that raises
+        np.linalg.svd(np.eye(2))
+
+    rule = check.without("numpy.linalg.svd")
+    with pytest.raises(check.CheckFailed, match="setprofile"), rule:
         answer()
 
 

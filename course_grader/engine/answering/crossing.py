@@ -11,18 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from course_grader.engine.common import kinds
+from course_grader.engine.common import kinds, records
 from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
-from course_grader.engine.common.records import (
-    fields_of,
-    fill,
-    find,
-    is_kept,
-    is_member,
-    is_plain,
-    member,
-    new,
-)
 from course_grader.engine.common.shared import aliases, apply, module_facts
 
 from .gradients import Graphs
@@ -101,15 +91,15 @@ class Exporter(Encoder):
         kind = type(value)
         name = None if kind is SimpleNamespace else kind.__qualname__
         facts = self.stand_in(value) | {"c": name}
-        if is_member(value):
+        if records.is_member(value):
             name = value._name_
             return facts | {"k": "member", "n": name} if isinstance(name, str) else None
-        if not is_plain(kind):
+        if not records.is_plain(kind):
             return None
         facts |= {"k": "record", "i": self.number(value)}
-        if is_kept(kind):
+        if records.is_kept(kind):
             self.objects.share(value)
-        fields = fields_of(value).items()
+        fields = records.fields_of(value).items()
         return facts | {"v": [[name, self.node(item)] for name, item in fields]}
 
     def other(self, value) -> dict:
@@ -173,12 +163,12 @@ class Importer(Decoder):
     read_own = read_handle
 
     def read_record(self, node):
-        made = self.keep(node, new(find(self.space, node["c"])))
-        fill(made, {name: self.value(item) for name, item in node["v"]})
+        made = self.keep(node, records.new(records.find(self.space, node["c"])))
+        records.fill(made, {name: self.value(item) for name, item in node["v"]})
         return made
 
     def read_member(self, node):
-        return member(self.space[node["c"]], node["n"])
+        return records.member(self.space[node["c"]], node["n"])
 
     def read_pickle(self, node):
         return Unpickler(self, bytes(self.blobs[node["b"]])).load()

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from course_grader.engine.common import waiting
 from course_grader.engine.common.folder import Folder
 from course_grader.engine.common.plain import Decoder, Encoder
 from course_grader.engine.common.shared import Shared
@@ -58,7 +59,11 @@ class Student:
     def answer(self, message: dict, blobs: list) -> tuple[dict, list]:
         """Carry out one request; whatever goes wrong becomes part of the answer."""
         try:
-            with time_limit(message["seconds"], message["limit"]):
+            waited = waiting.since_now()
+            with time_limit(message["seconds"], message["limit"], waited):
+                handles, calls = message.get("dropped", ((), ()))
+                self.objects.drop(handles)
+                self.graphs.drop(calls)
                 return getattr(self, f"on_{message['op']}")(message, blobs)
         except BaseException as error:
             return {"error": self.told(error)}, []
@@ -145,12 +150,6 @@ class Student:
         facts = message["call"], message["outs"], grads, message["keep"]
         to = Encoder()
         return {"grads": to.node(self.graphs.differentiate(*facts))}, to.blobs
-
-    def on_drop(self, message: dict, blobs: list) -> tuple[dict, list]:
-        """Forget what the judge does not hold any more."""
-        self.objects.drop(message["handles"])
-        self.graphs.drop(message["calls"])
-        return {}, []
 
     def reader(self, message: dict, blobs: list) -> Importer:
         space = self.shell.user_ns

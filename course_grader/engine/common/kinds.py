@@ -9,24 +9,17 @@ from __future__ import annotations
 import collections
 import datetime
 import enum
-import math
-import re
+import uuid
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 
+from . import arrays, subclasses
 from .wire import Malformed
 
-BUILTINS = str, int, float, complex, bytes, list, tuple, dict, set, frozenset
-BOOKKEEPING = {  # what every class has, whether or not it adds anything
-    *("__module__", "__doc__", "__dict__", "__weakref__", "__qualname__", "__slots__"),
-    *("__annotations__", "__firstlineno__", "__static_attributes__"),
-}
 FACTORIES = {kind.__name__: kind for kind in (int, float, str, list, dict, set, bool)}
 DIGITS = 10_000  # of a decimal, and of its exponent
-TEXT = re.compile(r"[<>|]([US])\d{1,6}")  # NumPy's types of text and bytes
-TIME = re.compile(r"[<>][mM]8(\[\d{0,9}[a-zA-Zμ]{1,2}\])?")  # and of times
 ENUMS = {
     "int": enum.IntEnum,
     "flag": enum.IntFlag,
@@ -39,32 +32,38 @@ def write(to, value) -> dict | None:
     kind = type(value)
     if kind in WRITERS:
         return WRITERS[kind](to, value)
-    if kind is np.ndarray:
-        return _array(to, value)
-    if kind in (np.datetime64, np.timedelta64):
-        return _array(to, np.asarray(value)) | {"k": "time"}
+    found = arrays.write(to, value)
+    if found is not None:
+        return found
     if isinstance(value, enum.Enum):
-        return _member(value)
+        return _member(value) or _derived(to, value)
     if kind.__module__ == "torch.return_types":
         values = [to.node(item) for item in tuple(value)]
         fields = [str(field) for field in kind.__match_args__]
         return {"k": "named", "name": kind.__name__, "fields": fields, "v": values}
-    base = bare(kind)
-    if base is None or getattr(value, "__dict__", None):
-        return None
-    return _wrapped(to.node(base(value)))
+    return _derived(to, value)
 
 
-def _array(to, value: np.ndarray) -> dict | None:
-    facts = {"shape": list(value.shape)}
-    if value.dtype == object:
-        items = value.ravel().tolist()
-        return {"k": "objects", **facts, "v": [to.node(item) for item in items]}
-    word = value.dtype.str
-    if not value.dtype.itemsize or not (TEXT.fullmatch(word) or TIME.fullmatch(word)):
+def _derived(to, value) -> dict | None:
+    """Return the node of what an object of a subclass holds; a handle if it adds more.
+
+    The judge takes the data unless the model solution gave an object here.
+    """
+    base = subclasses.base_of(type(value))
+    if base in (None, type(value)) and type(value) not in subclasses.ALIKE:
+        return None  # no subclass, or of a kind that stays: quantized, say
+    if id(value) in to.open:
         return None
-    data = np.ascontiguousarray(value).tobytes()
-    return {"k": "texts", "dtype": word, **facts, "b": to.blob(data)}
+    to.open.add(id(value))
+    try:
+        node = to.node(subclasses.INSIDE[base](value))
+    except Malformed:  # too deep
+        return None
+    finally:
+        to.open.discard(id(value))
+    if subclasses.is_bare(value):
+        return _wrapped(node)
+    return to.stand_in(value) | {"i": to.number(value), "data": node}
 
 
 def _member(value: enum.Enum) -> dict | None:
@@ -84,16 +83,6 @@ def _member(value: enum.Enum) -> dict | None:
     }
 
 
-def bare(kind: type) -> type | None:
-    """Return the builtin class that a class is in all but its name, if it is one."""
-    for base in kind.__mro__:
-        if base in BUILTINS:
-            return base
-        if set(vars(base)) - BOOKKEEPING:
-            return None
-    return None
-
-
 def _wrapped(node) -> dict:
     return node if isinstance(node, dict) else {"k": "just", "v": node}
 
@@ -105,9 +94,7 @@ def _default(to, value) -> dict:
     return {"k": "default", "v": pairs, "f": factory if known else None}
 
 
-def _moment(to, value) -> dict | None:
-    if getattr(value, "tzinfo", None) is not None:
-        return None
+def _moment(to, value) -> dict:
     return {"k": "moment", "t": type(value).__name__, "v": value.isoformat()}
 
 
@@ -126,6 +113,7 @@ WRITERS = {
     datetime.timedelta: lambda to, v: _items(
         to, (v.days, v.seconds, v.microseconds), "span"
     ),
+    uuid.UUID: lambda to, v: {"k": "uuid", "v": v.hex},
     memoryview: lambda to, v: _wrapped(to.node(v.tobytes())),
     type({}.keys()): lambda to, v: _items(to, v, "keys"),
     type({}.values()): lambda to, v: _items(to, v, "values"),
@@ -160,39 +148,6 @@ def _read_fraction(of, node) -> Fraction:
     return Fraction(above, below)
 
 
-def _read_texts(of, node) -> np.ndarray:
-    word = node["dtype"]
-    if not isinstance(word, str) or not (TEXT.fullmatch(word) or TIME.fullmatch(word)):
-        raise Malformed("an array of no plain text")
-    dtype, shape = np.dtype(node["dtype"]), tuple(node["shape"])
-    data = bytearray(of.blob(node))
-    if dtype.itemsize * math.prod(shape) != len(data) or len(shape) > 64:
-        raise Malformed("an array of text of another size")
-    if dtype.kind == "U" and data:
-        letters = np.frombuffer(data, np.dtype("u4").newbyteorder(dtype.byteorder))
-        if letters.max() > 0x10FFFF:
-            raise Malformed("an array of letters that are none")
-    return np.frombuffer(data, dtype).reshape(shape)
-
-
-def _read_objects(of, node) -> np.ndarray:
-    items, shape = of.values(node["v"]), tuple(node["shape"])
-    if any(type(n) is not int or n < 0 for n in shape) or math.prod(shape) != len(
-        items
-    ):
-        raise Malformed("an array of objects of another size")
-    made = np.empty(len(items), object)
-    made[:] = items
-    return made.reshape(shape)
-
-
-def _read_matrix(of, node) -> np.matrix:
-    value = of.value(node["v"])
-    if type(value) is not np.ndarray or value.ndim != 2:
-        raise Malformed("a matrix that is none")
-    return np.asmatrix(value)
-
-
 def _read_enum(of, node):
     """Return a member of an enumeration made for it: value, name, and class's name."""
     name, value = str(node["n"])[:200], node["v"]
@@ -219,18 +174,16 @@ def _read_deque(of, node) -> collections.deque:
 
 
 READERS = {
+    **arrays.READERS,
     "default": _read_default,
     "deque": _read_deque,
     "fraction": _read_fraction,
     "decimal": _read_decimal,
     "just": lambda of, node: of.value(node["v"]),
     "text": lambda of, node: np.str_(node["v"]),
-    "texts": _read_texts,
-    "time": lambda of, node: _read_texts(of, node)[()],
-    "objects": _read_objects,
-    "matrix": _read_matrix,
     "enum": _read_enum,
     "moment": lambda of, node: MOMENTS[node["t"]].fromisoformat(node["v"]),
+    "uuid": lambda of, node: uuid.UUID(str(node["v"])),
     "span": lambda of, node: datetime.timedelta(*map(int, of.values(node["v"]))),
     "keys": lambda of, node: dict.fromkeys(of.values(node["v"])).keys(),
     "values": lambda of, node: dict(enumerate(of.values(node["v"]))).values(),

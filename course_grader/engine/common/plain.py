@@ -37,6 +37,7 @@ class Encoder:
     def __init__(self):
         self.blobs: list = []
         self.seen: dict[int, tuple[int, object]] = {}  # by id; keeps the object alive
+        self.open: set[int] = set()  # ids of objects whose data is being written
         self.depth = 0
 
     def node(self, value):
@@ -76,6 +77,10 @@ class Encoder:
 
     def other(self, value):
         """Return a node for what is not plain."""
+        return self.stand_in(value)
+
+    def stand_in(self, value) -> dict:
+        """Return a node for an object that stays at this end."""
         raise Malformed(f"a {type(value).__name__} is not plain data")
 
     def tensor(self, value: Tensor) -> dict:

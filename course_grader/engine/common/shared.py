@@ -8,6 +8,7 @@ Between two processes that has to be told, and this is how.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Container
 
 import numpy as np
 import torch
@@ -30,9 +31,10 @@ INTERNAL = {*HOOKS, *MEMBERS, "training"} | set(nn.Module().__dict__)
 class Shared:
     """A mutable object and its state when last compared; if `weak`, not kept alive."""
 
-    def __init__(self, value, weak: bool = False):
+    def __init__(self, value, weak: bool = False, known: Container[int] = ()):
+        """known: ids of objects whose changes are told by themselves."""
         self.reference = weakref.ref(value) if weak else lambda: value
-        self.state = _state(value)
+        self.state, self.known = _state(value), known
 
     @property
     def value(self):
@@ -41,10 +43,21 @@ class Shared:
     def change(self, to: Encoder) -> dict | None:
         """Return what is different now, encoded, and take it as the new state."""
         before = self.state
-        if _same(_state(self.value, copied=False), before):
+        if self._is_as_before():
             return None
         self.state = _state(self.value)
         return _told(self.value, before, self.state, to)
+
+    def _is_as_before(self) -> bool:
+        """Is nothing different? Most is asked of tensors and layers, at each call."""
+        value, before = self.value, self.state
+        if isinstance(value, Tensor):
+            return _is_tensor_as(value, before)
+        if isinstance(value, nn.Module):
+            children = value.__dict__["_modules"].values()
+            if all(id(child) in self.known for child in children):
+                return _row(value) == before[0][1:]
+        return _same(_state(value), before)
 
 
 def apply(value, change: dict, of: Decoder) -> None:
@@ -71,22 +84,14 @@ def apply(value, change: dict, of: Decoder) -> None:
         fill(value, {name: of.value(node) for name, node in change["fields"]})
 
 
-def _state(value, copied: bool = True):
-    """Return what there is to compare; `copied`: it may be compared later, too."""
+def _state(value):
+    """Return what there is to compare, now and later."""
     if isinstance(value, Tensor):
-        kept = Tensor.clone if copied else Tensor.detach
-        grad = value.grad if value.is_leaf and value.requires_grad else None
-        facts = (
-            value._version,
-            value.data_ptr(),
-            tuple(value.shape),
-            value.requires_grad,
-        )
-        small = value.numel() <= COMPARED
+        grad, small = _grad(value), value.numel() <= COMPARED
         return (
-            facts,
-            kept(value.detach()) if small else None,
-            None if grad is None else kept(grad.detach()),
+            (*_form(value), value._version, value.data_ptr()),
+            value.detach().clone() if small else None,
+            None if grad is None else grad.detach().clone(),
         )
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, value.tobytes()
@@ -106,26 +111,39 @@ def _state(value, copied: bool = True):
 
 def _module_state(value: nn.Module):
     """Modes, hooks and members of a module and of all inside it."""
-    rows = []
-    for module in value.modules():
-        inside = module.__dict__
-        hooks = {name: list(inside.get(name, ())) for name in HOOKS}
-        members = {
-            name: {key: id(item) for key, item in inside[name].items()}
-            for name in MEMBERS
-        }
-        rows.append((weakref.ref(module), module.training, hooks, members))
-    return rows
+    return [(weakref.ref(module), *_row(module)) for module in value.modules()]
+
+
+def _row(module: nn.Module) -> tuple:
+    """Return the mode, the keys of the hooks and the ids of the members of a module."""
+    inside = module.__dict__
+    hooks = {name: list(inside[name]) if inside.get(name) else [] for name in HOOKS}
+    members = {
+        name: {key: id(item) for key, item in inside[name].items()} for name in MEMBERS
+    }
+    return module.training, hooks, members
+
+
+def _form(value: Tensor) -> tuple:
+    return tuple(value.shape), value.requires_grad
+
+
+def _grad(value: Tensor) -> Tensor | None:
+    return value.grad if value.requires_grad and value.is_leaf else None
+
+
+def _is_tensor_as(value: Tensor, before: tuple) -> bool:
+    """Has a tensor the form, the entries and the gradient that it had?"""
+    facts, data, grad = before
+    if facts[:2] != _form(value) or not _equal(_grad(value), grad):
+        return False
+    if data is None or value.numel() > COMPARED:
+        return facts[2:] == (value._version, value.data_ptr())
+    return _equal(value.detach(), data)
 
 
 def _same(now, before) -> bool:
-    if isinstance(now, tuple) and len(now) == 3 and isinstance(now[0], tuple):
-        (facts, data, grad), (old_facts, old_data, old_grad) = now, before
-        if facts[2:] != old_facts[2:] or not _equal(grad, old_grad):
-            return False
-        if data is None or old_data is None:
-            return facts == old_facts
-        return _equal(data, old_data)
+    """Are two states alike, of anything but a tensor?"""
     if isinstance(now, list) and now and isinstance(now[0], tuple):
         return [row[1:] for row in now] == [row[1:] for row in before]
     if isinstance(now, tuple) and len(now) == 2:
@@ -136,7 +154,7 @@ def _same(now, before) -> bool:
 def _equal(a: Tensor | None, b: Tensor | None) -> bool:
     if a is None or b is None:
         return a is b
-    if a.shape != b.shape or a.dtype != b.dtype:
+    if a.dtype != b.dtype or a.shape != b.shape:
         return False
     if torch.equal(a, b):
         return True

@@ -8,20 +8,28 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from functools import cache
 from types import SimpleNamespace, TracebackType
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
+from IPython.core.events import EventManager, available_events
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
+
+from .kernel import kernel_of, offer
 
 STREAM, OUTPUTS, COUNT = (
     200_000,
     8_000_000,
     1_000,
 )  # characters of text, of all, outputs
+
+
+TICK, AGAIN = 0.01, 0.5  # seconds: the least that is set, and until it rings again
+MOST = 3  # times its limit that may be added to a cell on a busy machine
 
 
 class TimeIsUp(BaseException):
@@ -70,6 +78,7 @@ class Stream(io.TextIOBase):
 
     def __init__(self, shell: Shell, name: str):
         self.shell, self.label = shell, name
+        self.name = f"<{name}>"
 
     encoding = "utf-8"
 
@@ -105,6 +114,11 @@ class Publisher(DisplayPublisher):
             output["display_id"] = name
         outputs.add(output)
 
+    def register_hook(self, hook):
+        """Take a kernel's hook on messages, of which there are none."""
+
+    unregister_hook = register_hook
+
     def clear_output(self, wait=False):
         self.shell.outputs.clear()
 
@@ -121,11 +135,21 @@ class Hook(DisplayHook):
         self.shell.outputs.add(output | {"metadata": md_dict or {}})
 
 
+class Events(EventManager):
+    """What runs around a cell; no figure is drawn twice."""
+
+    def register(self, event, function):
+        """Leave out pyplot's drawing: `show` draws what there is to see."""
+        if function.__module__ != "matplotlib.pyplot":
+            super().register(event, function)
+
+
 class Shell(InteractiveShell):
     """IPython without a terminal, a history file or a kernel."""
 
     def __init__(self, **options):
         self.outputs = Outputs()
+        self.translated: dict[str, str] = {}  # cells by their source
         super().__init__(display_pub_class=Publisher, displayhook_class=Hook, **options)
 
     def _get_exc_info(self, exc_tuple=None):
@@ -139,6 +163,20 @@ class Shell(InteractiveShell):
         error = {"output_type": "error", "ename": etype.__name__}
         self.outputs.add(error | {"evalue": _text(evalue), "traceback": list(stb)})
 
+    def init_events(self):
+        self.events = Events(self, available_events)
+        self.events.register("pre_execute", self._clear_warning_registry)
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """Translate magics; what was translated before the fork is known."""
+        known = self.translated.get(raw_cell)
+        return super().transform_cell(raw_cell) if known is None else known
+
+    def translate(self, sources: Iterable[str]) -> None:
+        """Translate cells that will be run by every submission."""
+        for source in sources:
+            self.translated[source] = super().transform_cell(source)
+
     def system_piped(self, cmd: str) -> None:
         """Run `!command` and show what it prints; there is no terminal to give it."""
         ways = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
@@ -151,11 +189,7 @@ class Shell(InteractiveShell):
 
     @property
     def kernel(self) -> SimpleNamespace:
-        """What a notebook may ask of the kernel that it takes for granted."""
-        session = SimpleNamespace(session="", username="")
-        facts = {"shell": self, "session": session, "execution_count": 0}
-        banner = {"implementation": "ipython", "language_info": {"name": "python"}}
-        return SimpleNamespace(**facts, **banner, user_ns=self.user_ns)
+        return kernel_of(self)
 
     def enable_gui(self, gui=None):
         pass
@@ -186,13 +220,9 @@ def make() -> Shell:
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     shell = Shell.instance(config=config)
     shell.db = {}  # in memory: there may be no home to keep it in
-    for name in KERNEL_MAGICS:  # of a kernel's, which has somebody to talk to
-        shell.register_magic_function(lambda line: None, "line", name)
+    offer(shell)
     shell.user_ns["exit"] = shell.user_ns["quit"] = _no_exit
     return shell
-
-
-KERNEL_MAGICS = "autosave", "connect_info", "qtconsole", "store", "less", "more", "man"
 
 
 @cache
@@ -224,17 +254,30 @@ def captured(shell: Shell):
 
 
 @contextmanager
-def time_limit(seconds: float, limit: float | None = None):
+def time_limit(
+    seconds: float,
+    limit: float | None = None,
+    more: Callable[[], float] = lambda: 0.0,
+):
     """Raise TimeIsUp in this block after so many seconds, and again if it is caught.
 
     limit: what is said to be allowed, of which `seconds` may be what is left.
+    more: the seconds that are added, so far, for waiting through no fault of its own.
     """
+    added, over = 0.0, False
 
     def ring(number, frame):
+        nonlocal added, over
+        extra = min(more(), MOST * (limit or seconds)) - added
+        if extra > TICK and not over:
+            added += extra
+            signal.setitimer(signal.ITIMER_REAL, extra, AGAIN)
+            return
+        over = True
         raise TimeIsUp(f"it took longer than {limit or seconds:.3g} s")
 
     signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01), 0.5)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, TICK), AGAIN)
     try:
         yield
     finally:

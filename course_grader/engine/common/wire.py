@@ -6,13 +6,15 @@ Both ends check sizes before they make room. Nothing here unpickles.
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 HEADER = struct.Struct("<IIQ")  # bytes of JSON, number of blobs, bytes of all blobs
 MESSAGE = 64 << 20  # most bytes of JSON
+SMALL = 64 << 10  # bytes; what is larger is not copied to be sent
 BLOBS, BLOB_BYTES = 100_000, 1 << 30
 
 
@@ -50,7 +52,7 @@ class Channel:
         sizes = struct.pack(f"<{len(views)}Q", *(len(view) for view in views))
         head = HEADER.pack(len(text), len(views), total) + sizes + text
         try:
-            for part in (head, *views):
+            for part in _joined([head, *views]):
                 self.end.settimeout(_left(deadline))
                 self.end.sendall(part)
         except TimeoutError:
@@ -67,11 +69,12 @@ class Channel:
         text, count, total = HEADER.unpack(head)
         if text > MESSAGE or count > BLOBS or total > BLOB_BYTES:
             raise Malformed(f"a message of {text + total:,} bytes in {count:,} parts")
-        sizes = struct.unpack(f"<{count}Q", self._read(8 * count, deadline))
+        rest = self._read(8 * count + text, deadline)
+        sizes = struct.unpack_from(f"<{count}Q", rest)
         if sum(sizes) != total:
             raise Malformed("the parts of a message do not add up")
         try:
-            message = json.loads(self._read(text, deadline))
+            message = json.loads(rest[8 * count :])
         except (ValueError, RecursionError) as error:
             raise Malformed(f"not JSON: {error}") from None
         if not isinstance(message, dict):
@@ -81,6 +84,11 @@ class Channel:
             blobs.append(whole[start : start + size])
             start += size
         return message, blobs
+
+    def is_ready(self, deadline: float | None = None) -> bool:
+        """Wait until there is something to receive; False when it is too late."""
+        left = None if deadline is None else max(deadline - time.monotonic(), 0)
+        return bool(select.select([self.end], [], [], left)[0])
 
     def close(self) -> None:
         self.end.close()
@@ -100,6 +108,18 @@ class Channel:
                 raise Gone("closed")
             view = view[got:]
         return data
+
+
+def _joined(parts: list) -> Iterator:
+    """Yield the parts, small ones together: each piece is a call of the system's."""
+    small = bytearray()
+    for part in parts:
+        if len(part) > SMALL:
+            yield from (small, part)
+            small = bytearray()
+        else:
+            small += part
+    yield small
 
 
 def _left(deadline: float | None) -> float | None:

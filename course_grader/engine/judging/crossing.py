@@ -5,29 +5,18 @@ from __future__ import annotations
 import io
 import itertools
 import pickle
+import types
 import weakref
 from collections.abc import Iterator, KeysView, ValuesView
 from functools import cached_property
-from types import SimpleNamespace
 
 import cloudpickle
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from course_grader.engine.common import kinds
+from course_grader.engine.common import kinds, records
 from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
-from course_grader.engine.common.records import (
-    fields_of,
-    fill,
-    find,
-    is_kept,
-    is_member,
-    is_plain,
-    member,
-    new,
-    refuse_acting,
-)
 from course_grader.engine.common.wire import Malformed
 
 from .asking import Asking
@@ -36,6 +25,7 @@ from .gradients import Bridge, Token, reach
 from .held import Held
 from .modules import rebuild
 from .proxies import PROPERTIES, Remote, fact, remote
+from .shipped import along
 
 ITERATOR = 100_000  # most items of an iterator that is passed on
 
@@ -43,9 +33,11 @@ ITERATOR = 100_000  # most items of an iterator that is passed on
 class ToStudent(Encoder):
     """Encodes anything of the test's; tensors are gathered, leaves first."""
 
-    def __init__(self, held: Held):
+    def __init__(self, held: Held, concealed: set[str] = frozenset()):
+        """concealed: names that only hidden parts of tests bind."""
         super().__init__()
-        self.held = held
+        self.held, self.concealed = held, concealed
+        self.along: list[str] = []  # of them, and kept variables: what goes, too
         self.tensors: list[tuple[dict, Tensor]] = []
         self.generators: list = []  # of random numbers
 
@@ -56,12 +48,12 @@ class ToStudent(Encoder):
         if own is not None:
             return {"k": "own", "h": own}
         name = self.held.given.get(id(type(value)))
-        if name is not None and is_member(value) and value._name_ is not None:
+        if name is not None and records.is_member(value) and value._name_ is not None:
             return {"k": "member", "c": name, "n": value._name_}
-        plain = name is not None and is_plain(type(value))
-        if plain or type(value) is SimpleNamespace:
+        plain = name is not None and records.is_plain(type(value))
+        if plain or type(value) is types.SimpleNamespace:
             facts = {"k": "record", "i": self.number(value), "c": name}
-            fields = fields_of(value).items()
+            fields = records.fields_of(value).items()
             return facts | {"v": [[word, self.node(item)] for word, item in fields]}
         kind = value if isinstance(value, type) else None  # an exception of theirs
         handle = getattr(kind, "_course_handle", None)
@@ -122,6 +114,11 @@ class Pickler(cloudpickle.Pickler):
         super().__init__(file)
         self.to = to
 
+    def reducer_override(self, value):
+        if isinstance(value, types.FunctionType):
+            self.to.along += along(value, self.to.concealed)
+        return super().reducer_override(value)
+
     def persistent_id(self, value):
         if isinstance(value, Remote):
             return "object", fact(value, "handle")
@@ -169,9 +166,7 @@ class FromStudent(Decoder):
                 raise Malformed("an object that is gone")
             return value
         if kind == "handle":
-            if node.get("t") == "object":
-                self.asking.terms.gives_object(self.name)
-            return remote(self.asking, node)
+            return self.handle(node)
         if kind == "module":
             return self.module(node)
         if kind == "record":
@@ -181,10 +176,22 @@ class FromStudent(Decoder):
             return UninitializedParameter() if parameter else UninitializedBuffer()
         if kind == "member":
             known = self.held.classes.get(node["c"])
-            return member(known, node["n"]) if known else remote(self.asking, node)
+            if known is None:
+                return remote(self.asking, node)
+            return records.member(known, node["n"])
         if kind in kinds.READERS:
             return kinds.READERS[kind](self, node)
         return super().other(node)
+
+    def handle(self, node):
+        """Return the stand-in of an object, its data where the model gave data."""
+        terms, is_object = self.asking.terms, node.get("t") == "object"
+        if is_object and "data" in node and not terms.may_be_object(self.name):
+            return self.keep(node, self.value(node["data"]))
+        if is_object:
+            terms.gives_object(self.name)
+        made = remote(self.asking, node)
+        return self.keep(node, made) if "data" in node else made
 
     def named(self, name: str, fields: list[str], values: list) -> tuple:
         """Return a named tuple, of the instructor's class if it is one of his."""
@@ -197,22 +204,22 @@ class FromStudent(Decoder):
 
     def record(self, node):
         """Return an object of the instructor's class, made here of its fields."""
-        kind = find(self.held.classes, node["c"])
+        kind = records.find(self.held.classes, node["c"])
         if kind is None:
             return self.keep(node, remote(self.asking, node))
-        made = self.keep(node, new(kind))
+        made = self.keep(node, records.new(kind))
         fields = {name: self.value(item) for name, item in node["v"]}
         for name, value in fields.items():
             self.check_field(kind.__name__, name, value)
-        fill(made, fields)
-        return self.held.adopt(int(node["h"]), made) if is_kept(kind) else made
+        records.fill(made, fields)
+        return self.held.adopt(int(node["h"]), made) if records.is_kept(kind) else made
 
     def check_field(self, kind: str, name, value) -> None:
         """Raise Malformed if a field could answer for what a tensor says of itself.
 
         Where the model solution has such a field, so may everybody.
         """
-        refuse_acting(kind, str(name), value)
+        records.refuse_acting(kind, str(name), value)
         if name in PROPERTIES and not self.asking.terms.use(f"field:{name}"):
             raise Malformed(f"{kind[:40]} has a field {name!r}, which a tensor has")
 

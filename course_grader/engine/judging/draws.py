@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import pickle
 import random
+import struct
 from collections.abc import Iterable
 
 import numpy as np
@@ -23,26 +24,28 @@ class Draws:
 
     def __init__(self, secret: bytes = b""):
         self.secret = secret
-        self.known: tuple | None = None
+        self.known: tuple | None = None  # our state if nothing was drawn since a call
 
     def news(self) -> bytes | None:
         """Return the random state if we have drawn or seeded since it was told."""
         now = _state()
         if self.known is not None and _same(now, self.known):
             return None
+        self.known = None
         return pickle.dumps(now)
 
     def stir(self, values: Iterable) -> None:
-        """Seed every source anew, from its state and the secret, and so generators.
+        """Seed anew, from its state and the secret, what the student's side was told.
 
         The student's state is never taken over: a student could choose what we draw.
         """
-        torch_state, numpy_state, python_state = _state()
-        torch.default_generator.manual_seed(self._seed(_bytes(torch_state)))
-        numbers = np.random.default_rng(self._seed(numpy_state[1].tobytes()))
-        np.random.seed(numbers.integers(2**32, size=4))  # noqa: NPY002
-        random.seed(self._seed(repr(python_state[1]).encode()))
-        self.known = _state()
+        if self.known is None:
+            torch_state, numpy_state, python_state = _state()
+            torch.default_generator.manual_seed(self._seed(_bytes(torch_state)))
+            numbers = np.random.default_rng(self._seed(numpy_state[1].tobytes()))
+            np.random.seed(numbers.integers(2**32, size=4))  # noqa: NPY002
+            random.seed(self._seed(struct.pack("625I", *python_state[1])))
+            self.known = _state()
         for value in values:
             self._stir(value)
 

@@ -38,7 +38,7 @@ class Held:
     def adopt(self, handle: int, value):
         """Remember that `value` is our copy of an object of the student's."""
         self._handles[id(value)] = handle
-        self._states[handle] = Shared(value, weak=True)
+        self._states[handle] = Shared(value, weak=True, known=self._handles)
         return self.stand_in(handle, value)
 
     def stand_in(self, handle: int, value):
@@ -49,7 +49,7 @@ class Held:
 
     def renew(self, handle: int) -> None:
         """Compare a copy with its present state from now on."""
-        self._states[handle] = Shared(self[handle], weak=True)
+        self._states[handle] = Shared(self[handle], weak=True, known=self._handles)
 
     def alive(self) -> list:
         """Return all that is there, which keeps it alive while it is in use."""
@@ -69,11 +69,12 @@ class Held:
         """Note that nobody can differentiate this call any more."""
         self._ended.append(call)
 
-    def dropped(self) -> dict[str, list[int]]:
-        """Return what the student's side may forget, each thing once."""
-        found = {"handles": self._dropped, "calls": self._ended}
+    def dropped(self) -> dict[str, list]:
+        """Return what the student's side may forget: handles, calls, each once."""
+        found = {"dropped": [self._dropped, self._ended]}
+        some = bool(self._dropped or self._ended)
         self._dropped, self._ended = [], []
-        return found
+        return found if some else {}
 
     def _forget(self, handle: int, identity: int) -> None:
         self._handles.pop(identity, None)

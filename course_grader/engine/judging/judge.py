@@ -44,7 +44,7 @@ class Judge:
         self,
         plan: Plan,
         shell: Shell,
-        connect: Callable[[], socket.socket],
+        connect: Callable[[], tuple[socket.socket, int | None]],
         *,
         cell_seconds: float,
         seconds: float = float("inf"),
@@ -73,9 +73,10 @@ class Judge:
     def attach(self) -> None:
         """Connect to a fresh process of the student's."""
         watchdog(START)
-        channel = Channel(self.connect())
+        end, schedule = self.connect()
         space = self.shell.user_ns
-        self.link = Link(channel, self.folder, space, self.patience, self.secret)
+        self.link = Link(Channel(end), self.folder, space, self.patience, self.secret)
+        self.link.line.schedule, self.link.line.extended = schedule, self.watch
         self.link.place(self.handed_in)
         for number in self.done:
             self.know_given(self.plan.steps[number])
@@ -96,12 +97,17 @@ class Judge:
             cell.outputs = [NotebookNode(output) for output in outputs]
             cell.execution_count = number + 1
             self.seconds[name or f"cell {number}"] = time.perf_counter() - start
+            self.patience.add(self.link.line.added)
         return notebook
 
     def start_clock(self) -> None:
         """Give what follows the time of one cell, on both sides."""
         self.link.line.give(self.cell_seconds)
-        watchdog(self.cell_seconds + 5 * GRACE)
+        self.watch()
+
+    def watch(self) -> None:
+        """End this process some time after the present deadline."""
+        watchdog(max(self.link.line.left, 0) + 5 * GRACE)
 
     def modules(self) -> list[list[str]]:
         """Return what each side has imported now: the next ones begin with it."""
@@ -168,7 +174,8 @@ class Judge:
         fair = None if self.fair is None else self.fair.get(step.name, {})
         if fair and fair.get("alone"):
             return self.alone(step, cell)
-        terms = Terms(None if fair is None else set(fair.get("used", ())))
+        allowed = None if fair is None else set(fair.get("used", ()))
+        terms = Terms(allowed, concealed=self.plan.concealed(at))
         link.terms = terms
         try:
             self.prepare(at)
@@ -218,12 +225,18 @@ class Judge:
 
     def execute(self, step: Step) -> list[dict]:
         """Run a step here within its time; return its outputs, stderr as stdout."""
-        seconds = max(self.link.line.left, 0) + 2 * GRACE
+        line = self.link.line
+        seconds = max(line.left, 0) + 2 * GRACE
+
+        def more() -> float:
+            self.watch()
+            return line.waited()
+
         forbidden.ACTIVE.clear()
         forbidden.HERE[0] = False
         with captured(self.shell) as outputs:
             try:
-                with time_limit(seconds, self.link.line.limit):
+                with time_limit(seconds, line.limit, more):
                     result = self.shell.run_cell(step.source, store_history=False)
                     self.failure = result.error_before_exec or result.error_in_exec
             except TimeIsUp as late:
@@ -247,7 +260,6 @@ class Judge:
         self.link.line.give(GRACE)
         try:
             self.link.line.request("names", names=[], given=[])
-            self.link.drop()
         except (Stopped, Gone):
             return False
         return True

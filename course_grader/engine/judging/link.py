@@ -43,9 +43,9 @@ class Link:
         secret: bytes = b"",
     ):
         """space: where the judge's cells run; secret: of what it draws."""
-        self.line = Line(channel, self.derivative)
-        self.folder, self.names = folder, Names(space)
         self.held, self.exceptions = Held(), Exceptions()
+        self.line = Line(channel, self.derivative, self.held.dropped)
+        self.folder, self.names = folder, Names(space)
         self.draws, self.terms, self.patience = Draws(secret), Terms(), patience
         self.calls = 0
 
@@ -65,7 +65,6 @@ class Link:
 
     def values(self, names: list[str]) -> dict:
         """Return the student's values of these names, those that there are."""
-        self.drop()
         given = list(self.held.classes)
         answer, blobs = self.line.request("names", names=sorted(names), given=given)
         found = {}
@@ -83,16 +82,11 @@ class Link:
 
     def bind(self, names: dict, gone: list[str] = ()) -> None:
         """Bind and delete names on the student's side."""
-        to = ToStudent(self.held)
+        to = ToStudent(self.held, self.terms.concealed)
         nodes = {name: to.node(value) for name, value in names.items()}
         fields = {"names": nodes, "gone": list(gone), "tensors": to.in_order()}
+        self.terms.goes_along(to.along)
         self.line.request("bind", to.blobs, **fields)
-
-    def drop(self) -> None:
-        """Let the student's side forget what no test holds any more."""
-        dropped = self.held.dropped()
-        if any(dropped.values()):
-            self.line.request("drop", **dropped)
 
     def invoke(self, operation: str, *args, **kwargs):
         """Apply an operation on the student's side; return or raise what came of it."""
@@ -106,13 +100,13 @@ class Link:
         there, gone = self.names.news()
         if there or gone:
             self.bind(there, gone)
-        self.drop()
         _held = self.held.alive()  # the answer may name any
-        to = ToStudent(self.held)
+        to = ToStudent(self.held, self.terms.concealed)
         message = {"f": operation, "args": to.node(args), "kwargs": to.node(kwargs)}
         message["rules"] = [*forbidden.ACTIVE, *self.terms.rules.get(name, [])]
         message["sync"] = self.held.changes(to)
         message["tensors"] = to.in_order()
+        self.terms.goes_along(to.along)
         message["given"] = list(self.held.classes)
         self.calls += 1
         message["call"] = call = self.calls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 
 import torch
 
@@ -16,18 +17,30 @@ def oracles(step: Step, names: set[str], space: dict) -> dict[str, list[str]]:
     PyTorch's does; to call PyTorch's is to hand in the question.
     """
     found: dict[str, list[str]] = {}
+    for called, function in comparisons(step.source):
+        oracle = _functional(function, space) if called & names else None
+        for name in called & names if oracle else ():
+            found.setdefault(name, []).append(oracle)
+    return found
+
+
+@cache
+def comparisons(source: str) -> list[tuple[frozenset[str], tuple[str, ...]]]:
+    """Return what a test compares: the functions called, and the words of another.
+
+    It depends on the test alone, so that it is worked out once for all submissions.
+    """
+    found = []
     try:
-        tree = ast.parse(step.source)
+        tree = ast.parse(source)
     except SyntaxError:
         return found
     for node in ast.walk(tree):
         parts = _compared(node)
-        answers = {name for part in parts for name in _called(part) & names}
-        for part in parts:
-            if isinstance(part, ast.Call) and answers:
-                oracle = _functional(part.func, space)
-                for name in answers if oracle else ():
-                    found.setdefault(name, []).append(oracle)
+        functions = [_words(part.func) for part in parts if isinstance(part, ast.Call)]
+        if any(functions):
+            called = frozenset().union(*map(_called, parts))
+            found += [(called, words) for words in functions if words]
     return found
 
 
@@ -45,16 +58,19 @@ def _called(node: ast.AST) -> set[str]:
     return {call.func.id for call in calls if isinstance(call.func, ast.Name)}
 
 
-def _functional(node: ast.expr, space: dict) -> str | None:
-    """Return the dotted name of a function of torch.nn.functional, else None."""
-    words = []
+def _words(node: ast.expr) -> tuple[str, ...]:
+    """Return the words of a dotted name, () of any other expression."""
+    words: list[str] = []
     while isinstance(node, ast.Attribute):
-        words.append(node.attr)
+        words.insert(0, node.attr)
         node = node.value
-    if not isinstance(node, ast.Name) or node.id not in space:
-        return None
-    value = space[node.id]
-    for word in reversed(words):
+    return (node.id, *words) if isinstance(node, ast.Name) else ()
+
+
+def _functional(words: tuple[str, ...], space: dict) -> str | None:
+    """Return the dotted name of a function of torch.nn.functional, else None."""
+    value = space.get(words[0])
+    for word in words[1:]:
         value = getattr(value, word, None)
     name = getattr(value, "__name__", "")
     inside = getattr(torch.nn.functional, str(name), None) is value

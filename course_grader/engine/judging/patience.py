@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from .line import Line
 from .outputs import stopped
@@ -23,6 +23,7 @@ class Patience:
         """seconds: that a cell may take; notebook: that all cells together may."""
         self.seconds, self.notebook = seconds, notebook
         self.ends = time.monotonic() + notebook
+        self.latest = self.ends + notebook
         self.late: Counter[str] = Counter()  # by name: how often it was too slow
 
     def outputs_over(self) -> list[dict]:
@@ -32,17 +33,19 @@ class Patience:
         words = f"the notebook's {self.notebook:.0f} s were used up before this cell"
         return [stopped(words)]
 
+    def add(self, seconds: float) -> None:
+        """Give the notebook what a cell waited for a CPU, at most its time again."""
+        self.ends = min(self.ends + seconds, self.latest)
+
     @contextmanager
     def with_(self, name: str | None, line: Line) -> Iterator[None]:
         """Give a call of this name, if it has one, the time that it may still take."""
-        before, times = (line.limit, line.deadline), self.late[name] if name else 0
-        if times and line.left > (limit := self.seconds / 10**times):
-            line.give(limit)
+        times = self.late[name] if name else 0
+        limit = self.seconds / 10**times
         try:
-            yield
+            with line.within(limit) if times and line.left > limit else nullcontext():
+                yield
         except Stopped as stop:
             if name and stop.late:
                 self.late[name] += 1
             raise
-        finally:
-            line.limit, line.deadline = before
