@@ -61,16 +61,28 @@ class Notebook:
                 names |= self.steps[number].binds
         return self.with_needs(found, at)
 
-    def with_needs(self, wanted: set[int], start: int = 0) -> list[int]:
+    def with_needs(self, wanted: set[int], start: int) -> list[int]:
         """Return these cells and those from `start` on that bind what they use."""
         todo, found = list(wanted), set(wanted)
         while todo:
-            at = todo.pop()
-            for name in self.steps[at].uses:
-                binders = [n for n in range(start, at) if name in self.steps[n].binds]
-                todo += set(binders[-1:]) - found
-                found |= set(binders[-1:])
+            new = {n for n in self.binders(todo.pop()) if n >= start} - found
+            todo += new
+            found |= new
         return sorted(found)
+
+    def binders(self, at: int) -> set[int]:
+        """Return the cells that bind last, before `at`, what that cell uses."""
+        last: dict[str, int] = {}
+        for number, step in enumerate(self.steps[:at]):
+            last |= dict.fromkeys(step.binds & self.steps[at].uses, number)
+        return set(last.values())
+
+    @property
+    def lasting(self) -> set[int]:
+        """The cells that leave something for others; of tests not every one does."""
+        every = range(len(self.cells))
+        given = {n for n in every if self.cells[n].kind != "test"}
+        return given.union(*map(self.binders, every))
 
 
 def judged(
@@ -88,8 +100,7 @@ def judged(
     waiting = {cell.name: [] for cell in cells}
     for mutant in mutants:
         waiting[mutant.cell].append(mutant)
-    given = {n for n, cell in enumerate(cells) if cell.kind != "test"}
-    run_here, space = notebook.with_needs(given), dict(SPACE)
+    lasting, space = notebook.lasting, dict(SPACE)
     for at, cell in enumerate(cells):
         group = waiting.pop(cell.name)
         tried = notebook.tried(at) if group else []
@@ -99,7 +110,7 @@ def judged(
         yield from _all(jobs, workers)
         if not any(waiting.values()):
             return
-        if at in run_here:
+        if at in lasting:
             with inside(folder):
                 run(cell.source, cell.name, space)
 

@@ -171,6 +171,13 @@ def test_what_tests_need_between_the_answer_and_them_is_there(course):
     assert {v.reason for v in found.verdicts} == {"AssertionError: "}
 
 
+def test_what_an_earlier_test_binds_is_there_for_a_later_one(course):
+    first = cell("g_visible", "slow = lambda x: 2 * x\nassert g(1) == 1", "test")
+    last = cell("f_visible", "assert f(3) == slow(3)", "test")
+    found = mutating.mutate("a1", course(solved("return x", "g"), first, TWICE, last))
+    assert {v.reason for v in found.verdicts} == {"AssertionError: "}
+
+
 def test_a_solution_that_fails_its_own_test_is_named(course):
     folder = course(TWICE, cell("f_visible", "assert f(3) == 7", "test"))
     with pytest.raises(CourseError, match="f_visible says AssertionError"):
