@@ -12,6 +12,7 @@ from rich.text import Text
 
 from course_lib import __version__
 from course_lib.commands import instructor, student, training
+from course_lib.commands.mutate import mutate
 from course_lib.commands.notebooks import notebooks
 from course_lib.commands.shared import ERROR, REFUSED, Incomplete, line
 from course_lib.console import Terminal
@@ -52,6 +53,7 @@ for command in (student.demo, student.start, student.check, student.submit):
 app.add_typer(notebooks, name="notebooks", rich_help_panel=AUTHORS)
 app.command(rich_help_panel=AUTHORS)(training.records)
 app.command(rich_help_panel=AUTHORS)(instructor.release)
+app.command(rich_help_panel=AUTHORS)(mutate)
 for command in ("collect", "grade", "feedback", "export"):
     app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))
 

@@ -67,7 +67,8 @@ alexnet = notebook.load("04_alexnet")
 # **Contract.** `local_response_norm(a, n, k, alpha, beta)` takes (N, C, H, W) and
 # returns the same shape. It raises `ValueError` when `a` has not four dimensions or `n`
 # is less than 1. `lrn_spec` below is right but needs minutes where yours may take a
-# second.
+# second. Write it yourself: neither `np.ndindex`, on which `lrn_spec` stands, nor
+# PyTorch's `local_response_norm` nor the notebook's `LocalResponseNorm` may run.
 #
 # *Hint:* no loop over places: the sum over a window is a sum of shifted slices, or the
 # difference of two cumulative sums, or an average pooling. *To see it:* feed one
@@ -84,6 +85,13 @@ def lrn_spec(a: Tensor, n: int, k: float, alpha: float, beta: float) -> Tensor:
         energy = sum(float(a[image, j, y, x]) ** 2 for j in range(first, last + 1))
         b[image, i, y, x] = a[image, i, y, x] / (k + alpha * energy) ** beta
     return b
+
+
+NOT_YOURS = (
+    "numpy.ndindex",
+    "torch.nn.functional.local_response_norm",
+    "notebook_04_alexnet.LocalResponseNorm",
+)
 
 
 # %% nbgrader={"grade": false, "grade_id": "lrn", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -117,7 +125,9 @@ for _ in range(3):
     shape = torch.randint(2, 9, (4,), generator=rng).tolist()
     a = 3 * torch.randn(shape, generator=rng)
     constants = {"n": 3, "k": 1.0, "alpha": 0.5, "beta": 0.75}
-    before, answer = a.clone(), local_response_norm(a, **constants)
+    before = a.clone()
+    with check.without(*NOT_YOURS):
+        answer = local_response_norm(a, **constants)
     assert torch.equal(a, before), "your function changed its input in place"
     assert answer is not None, "your function returns None: is there a `return`?"
     spec = lrn_spec(a, **constants)
@@ -154,10 +164,13 @@ for shape, n in [
     for k, alpha, beta in [(2.0, 1e-4, 0.75), (1.0, 0.3, 0.5), (0.5, 1.0, 1.0)]:
         expected = lrn_reference(a, n, k, alpha, beta)
         what = f"local_response_norm of {shape}, {n = }, {k = }, {alpha = }, {beta = }"
-        check.close(local_response_norm(a, n, k, alpha, beta), expected, what=what)
+        with check.without(*NOT_YOURS):
+            answer = local_response_norm(a, n, k, alpha, beta)
+        check.close(answer, expected, what=what)
 a = torch.randn(4, 96, 27, 27, generator=rng)
 start = time.perf_counter()
-answer = local_response_norm(a)
+with check.without(*NOT_YOURS):
+    answer = local_response_norm(a)
 seconds = time.perf_counter() - start
 expected = lrn_reference(a, 5, 2.0, 1e-4, 0.75)
 check.close(answer, expected, what="local_response_norm at AlexNet's size")
@@ -171,7 +184,8 @@ for shape, n in [((3, 8, 8), 5), ((2, 3), 5), ((1, 3, 8, 8), 0)]:
     except ValueError:
         continue
     raise AssertionError(f"shape {shape} with n = {n} raised no ValueError")
-answer = local_response_norm(torch.ones(1, 3, 2, 2))
+with check.without(*NOT_YOURS):
+    answer = local_response_norm(torch.ones(1, 3, 2, 2))
 assert answer is not None, "what is no mistake gets an answer"
 
 # %% [markdown]
@@ -247,10 +261,10 @@ covariance = torch.cov(images.double().div(255).transpose(0, 1).flatten(1))
 eigenvalues, eigenvectors = (part.double() for part in principal_colours(images))
 what = "eigenvectors · diag(eigenvalues) · eigenvectorsᵀ for images of one colour each"
 product = eigenvectors @ eigenvalues.diag() @ eigenvectors.T
-check.close(product, covariance, rtol=0.01, atol=1e-4, what=what)
+check.close(product, covariance, rtol=2e-3, atol=1e-5, what=what)
 product = eigenvectors.T @ eigenvectors
 check.close(product, torch.eye(3), atol=1e-4, what="eigenvectorsᵀ · eigenvectors")
-for shape in [(5, 1, 8, 8), (3, 8, 8)]:
+for shape in [(5, 1, 8, 8), (3, 8, 8), (8, 3, 8)]:
     try:
         principal_colours(torch.zeros(shape, dtype=torch.uint8))
     except ValueError:
@@ -327,13 +341,12 @@ again = fancy_pca(images, eigenvalues, eigenvectors, seed=1)
 assert torch.equal(answer, again), "the same seed must give the same images"
 other = fancy_pca(images, eigenvalues, eigenvectors, seed=2)
 assert not torch.equal(answer, other), "another seed must give other images"
-try:
-    fancy_pca(torch.zeros(2, 1, 4, 4), eigenvalues, eigenvectors, seed=0)
-except ValueError:
-    refused = True
-else:
-    refused = False
-assert refused, "images of one channel raised no ValueError"
+for shape in [(2, 1, 4, 4), (4, 3, 4)]:
+    try:
+        fancy_pca(torch.zeros(shape), eigenvalues, eigenvectors, seed=0)
+    except ValueError:
+        continue
+    raise AssertionError(f"images of shape {shape} raised no ValueError")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -349,7 +362,7 @@ assert refused, "images of one channel raised no ValueError"
 # parameters of a convolution from `channels` to `width` channels with square kernels,
 # as an `int`; `conv_macs(…, side)` the multiply-accumulates of its output map, `side` x
 # `side` large (the additions of a bias are not counted). Both raise `ValueError` when
-# `groups` divides `channels` or `width` with a remainder.
+# `groups` divides `channels` or `width` with a remainder. Compute: no layer is built.
 #
 # *Hint:* an output channel has one kernel, over the channels of its own group.
 
@@ -396,7 +409,8 @@ def conv_macs(
 # %% nbgrader={"grade": true, "grade_id": "predict_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: your two numbers against the layer's own.
 ### BEGIN HIDDEN TESTS
-one, two = predicted_params()
+with check.without("torch.nn.Module.__init__"):  # a pencil builds no layer
+    one, two = predicted_params()
 for groups, mine in [(1, one), (2, two)]:
     layer = nn.Conv2d(384, 384, 3, groups=groups)
     true = sum(p.numel() for p in layer.parameters())
@@ -412,7 +426,8 @@ for channels, width, kernel_size, groups, bias in [
 ]:
     layer = nn.Conv2d(channels, width, kernel_size, groups=groups, bias=bias)
     true = sum(p.numel() for p in layer.parameters())
-    mine = conv_params(channels, width, kernel_size, groups, bias)
+    with check.without("torch.nn.Module.__init__"):  # no layer is built to be counted
+        mine = conv_params(channels, width, kernel_size, groups, bias)
     called = f"conv_params{channels, width, kernel_size, groups, bias}"
     assert isinstance(mine, int), f"{called} is {mine!r}: // keeps integers"
     ungrouped, kernels = width * channels * kernel_size**2, true - width * bias
@@ -436,7 +451,8 @@ for channels, width, kernel_size, groups, bias in [
 ]:
     layer = nn.Conv2d(channels, width, kernel_size, groups=groups, bias=bias)
     true = sum(p.numel() for p in layer.parameters())
-    mine = conv_params(channels, width, kernel_size, groups, bias)
+    with check.without("torch.nn.Module.__init__"):  # no layer is built to be counted
+        mine = conv_params(channels, width, kernel_size, groups, bias)
     called = f"conv_params{channels, width, kernel_size, groups, bias}"
     assert mine == true, f"{called} is {mine:,}, the layer has {true:,}"
 for channels, width, groups in [(10, 9, 5), (9, 10, 5)]:
@@ -457,7 +473,8 @@ for channels, width, kernel_size, groups, side, true in [
     (384, 384, 3, 2, 13, 112_140_288),
     (384, 256, 3, 2, 13, 74_760_192),
 ]:
-    mine = conv_macs(channels, width, kernel_size, groups, side)
+    with check.without("torch.nn.Module.__init__"):
+        mine = conv_macs(channels, width, kernel_size, groups, side)
     called = f"conv_macs{channels, width, kernel_size, groups, side}"
     assert mine == true, f"{called} is {mine:,}, expected {true:,}"
 ### END HIDDEN TESTS

@@ -60,7 +60,8 @@ vgg = notebook.load("05_vgg")
 # `start` is negative where padding reaches beyond the image. No layers: `(1, 1, 0)`.
 # `ValueError` for a kernel, stride or dilation below 1 or a padding below 0.
 #
-# `seen` below finds the same by gradients: slow, and only for one output at a time.
+# `seen` below finds the same by gradients: slow, and only for one output at a time. It is
+# for your prints; your function may build no layer.
 #
 # *Hint:* walk through the layers and keep three numbers; each layer changes each of
 # them by one line. *To see it:* the eight pairs of kernel and stride of AlexNet's stages.
@@ -112,7 +113,8 @@ for layers, expected, mistake in [
     ([(5, 2, 2, 1), (3, 2, 1, 1)], (9, 4, -4), "padding is counted in steps of its input"),
     ([], (1, 1, 0), "without layers, an output is its pixel"),
 ]:
-    answer = receptive_field(layers)
+    with check.without("torch.nn.Module.__init__"):  # `seen` is not yours
+        answer = receptive_field(layers)
     assert answer is not None, "your function returns None: is there a `return`?"
     called = f"receptive_field({layers}) is {tuple(answer)}, not {expected}"
     assert tuple(answer) == expected, f"{called}: {mistake}"
@@ -137,7 +139,8 @@ for _ in range(50):
     for _ in range(draw(1, 5)):
         kernel, dilation = draw(1, 4), draw(1, 3)
         layers.append((kernel, draw(1, 3), draw(0, dilation * (kernel - 1)), dilation))
-    size, jump, start = receptive_field(layers)
+    with check.without("torch.nn.Module.__init__"):
+        size, jump, start = receptive_field(layers)
     output = max(0, -(start // jump)) + 1  # the first whose field is inside, and one more
     pixels = 4 * (abs(start) + size + (output + 2) * jump) + 50
     found = seen(layers, output, pixels)
@@ -191,7 +194,8 @@ table = [(3,) * n for n in (2, 2, 5, 5, 5)]
 with torch.device("meta"):
     deepest = vgg.VGG(table, vgg.WIDTHS, 7, 4096, 1000)
 true = sum(p.numel() for p in deepest.parameters())
-mine = predicted()[0]
+with check.without("torch.nn.Module.__init__"):  # a pencil builds no network
+    mine = predicted()[0]
 assert mine == true, f"you expected {mine:,} parameters, F has {true:,}"
 ### END HIDDEN TESTS
 
@@ -344,7 +348,7 @@ def after(name):
 
 for from_config, config, convs, norms in [
     ("A", "E", 4, ""), ("A", "B", 8, ""), ("A-LRN", "C", 6, ""), ("A", "D", 0, ""),
-    ("B", "D", 7, ""), ("A", "D", 4, "both"), ("B", "E", 10, "both"), ("A", "E", 5, "deep"),
+    ("B", "D", 7, "both"), ("A", "D", 4, ""), ("B", "E", 10, "both"), ("A", "E", 5, "deep"),
     ("A", "A-LRN", 5, ""), ("A", "B", 4, "shallow"),
 ]:
     called = f"grow({config}, {from_config}, {convs}), BatchNorm in {norms or 'none'}"
@@ -480,6 +484,9 @@ with torch.no_grad():
     assert out.shape == (2, 6, 2, 4), f"4x6 maps become {tuple(out.shape)}: (2, 6, 2, 4)"
     check.close(out, expected, what="the map of logits for 4x6 maps")
 assert not changed(before, head.state_dict()), "your function changed the head"
+answer.train()
+training = [layer for layer in head.modules() if layer.training]
+assert not training, f"your answer shares {training[0]} with the head: copy it"
 
 # %% nbgrader={"grade": true, "grade_id": "convolutional_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random heads of one to four layers, no biases, float64; bad sides; VGG's head.
@@ -503,7 +510,7 @@ with torch.no_grad():
     expected, maps = net(images), net.stages(images)
     out = convolutional(net.head, 2).eval()(maps)
     check.close(out[:, :, 0, 0], expected, what="a VGG's logits at its own size")
-for channels, side, wrong in [(5, 3, 2), (1, 2, 3)]:
+for channels, side, wrong in [(5, 3, 2), (1, 2, 3), (3, 2, 4)]:
     try:
         convolutional(some_head(channels, side, 4), wrong)
     except ValueError:

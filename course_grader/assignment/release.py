@@ -25,7 +25,7 @@ def build(assignment: str, course: Course | Path = ROOT) -> Path:
 
     source = Path(course) / "solutions" / f"{assignment}.py"
     if not source.is_file():
-        raise CourseError(f"{source} is missing; there are {_known(source.parent)}")
+        raise CourseError(f"{source} is missing; there are {known(source.parent)}")
     notebook = jupytext.read(source)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = {
@@ -57,10 +57,10 @@ def release(
 
     course = Course.open(course)
     sources = course.source(".")
-    known = _known(sources)
-    names = assignments or known
-    for name in set(names) - set(known):
-        raise CourseError(f"no assignment is called {name}: {sources} has {known}")
+    there = known(sources)
+    names = assignments or there
+    for name in set(names) - set(there):
+        raise CourseError(f"no assignment is called {name}: {sources} has {there}")
     config = Config()
     config.GenerateAssignment.force = True
     config.GenerateAssignment.no_database = not database
@@ -82,7 +82,8 @@ def new_course(folder: Path, assignments: list[str], source: Path = ROOT) -> Pat
     return folder
 
 
-def _known(sources: Path) -> list[str]:
+def known(sources: Path) -> list[str]:
+    """Return the assignments that a folder of solutions has."""
     names = {path.parent.name for path in sources.glob("*/*.ipynb")}
     return sorted(names | {path.stem for path in sources.glob("a*.py")})
 

@@ -278,11 +278,11 @@ BODIES = {
         "return images + shift.movedim(-1, 1)",
         FANCY,
     ),
-    "the given specification, which is slow": (
+    "the given specification": (
         "lrn",
         "if a.ndim != 4 or n < 1: raise ValueError\n"
         "return lrn_spec(a, n, k, alpha, beta)",
-        {"lrn_hidden"},
+        LRN | {"lrn_refuses_visible"},
     ),
 }
 RIGHT = {
@@ -358,12 +358,18 @@ RIGHT = {
         "shift = torch.einsum('ci,i,ni->nc', eigenvectors, eigenvalues, alphas)\n"
         "return images + shift.unsqueeze(-1).unsqueeze(-1)",
     ),
-    "params counted on the layer itself": (
+    "params, a kernel at a time": (
         "price",
-        "with torch.device('meta'):\n"
-        "    sizes = channels, width, kernel_size\n"
-        "    layer = nn.Conv2d(*sizes, groups=groups, bias=bias)\n"
-        "return sum(p.numel() for p in layer.parameters())",
+        "if channels % groups or width % groups: raise ValueError\n"
+        "inside = channels // groups\n"
+        "return sum(inside * kernel_size * kernel_size + bool(bias)\n"
+        "           for kernel in range(width))",
+    ),
+    "params by divmod": (
+        "price",
+        "(inside, rest), (_, more) = divmod(channels, groups), divmod(width, groups)\n"
+        "if rest or more: raise ValueError(groups)\n"
+        "return (inside * kernel_size**2 + int(bias)) * width",
     ),
     "MACs group by group": (
         "price_macs",

@@ -277,15 +277,29 @@ BODIES = {
     ),
 }
 RIGHT = {
-    "cost, counted on the modules": (
+    'norms by a long vector': (
+        'norms',
+        'found = []\n'
+        'for loss in losses:\n'
+        '    slopes = torch.autograd.grad(loss, parameters, retain_graph=True,\n'
+        '                                 allow_unused=True)\n'
+        '    flat = [torch.zeros(1)] + [s.flatten() for s in slopes if s is not None]\n'
+        '    found.append(torch.cat(flat).norm().item())\n'
+        'return found',
+    ),
+    "cost, layer by layer": (
         "cost",
         "if len(widths) != 6: raise ValueError()\n"
         "if any(n <= 0 for n in (channels, side) + tuple(widths)): raise ValueError()\n"
-        "kind = googlenet.NaiveInception if naive else googlenet.Inception\n"
-        "with torch.device('meta'):\n"
-        "    module = kind(channels, googlenet.Widths(*widths))\n"
-        "cost = flops.count(module, (1, channels, side, side))\n"
-        "return cost.params, cost.macs",
+        "pairs = {0: channels, 1: channels, 2: widths[1], 3: channels, 4: widths[3],\n"
+        "         5: channels}\n"
+        "if naive: pairs = {0: channels, 2: channels, 4: channels}\n"
+        "params = macs = 0\n"
+        "for place, before in pairs.items():\n"
+        "    kernel = {2: 9, 4: 25}.get(place, 1) * before * widths[place]\n"
+        "    params += kernel + widths[place]\n"
+        "    macs += kernel * side**2\n"
+        "return params, macs",
     ),
     "cost, branch by branch": (
         "cost",

@@ -1,0 +1,295 @@
+"""Ways to the points without the work: five for each answer, and none earns anything.
+
+For each solution cell: another body for its function, or the reason why that way does
+not exist. An answer that takes a way loses every test cell of LOSES.
+"""
+
+from __future__ import annotations
+
+KINDS = (
+    "spec",  # calling the given specification
+    "notebook",  # the notebook's own class or function
+    "torch",  # PyTorch's, torchvision's or another library's function
+    "counter",  # the course's counter or checker, or a thing that is built to be counted
+    "constant",  # brute force, or a constant
+)
+NO_SPEC = "no specification is given"
+OWN = "the notebook has nothing that does this"
+NO_TORCH = "no library has this function"
+NOT_COUNTED = "nothing in it can be counted or checked by the course's library"
+NUMBERS = "two numbers are asked for"
+A_SEARCH = "a search over so few is an answer of its own"
+TOOL = "the library's function is a part of the answer, which the contract leaves open"
+
+META = "with torch.device('meta'):\n    "
+COUNTED = (
+    "kind = googlenet.NaiveInception if naive else googlenet.Inception\n"
+    + META
+    + "module = kind(channels, googlenet.Widths(*widths))\n"
+    "cost = flops.count(module, (1, channels, side, side))\n"
+    "return cost.params, cost.macs"
+)
+CONV = "nn.Conv2d(channels, width, kernel_size, groups=groups, bias={})"
+
+# assignment: cell: kind: body, or why there is none
+SHORTCUTS = {
+    "a02_sift": {
+        "fit": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return cubes.new_zeros(len(cubes), 3), cubes[:, 1, 1, 1]",
+        },
+        "refine": {
+            "spec": NO_SPEC,
+            "notebook": "return (*map(float, place[::-1]), differences[place].item())",
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return None",
+        },
+        "keep": {
+            "spec": "return keep_spec(value, curvature, contrast, edge)",
+            "notebook": "the notebook's `survivors` takes levels and places",
+            "torch": TOOL,
+            "counter": NOT_COUNTED,
+            "constant": "return torch.ones(len(value), dtype=torch.bool)",
+        },
+        "peaks": {
+            "spec": NO_SPEC,
+            "notebook": "return histogram.argmax()[None] * (2 * math.pi / len(histogram))",
+            "torch": "from scipy.signal import find_peaks\n"
+            "top, _ = find_peaks(histogram.numpy(), height=0.8 * histogram.max().item())\n"
+            "return torch.tensor(top * 2 * math.pi / len(histogram))",
+            "counter": NOT_COUNTED,
+            "constant": "return torch.zeros(1)",
+        },
+        "normalise": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": "return F.normalize(entries, dim=1)",
+            "counter": NOT_COUNTED,
+            "constant": "return torch.zeros_like(entries)",
+        },
+        "ratio": {
+            "spec": NO_SPEC,
+            "notebook": "return sift.match(first, second)",
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return torch.zeros(0, 2, dtype=torch.int64)",
+        },
+        "curve": {
+            "spec": NO_SPEC,
+            "notebook": "pairs = sift.match(first[1], second[1])\n"
+            "error = sift.errors(first[0][pairs[:, 0]], second[0][pairs[:, 1]],\n"
+            "                    homography)\n"
+            "return [(len(pairs), int((error < 3).sum()))] * len(ratios)",
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return [(2, 2)] * len(ratios)",
+        },
+    },
+    "a03_codebooks": {
+        "soft": {
+            "spec": "return soft_spec(descriptors, codebook, sigma)",
+            "notebook": "return codebooks.histogram(descriptors, codebook)",
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return torch.full((len(codebook),), 1 / len(codebook)).to(\n"
+            "    descriptors)",
+        },
+    },
+    "a04_alexnet": {
+        "lrn": {
+            "spec": "return lrn_spec(a, n, k, alpha, beta)",
+            "notebook": "return alexnet.LocalResponseNorm(n, k, alpha, beta)(a)",
+            "torch": "n = 2 * (n // 2) + 1\n"
+            "return nn.functional.local_response_norm(a, n, alpha * n, beta, k)",
+            "counter": NOT_COUNTED,
+            "constant": "return a / k**beta",
+        },
+        "predict": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": NO_TORCH,
+            "counter": "return tuple(\n"
+            "    sum(p.numel() for p in nn.Conv2d(384, 384, 3, groups=g).parameters())\n"
+            "    for g in (1, 2))",
+            "constant": NUMBERS,
+        },
+        "price": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": NO_TORCH,
+            "counter": f"layer = {CONV.format('bias')}\n"
+            "return sum(p.numel() for p in layer.parameters())",
+            "constant": "return 34_944",
+        },
+        "price_macs": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": NO_TORCH,
+            "counter": f"layer = {CONV.format('False')}\n"
+            "return side**2 * sum(p.numel() for p in layer.parameters())",
+            "constant": "return 105_415_200",
+        },
+        "elu": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": "return nn.functional.elu(x)",
+            "counter": NOT_COUNTED,
+            "constant": "return x.clamp(min=-1)",
+        },
+        "race": {
+            "spec": NO_SPEC,
+            "notebook": "network = alexnet.race_network(ACTIVATIONS[activation])\n"
+            "recipe = Recipe(1, 16, learning_rate, schedule='constant')\n"
+            "return [alexnet.epochs_to(fit(network, RUNNERS, None, recipe))]",
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return [0.8] * (epochs - 1) + [0.2]",
+        },
+    },
+    "a05_vgg": {
+        "field": {
+            "spec": "found = [seen(layers, 9, 200), seen(layers, 10, 200)]\n"
+            "jump = found[1][0] - found[0][0]\n"
+            "size = found[0][-1] - found[0][0] + 1\n"
+            "return size, jump, found[0][0] - 9 * jump",
+            "notebook": OWN,
+            "torch": NO_TORCH,
+            "counter": "net = nn.Sequential(*[nn.Conv2d(1, 1, k, s, p, d)\n"
+            "                      for k, s, p, d in layers])\n"
+            "flops.count(net, (1, 1, 200, 200))\n"
+            "return 1, 1, 0",
+            "constant": "return 5, 1, -2",
+        },
+        "predict": {
+            "spec": NO_SPEC,
+            "notebook": META + "net = vgg.VGG([(3,) * n for n in (2, 2, 5, 5, 5)],\n"
+            "                  vgg.WIDTHS, 7, 4096, 1000)\n"
+            "return sum(p.numel() for p in net.parameters()), 0",
+            "torch": NO_TORCH,
+            "counter": "the notebook's network, counted: see there",
+            "constant": NUMBERS,
+        },
+        "grow": {
+            "spec": NO_SPEC,
+            "notebook": "grown = copy.deepcopy(deep)\n"
+            "vgg.fill(grown, shallow)\nreturn grown",
+            "torch": "grown = copy.deepcopy(deep)\n"
+            "grown.load_state_dict(shallow.state_dict(), strict=False)\nreturn grown",
+            "counter": NOT_COUNTED,
+            "constant": "return copy.deepcopy(deep)",
+        },
+    },
+    "a06_googlenet": {
+        "cost": {
+            "spec": NO_SPEC,
+            "notebook": "the notebook's modules, counted: see `counter`",
+            "torch": NO_TORCH,
+            "counter": COUNTED,
+            "constant": "return 163_696, 128_051_968",
+        },
+        "widest": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": NO_TORCH,
+            "counter": A_SEARCH,
+            "constant": "return channels",
+        },
+        "expect_macs": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": NO_TORCH,
+            "counter": META
+            + "layer = nn.Conv2d(528, 128, 5, padding=2)\n"
+            + META
+            + "pair = nn.Sequential(nn.Conv2d(528, 32, 1), nn.Conv2d(32, 128, 5,\n"
+            "                         padding=2))\n"
+            "return tuple(flops.count(n, (1, 528, 14, 14)).macs for n in (layer, pair))",
+            "constant": NUMBERS,
+        },
+        "expect_params": {
+            "spec": NO_SPEC,
+            "notebook": META + "head = googlenet.auxiliary_head(528, 10)\n"
+            "return sum(p.numel() for p in head.parameters())",
+            "torch": NO_TORCH,
+            "counter": "the notebook's head, counted: see there",
+            "constant": NUMBERS,
+        },
+        "inception": {
+            "spec": NO_SPEC,
+            "notebook": "the notebook's module has three branches of its own weights",
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return torch.zeros(len(x), 9, *x.shape[2:])",
+        },
+    },
+    "a07_inception": {
+        "smoothing": {
+            "spec": "prior = [1 / logits.shape[1]] * logits.shape[1] if prior is None\\\n"
+            "    else prior\n"
+            "return torch.tensor(smoothing_spec(logits, labels, epsilon, prior))",
+            "notebook": OWN,
+            "torch": "return F.cross_entropy(logits, labels, label_smoothing=epsilon)",
+            "counter": NOT_COUNTED,
+            "constant": "return logits.sum() * 0 + 1",
+        },
+        "predict": {
+            "spec": NO_SPEC,
+            "notebook": "branch = inception.Mixed(768, inception.module_b(160)).branches\n"
+            "found = [p for p in branch[2].parameters() if p.ndim == 4][1:]\n"
+            "return sum(p.numel() for p in found), 2_759_680",
+            "torch": NO_TORCH,
+            "counter": "the notebook's branch, counted: see there",
+            "constant": NUMBERS,
+        },
+    },
+    "a08_resnet": {
+        "pad": {
+            "spec": "return shortcut_spec(x, width, stride)",
+            "notebook": "added = width - x.shape[1]\n"
+            "y = resnet.PadShortcut(added, stride)(x)\n"
+            "return y.roll(added // 2, 1)",
+            "torch": "from torchvision.transforms.functional import resize\n"
+            "return resize(x, [-(-s // stride) for s in x.shape[2:]])",
+            "counter": NOT_COUNTED,
+            "constant": "return x.new_zeros(len(x), width, *[-(-s // stride)\n"
+            "                                      for s in x.shape[2:]])",
+        },
+        "zero": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": "return sum(nn.init.zeros_(m.weight) is not None\n"
+            "           for m in net.modules() if isinstance(m, nn.BatchNorm2d))",
+            "counter": NOT_COUNTED,
+            "constant": "return 6",
+        },
+        "predict": {
+            "spec": NO_SPEC,
+            "notebook": "the notebook's networks, counted: see `counter`",
+            "torch": NO_TORCH,
+            "counter": "a, b = (flops.count(resnet.resnet_small(d), (1, 3, 32, 32))\n"
+            "        for d in (26, 20))\n"
+            "return a.params - b.params, a.macs - b.macs",
+            "constant": NUMBERS,
+        },
+        "cost": {
+            "spec": NO_SPEC,
+            "notebook": "the notebook's networks, counted: see `counter`",
+            "torch": NO_TORCH,
+            "counter": META + "net = resnet.resnet_small(depth, classes)\n"
+            "cost = flops.count(net, (1, 3, 32, 32))\n"
+            "return cost.params, cost.macs",
+            "constant": "return 269_722, 40_551_040",
+        },
+        "responses": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return [0.5] * sum(hasattr(m, 'residual') for m in net.modules())",
+        },
+    },
+}
