@@ -198,7 +198,7 @@ print(f"recognised at half the size:    {recognised(zoom=0.5):.0f} %")
 #
 # Does the scale of the strongest answer tell the size of the blob?
 
-# %%
+# %% jupyter={"source_hidden": true}
 K = 2 ** (1 / 3)
 figure, ax = plt.subplots(figsize=(4.6, 2))
 scales = torch.logspace(0, 5, 200, base=2)
@@ -267,7 +267,7 @@ assert sizes == [(119, 201), (60, 101), (30, 51), (15, 26), (8, 13)]
 begins = octaves[0].gaussians[3, ::2, ::2]
 check.close(octaves[1].gaussians[0], begins, what="where an octave begins")
 
-# %%
+# %% jupyter={"source_hidden": true}
 octaves = scale_space(china)
 figure, axes = plt.subplots(6, 1, figsize=(6.4, 4.6))
 for number in (1, 2, 3):
@@ -366,7 +366,7 @@ for x, y, width in ((60.0, 80, 3.0), (110.25, 70.75, 6.5), (100, 80, 14)):
 # %% [markdown]
 # Now the photo. How many extrema does each test take, and where? (Figure 5 of the paper.)
 
-# %%
+# %% jupyter={"source_hidden": true}
 every, strong, kept = (
     torch.cat([to_keypoints(survivors(o.differences)[test], o.spacing) for o in octaves])
     for test in range(3)
@@ -657,7 +657,7 @@ for name, lit in lights.items():
 #
 # How many of the mutually nearest pairs are right? The homography knows: within 3 pixels of where it sends the point.
 
-# %%
+# %% jupyter={"source_hidden": true}
 pairs = match(described, of_there)
 right = errors(turned[pairs[:, 0]], there[pairs[:, 1]], homography) < 3
 figure, ax = plt.subplots(figsize=(6.4, 2.6))
@@ -797,6 +797,20 @@ plt.show()
 # %% [markdown]
 # Refinement takes the median error to less than half. And below a ratio of 0.8 lie nearly all right matches and hardly
 # a wrong one; Lowe loses less than 5 % of the right ones and 90 % of the wrong.
+#
+# ## Take-aways
+#
+# - **A frame of its own makes a descriptor robust.** Pixels in an upright window recognise 4 % of 300 places after a turn of 30°, and 7 % at half
+#   the size. SIFT's keypoints are found and recognised in about 70 % of the cases, at any angle and size.
+# - **Detector and descriptor have different tasks.** Corners are found again after any turn. At half the size a third is left, because
+#   they have no scale.
+# - **The ratio of the two nearest distances tells right from wrong.** 95 % of the right matches lie below 0.8, and 4 % of the wrong ones.
+#
+# ## Before and after
+#
+# Before SIFT, Harris corners (1988) were matched by the pixels around them, at one scale. Lindeberg's theory of scale space (1998) said how to choose a scale.
+# SURF (2006) made SIFT faster with box filters. ORB (2011) compares bits. Dense SIFT, on a grid, feeds the codebooks of the next notebook. Since 2018
+# learned features, such as SuperPoint, replace both halves.
 #
 # ## Questions
 #

@@ -96,7 +96,7 @@ print(f"digits: sets of {len(described[0])}; told apart by their means: {score:.
 # where D = 2? Below 60 descriptors of one image, five words and their
 # regions; the arrows are the residuals' sums, a sixth as long.
 
-# %%
+# %% jupyter={"source_hidden": true}
 def arrow(color: int) -> dict:
     """Return how an arrow looks, in one of the sheet's colours."""
     return {"arrowstyle": "-|>", "color": f"C{color}", "lw": 2, "shrinkB": 0}
@@ -253,7 +253,7 @@ plt.show()
 # Borders, straight and bent, dark against bright and the reverse, bars, corners of a roof: close to what k-means on raw patches [7], or the first layer of a
 # network, finds, and without a label. The nearest patches differ pixel by pixel; SIFT was built not to mind. And *where* are they? Four of the words, at their places in one photo:
 
-# %%
+# %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(5.2, 3.5))
 ax.imshow(photos[0], alpha=0.55, interpolation="antialiased")
 own = word[: len(where[0])]
@@ -524,7 +524,7 @@ def measured(name: str, count: int, per_class: int) -> list[float]:
     return scores
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def band(ax, x, scores: list[list[float]], name: str) -> None:
     """Draw the mean of each place's scores, and one standard deviation about it."""
     mean, spread = np.mean(scores, axis=1), np.std(scores, axis=1, ddof=1)
@@ -539,7 +539,7 @@ def log_ticks(ax, places: tuple, xlabel: str) -> None:
     ax.minorticks_off()
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] jupyter={"source_hidden": true}
 few = 1, 2, 4, 8, 16, 32
 sizes = {"histogram": (*few[2:], 64, 128, 256), "VLAD": few, "Fisher vector": few}
 by_words = {k: [measured(k, words, 30) for words in sizes[k]] for k in sizes}
@@ -648,7 +648,7 @@ for setting in sorted(settings, key=lambda key: np.mean(scene(*key))):
         line = "{:14}{:6}  {:7}".format(*setting) + f"{shown_as(scene(*setting)):14}"
         print(f"{line}{np.mean(seconds):6.0f}{max(peak):6.0f}")
 
-# %%
+# %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.6), sharey=True)
 amounts = 5, 10, 20, 50
 for encoder, name in NAMES.items():
@@ -755,6 +755,19 @@ for name in ("04_alexnet-alexnet_small-cifar10", "08_resnet-degradation-resnet20
 # %% [markdown]
 # With tens of thousands of images the best codebook is ahead of both networks, which trained for a few epochs: no straw man. It is also near its end. ResNet-20, trained for
 # 164 epochs, has an error of 8.75 % in its paper (arXiv:1512.03385, Table 6). A codebook takes no labels into account when it learns what to look at; the next notebook does.
+#
+# ## Take-aways
+#
+# - **The encoding matters.** On 15 scenes the Fisher vector is 6.3 ± 0.1 points above VLAD, at 128 words and three seeds.
+# - **So does the place.** A pyramid of cells adds 7.8 ± 0.6 points to a histogram of 200 words.
+# - **With few images a fixed descriptor wins.** With five digits a class the Fisher vector reaches 93.9 % and the small CNN 89.4 %.
+# - **Colour counts as well.** On CIFAR-10 shape and colour together reach 81.2 %, and shape alone 72.3 %.
+#
+# ## Before and after
+#
+# Visual words come from text retrieval, where a document is a histogram of words. Fisher vectors won the ImageNet challenge of 2011. A year later AlexNet
+# (notebook 04) learned the descriptors, too. NetVLAD (2016) made the words of VLAD a layer of a network. The patches of the Vision Transformer are a grid of local
+# descriptors again.
 #
 # ## Questions
 #

@@ -78,7 +78,7 @@ def ways(*kernel_sizes: int, side: int = 9) -> torch.Tensor:
     return image.grad[0, 0]
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 4, figsize=(6.4, 1.9))
 for ax, kernels in zip(axes, [(5,), (3, 3), (7,), (3, 3, 3)], strict=True):
     count = ways(*kernels)
@@ -678,6 +678,18 @@ plt.show()
 # %% [markdown]
 # The middle counts most, as in the first figure: over more ways, and a max pooling follows one of its four pixels only. The
 # larger the field, the smaller the part of it that matters [4].
+#
+# ## Take-aways
+#
+# - **Three 3×3 convolutions see as far as one 7×7.** They have 27 C² weights instead of 49 C², and three ReLUs instead of one.
+# - **Depth helps, up to a point.** The paper's top-1 error falls from 29.6 % with 11 layers to 27.0 % with 16. With 19 it is 27.3 %.
+# - **The head holds the parameters, the convolutions the work.** In D `fc6` has 74 % of the parameters, and the convolutions do 99.2 % of the work.
+# - **A network applied to a larger image sees neighbours.** Of 15 digits the map reads 7 right, and the network reads 13 one by one.
+#
+# ## Before and after
+#
+# AlexNet (notebook 04) had kernels of 11×11 and 5×5. Network in Network (2013) already used 1×1. GoogLeNet (notebook 06) won the same challenge with a tenth of the work.
+# ResNet (notebook 08) made the 3×3 stack trainable at 152 layers. RepVGG (2021) trains with shortcuts and then folds them into plain 3×3 convolutions.
 #
 # ## Questions
 #

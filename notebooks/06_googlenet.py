@@ -71,7 +71,7 @@ print(f"the record is measured on {PHOTOS}; `course data cifar10` fetches CIFAR-
 # channels to 16, and the 5×5 kernels see only these 16. So the 16 have to hold what the kernels need. What does it
 # save? Each box below is drawn with its MACs, for the paper's first module (3a) on 28×28 pixels.
 
-# %%
+# %% jupyter={"source_hidden": true}
 def draw(ax, title, branches, channels=192, side=28):
     """Draw branches, each a list of (kernel, width) from the input up; kernel 0 pools."""
     total, out = 0, 0
@@ -734,6 +734,18 @@ plt.show()
 # In 3a the 1×1 and pooling branches follow brightness and colour, also in the empty sky; the 5×5 branch is dark
 # there. It responds to edges and texture, which only a kernel with neighbours can see. In 4b a pixel stands for 4×4
 # of the photo's, and the branches agree more. (The frame is the zeros around the maps.)
+#
+# ## Take-aways
+#
+# - **A 1×1 convolution before a large kernel saves most of its work.** The 5×5 branch of module 3a falls from 120.4 to 12.4 million MACs.
+# - **Pooling has to be projected.** Nine naive modules end with 4,944 channels and need 12.1 G MACs. With reductions they end with 1,024 and need 1.1 G.
+# - **The worse the initialisation, the more the auxiliary heads help.** They multiply the stem's gradient by 1.6, 148 or 11,000.
+# - **Copies are not always faithful.** torchvision's network departs from the paper in four places, one of them a known bug.
+#
+# ## Before and after
+#
+# Network in Network (2013) had 1×1 convolutions and global average pooling. GoogLeNet built modules from them. Inception v2 and v3 (notebook 07) added batch normalisation and
+# split the large kernels. ResNet (notebook 08) needed no auxiliary heads. Xception (2017) drove the idea of branches to its end: one channel, one kernel.
 #
 # ## Questions
 #
