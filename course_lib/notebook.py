@@ -218,7 +218,8 @@ def drift(unit: str) -> list[str]:
                 f"cell {index} has tags {tags[0]} in .py, {tags[1]} in twin"
             )
         elif folds[0] != folds[1]:
-            problems.append(f"cell {index} is folded in one of .py and twin")
+            hint = f"`course notebooks run {unit}`"
+            problems.append(f"cell {index} is folded in one of .py and twin: {hint}")
         problems += outputs_wrong(index, right)
     if executed.metadata.get("course", {}).get("executed") != digest(text):
         problems.append("its outputs were computed from other code")

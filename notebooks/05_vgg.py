@@ -688,7 +688,7 @@ plt.show()
 #
 # ## Before and after
 #
-# AlexNet (notebook 04) had kernels of 11×11 and 5×5. Network in Network (2013) already used 1×1. GoogLeNet (notebook 06) won the same challenge with a tenth of the work.
+# AlexNet (notebook 04) had kernels of 11×11 and 5×5. Network in Network (2013) already used 1×1. GoogLeNet (notebook 06) won the classification of 2014 with a tenth of the work.
 # ResNet (notebook 08) made the 3×3 stack trainable at 152 layers. RepVGG (2021) trains with shortcuts and then folds them into plain 3×3 convolutions.
 #
 # ## Questions

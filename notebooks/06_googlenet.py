@@ -739,7 +739,7 @@ plt.show()
 #
 # - **A 1×1 convolution before a large kernel saves most of its work.** The 5×5 branch of module 3a falls from 120.4 to 12.4 million MACs.
 # - **Pooling has to be projected.** Nine naive modules end with 4,944 channels and need 12.1 G MACs. With reductions they end with 1,024 and need 1.1 G.
-# - **The worse the initialisation, the more the auxiliary heads help.** They multiply the stem's gradient by 1.6, 148 or 11,000.
+# - **The worse the initialisation, the more the auxiliary heads help.** They multiply the stem's gradient by 1.6, 148 or 10,700.
 # - **Copies are not always faithful.** torchvision's network departs from the paper in four places, one of them a known bug.
 #
 # ## Before and after
