@@ -211,16 +211,25 @@ def drift(unit: str) -> list[str]:
         zip(text.cells, executed.cells, strict=False)
     ):
         tags = [cell.metadata.get("tags", []) for cell in (left, right)]
+        folds = [is_folded(cell) for cell in (left, right)]
         if (left.cell_type, left.source) != (right.cell_type, right.source):
             problems.append(f"cell {index} differs: {left.source.splitlines()[:1]}")
         elif tags[0] != tags[1]:
             problems.append(
                 f"cell {index} has tags {tags[0]} in .py, {tags[1]} in twin"
             )
+        elif folds[0] != folds[1]:
+            hint = f"`course notebooks run {unit}`"
+            problems.append(f"cell {index} is folded in one of .py and twin: {hint}")
         problems += outputs_wrong(index, right)
     if executed.metadata.get("course", {}).get("executed") != digest(text):
         problems.append("its outputs were computed from other code")
     return problems
+
+
+def is_folded(cell) -> bool:
+    """Say whether a reader sees what a cell shows, and not its code."""
+    return bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
 
 
 def outputs_wrong(index: int, cell) -> list[str]:

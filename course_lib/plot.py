@@ -15,6 +15,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from course_lib.data import Images
+
 plt.style.use(Path(__file__).with_name("course.mplstyle"))
 
 PERCENT = {"train_top1", "val_top1"}
@@ -173,3 +175,41 @@ def slider(draw: Callable[[int], None], name: str, limits: tuple[int, int]) -> N
     widget = ipywidgets.interactive(shown, number=handle)
     plain = f"(in a live Jupyter: a slider for the {name}, {limits[0]} to {limits[1]})"
     display(widget._repr_mimebundle_() | {"text/plain": plain}, raw=True)
+
+
+PARTS = {"conv": "#9ecae1", "BN": "#c7e9c0", "ReLU": "#fdd0a2", "+": "white"}
+
+
+def block(
+    ax: Axes, title: str, residual: list[str], after: Sequence[str] = (), wire=True
+) -> None:
+    """Draw a block of a network from top to bottom, its shortcut beside it.
+
+    residual, after: the layers in words, before and after the addition; a box has the
+    colour of its first word. wire: whether there is a shortcut.
+    """
+    boxes, end = [*residual, *(["+"] if wire else []), *after], -len(residual)
+    ax.plot([0, 0], [0.8, -len(boxes) + 0.2], color="0.5", zorder=0)
+    for row, word in enumerate(boxes):
+        box = {"boxstyle": "round", "fc": PARTS[word.split()[0]], "ec": "0.5"}
+        ax.text(0, -row, word, ha="center", va="center", bbox=box, fontsize=8)
+    if wire:
+        ax.plot([0, 1, 1, 0], [0.6, 0.6, end, end], color="k", lw=1.5, zorder=0)
+    ax.set(xlim=(-1, 1.2), ylim=(-len(boxes), 1))
+    ax.set_title(title, fontsize=9)
+    ax.set_axis_off()
+
+
+def mistakes(axes: Sequence[Axes], pictures: Images, logits: Tensor) -> None:
+    """Draw the images that a network gets wrong, the most confident mistake first.
+
+    logits: (N, K), of the N pictures. There are as many as axes, or fewer.
+    """
+    sure, said = logits.softmax(dim=1).max(dim=1)
+    wrong = (said != pictures.labels).nonzero().flatten()
+    worst = wrong[sure[wrong].argsort(descending=True, stable=True)][: len(axes)]
+    images(axes, pictures.images[worst])
+    for ax, place in zip(axes, worst.tolist(), strict=False):
+        pair = pictures.labels[place], said[place]
+        is_, taken = (pictures.classes[number] for number in pair)
+        ax.set_title(f"{is_}, said {taken}\n{100 * sure[place]:.0f} %", fontsize=9)

@@ -17,9 +17,18 @@
 # Nothing but 3×3 convolutions: with all else held equal, going from 11 to 16 layers alone takes the top-1 error from 29.6
 # to 27.0 %.
 #
-# | paper | year | parameters | MACs | published error | this notebook |
-# |---|---|---|---|---|---|
-# | Simonyan, Zisserman [1] | 2014 | 138,357,544 (D, "VGG-16") | 15,470,264,320 at 224×224 | top-1 25.6 %, top-5 8.1 % (D, one scale, ILSVRC-2012 validation) | 2 minutes on two CPU cores |
+# | | |
+# |---|---|
+# | paper | Simonyan, Zisserman [1] |
+# | year | 2014 |
+# | parameters | 138,357,544 (D, "VGG-16") |
+# | MACs | 15,470,264,320 at 224×224 |
+# | published error | top-1 25.6 %, top-5 8.1 % (D, one scale, ILSVRC-2012 validation) |
+# | time here | 2 minutes on two CPU cores |
+#
+# **You need** convolution and pooling; AlexNet (notebook 04) helps.
+#
+# **You will be able to** compute receptive fields, build the six VGG networks, initialise deep ones, and apply a network to larger images.
 
 # %% tags=["nbval-ignore-output"]
 import csv
@@ -69,7 +78,7 @@ def ways(*kernel_sizes: int, side: int = 9) -> torch.Tensor:
     return image.grad[0, 0]
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 4, figsize=(6.4, 1.9))
 for ax, kernels in zip(axes, [(5,), (3, 3), (7,), (3, 3, 3)], strict=True):
     count = ways(*kernels)
@@ -224,9 +233,9 @@ def vgg(config: str = "D", batch_norm: bool = False, num_classes: int = 1000) ->
 # %% [markdown]
 # ## Against the paper
 #
-# Table 1, read from the layers of the six networks. Below it Table 2, the parameters in millions, and ours to the last one, with
-# what else Table 1 decides: multiply-accumulates (1 MAC = 2 FLOPs), and the side of the square that an output of the
-# last stage sees, by the formula.
+# Table 1, read from the layers of the six networks. Below it is Table 2, the parameters in millions, beside ours to
+# the last one. Table 1 also decides the multiply-accumulates (1 MAC = 2 FLOPs) and the side of the square that an
+# output of the last stage sees, by the formula.
 
 # %% tags=["check"]
 from itertools import zip_longest
@@ -393,10 +402,10 @@ ax.set(ylabel="RMS of a layer's output")
 plt.show()
 
 # %% [markdown]
-# The printed variance would make logits of $10^{10}$; with $\sigma = 0.01$, by which He et al. [3, section 2.2] explain the
-# stalling, the logits of D are a few $10^{-6}$: the loss is $\log 1000$ whatever the image is. A, with five layers fewer, loses less. So the authors
-# trained **A first**, and gave its first four convolutions and its three fully-connected layers to the deeper
-# networks. Later they found that Glorot's rule makes that unnecessary.
+# The printed variance would make logits of $10^{10}$. He et al. [3, section 2.2] explain the stalling by $\sigma =
+# 0.01$. With it the logits of D are a few $10^{-6}$, and the loss is $\log 1000$ whatever the image is. A, with five
+# layers fewer, loses less. So the authors trained **A first**, and gave its first four convolutions and its three
+# fully-connected layers to the deeper networks. Later they found that Glorot's rule makes that unnecessary.
 #
 # ## For 32×32 pixels
 #
@@ -408,8 +417,9 @@ plt.show()
 # | weights at start | N(0, σ²), then Glorot | variance 2 / fan-in [3] | figure above |
 # | norm of A-LRN | α = 10⁻⁴ | 10⁻⁴ · 62² | pixels are divided by their std, 62 of 255 |
 #
-# Same table, same stages, same depth. Expected with the recipes below: 10 epochs on 1,429 digits in about 20 seconds on two cores, 93 %
-# validation top-1 (one seed; of 185 images); 10 epochs on CIFAR-10 in about 7 minutes, 68 % test top-1 (one seed).
+# Same table, same stages, same depth. Expected with the recipes below: 10 epochs on 1,429 digits take about 20
+# seconds on two cores, for 93 % validation top-1 (one seed, 185 images). 10 epochs on CIFAR-10 take about 7 minutes,
+# for 68 % test top-1 (one seed).
 
 # %% tags=["export"]
 SMALL_WIDTHS = (12, 24, 48, 96, 96)
@@ -460,9 +470,9 @@ assert history[-1].val_top1 > 0.85, "the small network did not learn the digits"
 # ## Stagewise: a shallow network starts a deep one
 #
 # Does pre-training help, and why? For the experiment to be the paper's, the small networks must start as the large ones do:
-# each layer scaling its input by $\sigma\sqrt{f/2}$ with the *large* layer's fan-in $f$. That is the first function. The second is
-# the paper's rule: A's first four convolutions are those of its first three stages, and each goes to the
-# first places of the same stage (64 to 128 channels only fits there).
+# each layer scaling its input by $\sigma\sqrt{f/2}$ with the *large* layer's fan-in $f$. That is the first function.
+# The second is the paper's rule. A's first four convolutions are those of its first three stages, and each goes to
+# the first places of the same stage (64 to 128 channels only fits there).
 #
 # Then, live on digits: A from a weak random start; D filled from it; and D from that start alone, for as many epochs
 # (one seed; left). And how strong is the signal in D *before* its first step (right)?
@@ -565,15 +575,16 @@ right.margins(0.2)
 plt.show()
 
 # %% [markdown]
-# What the paper reports shows at this size, too: from weights too small D does not leave $\log 10$ in ten epochs; filled from A, which
-# had ten epochs of its own, it learns from the second on; with variance 2 / fan-in it needs no help. Glorot's start is
-# not enough here: pixels have a standard deviation of 1, not 62, and ten epochs are 1,570 steps, where the paper took 370,000.
+# What the paper reports shows at this size, too. From weights too small D does not leave $\log 10$ in ten epochs.
+# Filled from A, which had ten epochs of its own, it learns from the second on. With variance 2 / fan-in it needs no
+# help. Glorot's start is not enough here: pixels have a standard deviation of 1, not 62, and ten epochs are 1,570
+# steps, where the paper took 370,000.
 #
-# The right figure, 20 epochs with variance 2 / fan-in, does *not* agree with the paper. There A-LRN gains nothing (29.7 against 29.6 %
-# error) and five 5×5 layers lose 7 % to B; here A-LRN gains three points at both seeds (and takes about half as long again), and 5×5 three
-# to four. What differs is everything that makes depth pay: 5,000 images instead of 1.3 million, 3,140 steps
-# instead of 370,000. In that time eight weight layers get further than thirteen, and a norm helps. It is no
-# property of LRN or of 5×5 alone that decides.
+# The right figure, 20 epochs with variance 2 / fan-in, does *not* agree with the paper. There A-LRN gains nothing
+# (29.7 against 29.6 % error) and five 5×5 layers lose 7 % to B. Here A-LRN gains three points at both seeds, and
+# takes about half as long again; 5×5 gains three to four. What differs is everything that makes depth pay: 5,000
+# images instead of 1.3 million, 3,140 steps instead of 370,000. In that time eight weight layers get further than
+# thirteen, and a norm helps. It is no property of LRN or of 5×5 alone that decides.
 #
 # ## Fifteen digits in one pass
 #
@@ -610,12 +621,13 @@ print("right of 15: {} in the map, {} one by one".format(*right_ones))
 
 # %% [markdown]
 # %% [markdown]
-# The map reads fewer digits right than the network does one by one. In the collage neighbours stand where, alone, zeros would be
-# (section 3.2), and a unit that sees 212 pixels sees all of them; the paper's windows of 224 pixels are larger than its
-# fields of 212, and inside one photograph the neighbours belong to the object.
+# The map reads fewer digits right than the network does one by one. In the collage neighbours stand where zeros would
+# be for a digit alone (section 3.2), and a unit that sees 212 pixels sees all of them. The paper's windows of 224
+# pixels are larger than its fields of 212, and inside one photograph the neighbours belong to the object.
 #
-# "A large discrepancy between training and testing scales leads to a drop in performance" (section 4.2), hence the paper's
-# scale jitter: the short side of each training image is drawn from 256 to 512, and 27.0 % top-1 error of D become 25.6 %.
+# "A large discrepancy between training and testing scales leads to a drop in performance" (section 4.2), hence the
+# paper's scale jitter. The short side of each training image is drawn from 256 to 512, and D's top-1 error falls from
+# 27.0 to 25.6 %.
 #
 # ## Looking inside
 #
@@ -666,6 +678,18 @@ plt.show()
 # %% [markdown]
 # The middle counts most, as in the first figure: over more ways, and a max pooling follows one of its four pixels only. The
 # larger the field, the smaller the part of it that matters [4].
+#
+# ## Take-aways
+#
+# - **Three 3×3 convolutions see as far as one 7×7.** They have 27 C² weights instead of 49 C², and three ReLUs instead of one.
+# - **Depth helps, up to a point.** The paper's top-1 error falls from 29.6 % with 11 layers to 27.0 % with 16. With 19 it is 27.3 %.
+# - **The head holds the parameters, the convolutions the work.** In D `fc6` has 74 % of the parameters, and the convolutions do 99.2 % of the work.
+# - **A network applied to a larger image sees neighbours.** Of 15 digits the map reads 7 right, and the network reads 13 one by one.
+#
+# ## Before and after
+#
+# AlexNet (notebook 04) had kernels of 11×11 and 5×5. Network in Network (2013) already used 1×1. GoogLeNet (notebook 06) won the classification of 2014 with a tenth of the work.
+# ResNet (notebook 08) made the 3×3 stack trainable at 152 layers. RepVGG (2021) trains with shortcuts and then folds them into plain 3×3 convolutions.
 #
 # ## Questions
 #

@@ -17,9 +17,18 @@
 # Four small layers side by side, each behind a 1×1 convolution that first makes its input narrow, replace one large
 # layer: 22 layers deep, with a ninth of AlexNet's parameters.
 #
-# | paper | year | parameters | MACs | published error | this notebook |
-# |---|---|---|---|---|---|
-# | Szegedy et al. [1] | 2014 | 6,998,552; 13,378,280 with the auxiliary heads, in training only | 1,582,671,872 at 224×224 | top-5 10.07 % (one network, one crop), 6.67 % (seven networks, 144 crops) | 2 minutes on one CPU core |
+# | | |
+# |---|---|
+# | paper | Szegedy et al. [1] |
+# | year | 2014 |
+# | parameters | 6,998,552; 13,378,280 with the auxiliary heads, in training only |
+# | MACs | 1,582,671,872 at 224×224 |
+# | published error | top-5 10.07 % (one network, one crop), 6.67 % (seven networks, 144 crops) |
+# | time here | 2 minutes on one CPU core |
+#
+# **You need** convolution, and VGG's cost (notebook 05).
+#
+# **You will be able to** build an Inception module and GoogLeNet, count what a 1×1 convolution saves, and test a published table.
 
 # %% tags=["nbval-ignore-output"]
 import matplotlib.pyplot as plt
@@ -34,10 +43,10 @@ print(f"the record is measured on {PHOTOS}; `course data cifar10` fetches CIFAR-
 # %% [markdown]
 # ## Where we stand
 #
-# VGG showed in 2014 that depth pays, and what it costs if every layer is a 3×3 convolution from all channels to all
-# channels: 138 million parameters and 15.5 billion multiply-accumulates (MACs; 1 MAC = 2 FLOPs) for 16 layers (unit 05). Twice the
-# width is four times both. The same autumn another network won (Table 2 of [1], top-5 error on the test images of
-# ILSVRC, no other training data):
+# VGG showed in 2014 that depth pays. It also showed the cost if every layer is a 3×3 convolution from all channels to
+# all channels. Its 16 layers have 138 million parameters and 15.5 billion multiply-accumulates (MACs; 1 MAC = 2
+# FLOPs; notebook 05). Twice the width is four times both. The same autumn another network won (Table 2 of [1], top-5
+# error on the test images of ILSVRC, no other training data):
 #
 # | | SuperVision (AlexNet) 2012 | Clarifai 2013 | VGG 2014 | GoogLeNet 2014 |
 # |---|---|---|---|---|
@@ -53,16 +62,16 @@ print(f"the record is measured on {PHOTOS}; `course data cifar10` fetches CIFAR-
 # $W_k$: convolutions with kernels of $k$×$k$ pixels, each followed by a ReLU; pool: maximum over 3×3 pixels, stride 1.
 # All keep H and W, so that their outputs can be concatenated along the channels.
 #
-# It has two faults. 5×5 kernels over all C channels are dear. And pooling hands on all C channels, whatever the others
-# add to them: the width can only grow. The **module with reductions** mends both with 1×1 convolutions $R$:
+# It has two faults. 5×5 kernels over all C channels are expensive. And pooling passes on all C channels, so the width
+# can only grow. The **module with reductions** repairs both with 1×1 convolutions $R$:
 #
 # $$y = \big[\,W_1 * x,\; W_3 * R_3 x,\; W_5 * R_5 x,\; R_p\,\mathrm{pool}(x)\,\big]$$
 #
 # A 1×1 convolution is a linear layer applied at each pixel: it mixes channels and sees no neighbours. $R_5$ maps 192
-# channels to 16, and only these 16 are seen by 5×5 kernels. What is lost: the 16 have to hold what the kernels need.
-# What does it save? Each box below is drawn with its MACs, for the paper's first module (3a) on 28×28 pixels.
+# channels to 16, and the 5×5 kernels see only these 16. So the 16 have to hold what the kernels need. What does it
+# save? Each box below is drawn with its MACs, for the paper's first module (3a) on 28×28 pixels.
 
-# %%
+# %% jupyter={"source_hidden": true}
 def draw(ax, title, branches, channels=192, side=28):
     """Draw branches, each a list of (kernel, width) from the input up; kernel 0 pools."""
     total, out = 0, 0
@@ -90,8 +99,8 @@ reduced = [[(1, 64)], [(1, 96), (3, 128)], [(1, 16), (5, 32)], [(0, 192), (1, 32
 draw(right, "with reductions", reduced)
 
 # %% [markdown]
-# The 5×5 branch falls from 120.4 to 2.4 + 10.0 million multiplications, a tenth; the module to less than half; and
-# its output from 416 channels to 256, so that the next module is cheaper again.
+# The 5×5 branch falls from 120.4 to 2.4 + 10.0 million multiplications, a tenth. The module falls to less than half.
+# Its output has 256 channels instead of 416, so the next module is cheaper again.
 #
 # ## The modules in code
 #
@@ -237,8 +246,8 @@ plt.show()
 #
 # ## Auxiliary heads
 #
-# Without batch normalisation a gradient may not survive 22 layers. So two small classifiers look at the maps of 4a and
-# of 4d, "during training, their loss gets added to the total loss of the network with a discount weight" of 0.3:
+# Without batch normalisation a gradient may not survive 22 layers. So two small classifiers look at the maps of 4a
+# and of 4d. "During training, their loss gets added to the total loss of the network with a discount weight" of 0.3:
 #
 # $$L = L_\mathrm{head} + 0.3\,(L_\mathrm{4a} + L_\mathrm{4d})$$
 #
@@ -292,10 +301,9 @@ class GoogLeNet(nn.Module):
 # The stem shrinks 224 pixels to 28 before the first module, "for technical reasons (memory efficiency during training)".
 # The normalisation is AlexNet's, whose constants the paper does not print: we take those of unit 04.
 #
-# **What the weights are at the start** the paper does not print either. A replication that the first author helped with
-# says that the original drew them from a Gaussian, and takes others itself [2]. We take the variance 2 / fan-in of He et al. [3],
-# which came a year later, biases of 0, and a last layer of std 0.01, so that the loss starts at log K. The reason is
-# measured below.
+# **The initialisation** is not printed either. A replication that the first author helped with says that the original
+# weights were Gaussian, and uses others itself [2]. We use the variance 2 / fan-in of He et al. [3], which came a
+# year later, and biases of 0. The last layer has std 0.01, so the loss begins at log K. The reason is measured below.
 
 # %% tags=["export"]
 from course_lib import notebook
@@ -373,10 +381,10 @@ for name, part in parts.items():
 print(f"{depth} layers deep")
 
 # %% [markdown]
-# Nine of the twelve rows follow within 2 %, and the depth is 22. **Where the table disagrees with itself**: a 7×7 convolution from 3 to 64 channels
-# has 9.2K weights and 118M multiplications, not 2.7K and 34M (a separable one, 8 filters a colour and then 1×1, would have
-# 2,712 and 34.0M, which makes the sum the "1.5 billion" of section 1), and the printed parameters of 4c and 5a do not
-# belong to the widths printed beside them. We build the printed widths.
+# Nine of the twelve rows follow within 2 %, and the depth is 22. **The table disagrees with itself** in three rows. A
+# 7×7 convolution from 3 to 64 channels has 9.2K weights and 118M multiplications, not 2.7K and 34M. A separable one,
+# with 8 filters a colour and then 1×1, would have 2,712 and 34.0M; with it the sum is the "1.5 billion" of section 1.
+# The printed parameters of 4c and 5a do not belong to the widths printed beside them. We build the printed widths.
 #
 # Twelve times fewer parameters than AlexNet, says section 1; 60,965,224 / 6,998,552 is 8.7. Most of AlexNet's are in three
 # fully connected layers; here the 7×7 maps are averaged before a single one, which holds a seventh. The stem does
@@ -385,7 +393,7 @@ print(f"{depth} layers deep")
 # ## Against another implementation
 #
 # torchvision has a GoogLeNet too. Is it the paper's? `check.matches` re-draws its weights, hands them to ours, compares
-# in float64, and names the first layer where the two part. Each time we mend what it names and ask again.
+# in float64, and names the first layer where the two part. Each time we repair what it names and ask again.
 
 # %% tags=["check"]
 import torchvision
@@ -446,10 +454,14 @@ assert max(match.error for match in found) < 1e-9
 found
 
 # %% [markdown]
-# Four departures: batch normalisation for biases and response norms (deliberate, the network is older than it); **3×3 for 5×5**
-# in every module (a slip, which torchvision's source calls "a known bug"; it stays because its weights were
-# trained so); the last max pooling 2×2 for 3×3; and in the heads adaptive pooling, whose windows are 4×4
-# pixels, for 5×5. With the four mended, both compute the same numbers, in eval mode and, heads included, in train mode.
+# There are four departures:
+#
+# 1. Batch normalisation stands for biases and response norms. This is deliberate: the network is older than it.
+# 2. **3×3 stands for 5×5** in every module. torchvision's source calls it "a known bug"; it stays because the weights were trained so.
+# 3. The last max pooling is 2×2, not 3×3.
+# 4. The heads have adaptive pooling, whose windows are 4×4 pixels, not 5×5.
+#
+# With the four repaired, both compute the same numbers, in eval mode and, heads included, in train mode.
 #
 # ## What the auxiliary heads do for the gradient
 #
@@ -517,11 +529,12 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# From a Gaussian of std 0.01 each module makes the signal about ten times smaller, and the gradient on its way back as
-# well: the stem's is about 10⁻¹⁰. A head after the third of nine modules skips six of these factors. So the heads multiply
-# the stem's gradient by ten thousand there, by over a hundred from PyTorch's start, and by 1.6 where signal and gradient
-# arrive anyway: **heads matter as much as the start is bad**. Behind 4d nothing changes. Later experiments of the authors
-# found about 0.5 %, and that one head would do (the conference version of [1]).
+# With a Gaussian of std 0.01 each module makes the signal about ten times smaller, and the gradient on its way back
+# as well. The stem's gradient is about 10⁻¹⁰. A head after the third of nine modules skips six of these factors. So
+# the heads multiply the stem's gradient by ten thousand there. They multiply it by over a hundred with PyTorch's
+# initialisation, and by 1.6 where signal and gradient arrive anyway. **The worse the initialisation, the more the
+# auxiliary heads help.** Behind 4d nothing changes. Later experiments of the authors found about 0.5 %, and that one
+# head would do (the conference version of [1]).
 #
 # ## For 32×32 pixels
 #
@@ -606,7 +619,9 @@ with torch.inference_mode():
         print(f"{name:8}: {(logits.argmax(dim=1) == labels).float().mean():.1%} of the digits")
 
 # %% [markdown]
-# After three modules nearly all is known: digits do not need 22 layers.
+# After three modules nearly all is known: digits do not need 22 layers. The validation loss of the first epoch is 43
+# nats and flattens its curve. The running statistics of batch normalisation lag behind the weights then: with the
+# batch's own statistics the same network has a loss of 1.2. One epoch later they have caught up.
 #
 # **And the gradient, before and after?** By what do the heads multiply the gradient of each module now? 64 digits, the small
 # network as it was drawn and as it is.
@@ -625,9 +640,9 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# With a good start and batch normalisation the heads add a quarter to the stem's gradient, and later more, not less: the head's own
-# loss is then nearly 0, while the others still err, with 70 % of their units dropped. That speaks for a weight that falls (the
-# assignment).
+# With a good initialisation and batch normalisation the heads add a quarter to the stem's gradient. After training
+# they add more, not less. The head's own loss is then nearly 0, while the others still err, with 70 % of their units
+# dropped. That speaks for a weight that falls (the assignment).
 #
 # ## Looking inside
 #
@@ -654,8 +669,9 @@ ax.grid(False)
 plt.show()
 
 # %% [markdown]
-# The 1×1 and 3×3 branches have three quarters of the channels and most of the say; without pooling little is lost in any module, nor without
-# the 5×5 branch from 4b on, on digits of one size. After 4e hardly anything is missed: the heads have shown why.
+# The 1×1 and 3×3 branches have three quarters of the channels, and the network needs them most. Without pooling
+# little is lost in any module. Nor is much lost without the 5×5 branch from 4b on, on digits of one size. After 4e
+# hardly any branch is needed: the heads have shown why.
 #
 # **On CIFAR-10**: the record of `course train 06_googlenet --data cifar10`. Are the stored weights those that scored so
 # (`course results verify` asks of all 10,000 test images)? And are
@@ -693,8 +709,8 @@ if PHOTOS == "cifar10":
 
 # %% [markdown]
 # The paper's Table 3, top-5 error on ILSVRC's validation images: one network 10.07 % with 1 crop, 9.15 % with 10, 7.89 % with 144; seven
-# networks 8.09 %, 7.62 % and 6.67 %. The seven differ only in the images they drew and their order; they even started from the same
-# weights, "mainly because of an oversight" (section 7).
+# networks 8.09 %, 7.62 % and 6.67 %. Six of the seven differ only in the images they drew and their order; the
+# seventh is a wider version. All began with the same weights, "mainly because of an oversight" (section 7).
 #
 # **What do the four branches respond to?** The trained network reads photos of any size up to the head. Each map below is the mean
 # over a branch's channels; dark is zero.
@@ -715,9 +731,21 @@ with torch.inference_mode():
 plt.show()
 
 # %% [markdown]
-# In 3a the 1×1 and pooling branches follow brightness and colour, also in the empty sky; the 5×5 branch is dark there and answers to
-# edges and texture, which take neighbours to see. In 4b a pixel stands for 4×4 of the photo's, and the branches agree more. (The
-# frame is the zeros around the maps.)
+# In 3a the 1×1 and pooling branches follow brightness and colour, also in the empty sky; the 5×5 branch is dark
+# there. It responds to edges and texture, which only a kernel with neighbours can see. In 4b a pixel stands for 4×4
+# of the photo's, and the branches agree more. (The frame is the zeros around the maps.)
+#
+# ## Take-aways
+#
+# - **A 1×1 convolution before a large kernel saves most of its work.** The 5×5 branch of module 3a falls from 120.4 to 12.4 million MACs.
+# - **Pooling has to be projected.** Nine naive modules end with 4,944 channels and need 12.1 G MACs. With reductions they end with 1,024 and need 1.1 G.
+# - **The worse the initialisation, the more the auxiliary heads help.** They multiply the stem's gradient by 1.6, 148 or 10,700.
+# - **Copies are not always faithful.** torchvision's network departs from the paper in four places, one of them a known bug.
+#
+# ## Before and after
+#
+# Network in Network (2013) had 1×1 convolutions and global average pooling. GoogLeNet built modules from them. Inception v2 and v3 (notebook 07) added batch normalisation and
+# split the large kernels. ResNet (notebook 08) needed no auxiliary heads. Xception (2017) drove the idea of branches to its end: one channel, one kernel.
 #
 # ## Questions
 #

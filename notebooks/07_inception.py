@@ -17,9 +17,18 @@
 # Batch normalisation, kernels cut into smaller ones and softer targets took GoogLeNet's 29.0 % top-1 error to 21.2 %, for
 # three times its multiply-adds.
 #
-# | paper | year | parameters | MACs | published error | this notebook |
-# |---|---|---|---|---|---|
-# | Szegedy, Vanhoucke, Ioffe, Shlens, Wojna [1] | 2015 | 23,834,568; with auxiliary head 27,161,264 | 5,713,216,096 at 299×299 | top-1 21.2 %, top-5 5.6 % (one crop, ILSVRC-2012 validation) | 2 minutes on two CPU cores |
+# | | |
+# |---|---|
+# | paper | Szegedy, Vanhoucke, Ioffe, Shlens, Wojna [1] |
+# | year | 2015 |
+# | parameters | 23,834,568; with auxiliary head 27,161,264 |
+# | MACs | 5,713,216,096 at 299×299 |
+# | published error | top-1 21.2 %, top-5 5.6 % (one crop, ILSVRC-2012 validation) |
+# | time here | 2 minutes on two CPU cores |
+#
+# **You need** GoogLeNet's module (notebook 06).
+#
+# **You will be able to** derive batch normalisation, split large kernels, smooth labels, and build Inception v3.
 #
 # ## Where we stand
 #
@@ -148,8 +157,8 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# The paper's numbers: 28 % for 5×5, 33 % for 3×3 as a pair (two 2×2 would save 11 %). v3 takes 3×3 in place of large
-# kernels early on, and pairs of 7 on its 17×17 maps: the authors found pairs poor in early layers and
+# The paper's numbers are 28 % for 5×5, 33 % for 3×3 as a pair (two 2×2 would save 11 %). The network v3 takes 3×3 in
+# place of large kernels early on, and pairs of 7 on its 17×17 maps. The authors found pairs poor in early layers and
 # very good on maps with sides of 12 to 20 (section 3.2).
 #
 # ## What a pair can and cannot represent
@@ -177,9 +186,9 @@ for (top, bottom), (name, kernel) in zip(axes.T, KERNELS.items(), strict=True):
 # %% [markdown]
 # Horizontal and vertical structure survives, diagonals do not. But a layer has more than one channel between row and
 # column. With M of them, $K = \sum_{m=1}^{M} c_m r_m^T$: any single 3×3 kernel from M = 3 on. And all kernels of a layer
-# at once, C channels to C? Lay them out as one matrix, (output · row) × (input · column), 3C × 3C: a pair with M channels
-# between is a product of 3C × M and M × 3C, so it reaches **rank M**, one third of full rank for M = C. Below: the
-# theory, and what gradient descent finds, for 8 channels of random kernels.
+# at once, C channels to C? Lay them out as one matrix, (output · row) × (input · column), 3C × 3C. A pair with M
+# channels between is a product of 3C × M and M × 3C. So it reaches **rank M**, one third of full rank for M = C.
+# Below: the theory, and what gradient descent finds, for 8 channels of random kernels.
 
 # %%
 torch.manual_seed(0)
@@ -306,7 +315,7 @@ MODULE_C = [[Conv(320)], [Conv(384), FORK], DEEP, [average, Conv(192)]]
 # What does the bottleneck do? A network passes on how its input changes: the rank of its Jacobian matrix counts the
 # directions of change that survive.
 
-# %%
+# %% jupyter={"source_hidden": true}
 def conv(width, stride=1):
     return nn.Conv2d(4, width, 3, stride, padding=1, bias=False)
 
@@ -394,9 +403,10 @@ for color, (place, (title, table)) in enumerate(zip(places, panels, strict=True)
 # ## The network
 #
 # A stem of five convolutions and two poolings from 299×299 to 35×35, three modules A, four B, two C, and a linear
-# classifier on the mean of the last maps. An **auxiliary head** looks at the last 17×17 maps while training. GoogLeNet had two, to bring gradients to early
-# layers; the authors now find that a head changes nothing early in training, adds a little at its end, and more when all of
-# it is batch-normalised, also its hidden fully connected layer (below the 5×5 on 5×5 maps): a regulariser (section 4).
+# classifier on the mean of the last maps. An **auxiliary head** looks at the last 17×17 maps while training.
+# GoogLeNet had two, to bring gradients to early layers. The authors now find that a head changes nothing early in
+# training and adds a little at its end. It adds more when all of it is batch-normalised, also its hidden fully
+# connected layer (below the 5×5 on 5×5 maps). They call it a regulariser (section 4).
 
 # %% tags=["export"]
 class Inception(nn.Module):
@@ -460,9 +470,10 @@ def inception_v3(num_classes: int = 1000, aux: bool = True) -> Inception:
 # %% [markdown]
 # ## Against the paper
 #
-# Parameters and MACs to the last one, and the same logits as torchvision's network: `check.matches` re-draws its weights,
-# hands them to ours, and compares in float64; in train mode also the running means of the 94 batch normalisations.
-# (At 139×139 the modules see 15×15, 7×7 and 3×3: quick, and no border is missed. The head is compared on its own.)
+# We check parameters and MACs to the last one, and the logits against torchvision's network. `check.matches` draws
+# new weights for it, copies them to ours, and compares in float64. In train mode it also compares the running means
+# of the 94 batch normalisations. (At 139×139 the modules see 15×15, 7×7 and 3×3: quick, and no border is missed. The
+# head is compared on its own.)
 
 # %% tags=["check"]
 from torchvision.models import inception_v3 as torchvision_s
@@ -481,12 +492,12 @@ theirs.aux_logits = False
 assert check.matches(net, theirs, images, train=True).error < 1e-9
 
 # %% [markdown]
-# The released network, which every library copies, is not quite the paper's Table 1: its stem has a max pooling where the
-# table has a convolution with stride 2, modules A keep one 5×5 where Figure 5 has 3×3; its longest path has
-# 48 layers with weights where the paper counts 42, and 4.8 billion operations are 5.7. Where do the kinds sit, and where
-# are weights and work?
+# The released network, which every library copies, is not quite the paper's Table 1. Its stem has a max pooling where
+# the table has a convolution with stride 2. Its modules A keep one 5×5 where Figure 5 has 3×3. Its longest path has
+# 48 layers with weights where the paper counts 42, and its operations are 5.7 billion, not 4.8. Where do the kinds
+# sit, and where are weights and work?
 
-# %%
+# %% jupyter={"source_hidden": true}
 net = inception_v3(aux=False).to("meta")  # nothing is computed, only counted
 x, sizes = torch.zeros(1, 3, 299, 299, device="meta"), []
 kinds, parts = "stem A A A ½ B B B B ½ C C", [net.stem, *net.stages[0], *net.stages[1]]
@@ -632,7 +643,7 @@ assert all(history[-1].val_top1 > 0.9 for history in histories.values())
 # What did smoothing do to the logits? For each validation digit: how far the right logit stands above the mean of the nine
 # others, and how much these nine differ among themselves.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(5.6, 1.9))
 for epsilon, net in trained.items():
     logits = net.eval()(next(batches(val, len(val)))[0]).detach()
@@ -658,7 +669,7 @@ plt.show()
 # `python experiments/smoothing.py` trained the small network on 5,000 images of CIFAR-10 for 12 epochs, with the head of v3,
 # with the same head without its batch normalisation, with none; and with ε = 0.
 
-# %%
+# %% jupyter={"source_hidden": true}
 with open(results.RESULTS / "07_inception-smoothing.csv", newline="", encoding="utf-8") as file:
     rows = list(csv.DictReader(file))
 figure, ax = plt.subplots(figsize=(4.8, 1.5))
@@ -680,9 +691,9 @@ plt.show()
 #
 # ## Looking inside
 #
-# Are kernels that training made nearer to what pairs represent than random ones? Left, the small network's training on
-# CIFAR-10; right, of each of its 3×3 layers laid out as above, the energy that the best pair keeps, with as many channels
-# between as the layer has on its narrower side.
+# Are kernels that training made nearer to what pairs represent than random ones? Left: the small network's training
+# on CIFAR-10. Right: the energy that the best pair keeps of each 3×3 layer, laid out as above. The pair has as many
+# channels between as the layer has on its narrower side.
 
 # %% tags=["nbval-ignore-output"]
 path = results.RESULTS / "07_inception-inception_small-cifar10-seed0.json"
@@ -715,6 +726,18 @@ plt.show()
 # %% [markdown]
 # They are: training concentrates the energy of every layer, so that a pair loses less of it than of random kernels. But
 # a tenth to a third would still be lost: v3 does not split trained kernels, it trains pairs.
+#
+# ## Take-aways
+#
+# - **Seven changes brought 7.8 points.** The top-1 error falls from 29.0 to 21.2 %, for three times the multiply-adds (Table 3 of [1]).
+# - **Small kernels are cheaper.** A pair of 3×3 saves 28 % against 5×5, and a 1×7 with a 7×1 saves 71 % against 7×7.
+# - **A pair has a price.** It reaches one third of full rank. Of random kernels the best pair with 8 channels misses 24 %.
+# - **Smoothed labels keep logits small.** With ε = 0.1 the gap between the true logit and the others is 4.9, without it 11.9.
+#
+# ## Before and after
+#
+# GoogLeNet (notebook 06) had 5×5 kernels and no batch normalisation. Inception v4 and Inception-ResNet (2016) added shortcuts. Xception (2017) replaced the modules by depthwise
+# separable convolutions. Label smoothing stayed: most recipes for large networks, the Vision Transformer's among them, use it.
 #
 # ## Questions
 #

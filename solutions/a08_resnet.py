@@ -687,17 +687,20 @@ assert answer == [0.0] * 6, f"branches whose last γ is 0 answer nothing, not {a
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "harm_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# The claim is about what can be represented, degradation about what gradient descent
-# finds: to copy, 36 layers of convolution, norm and ReLU would have to become the identity,
-# which no start is near, and at the start the gradient of the first block of plain-110 is
-# about a million times that of the last, so that no learning rate suits both. With a
-# shortcut the identity is where the branch is 0, and the gradient has a path on which it
-# is multiplied by 1: the same ratio is below a hundred. With a zero last γ the
-# network is that identity at the start, whatever its depth: `responses` gives 0 for every
-# block, and the logits are those of stem and head alone.
+# The claim is about what can be represented; degradation is about what gradient descent
+# finds. To copy their input, 36 plain layers of convolution, norm and ReLU would have to
+# become the identity, and no usual initialisation is near it. Untrained plain layers do the
+# opposite: they make all images alike, so that after ten blocks the nearest neighbour of a
+# digit has the right label for less than one in five. With shortcuts it still has for every
+# second digit after 27 blocks. It is no matter of gradients of unequal size alone: AdamW,
+# which scales the step of each weight, leaves plain-56 at 82 % training error. A shortcut
+# makes the identity the case in which the branch is 0. With a zero last γ the network is
+# that case at initialisation, whatever its depth: `responses` gives 0 for every block, and
+# the logits are those of stem and head alone.
 #
 # **Marking scheme.** 1 point: it is optimisation, not capacity and not overfitting (the
-# *training* error is higher), with a mechanism (identity hard to reach, or gradients of
-# very different size). 1 point: shortcut and zero γ told apart (what can be learnt easily;
-# where learning starts), with a number that was measured.
+# *training* error is higher), with a mechanism (the identity is hard to reach, or the images
+# become alike). "The gradients differ in size, so no learning rate fits" earns the point only
+# with the remark that AdamW does not cure it. 1 point: shortcut and zero γ told apart (what
+# can be learnt easily; where learning begins), with a number that was measured.
 # ### END SOLUTION

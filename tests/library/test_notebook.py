@@ -118,6 +118,12 @@ def test_run_writes_a_twin_that_is_in_step_until_either_changes(folder):
     assert notebook.drift("42_disk") == []
     assert notebook.run("42_disk").read_bytes() == first  # ids and outputs stay
 
+    fold = ' jupyter={"source_hidden": true}'
+    path.write_text(SOURCE.replace('tags=["check"]', 'tags=["check"]' + fold))
+    assert notebook.drift("42_disk") == [
+        "cell 2 is folded in one of .py and twin: `course notebooks run 42_disk`"
+    ]
+
     path.write_text(SOURCE.replace("area(1), 3", "area(1), 4"))
     assert any("other code" in problem for problem in notebook.drift("42_disk"))
     notebook.run("42_disk")

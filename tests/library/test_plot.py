@@ -12,7 +12,7 @@ import torch
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
 
-from course_lib import plot
+from course_lib import data, plot
 
 
 @pytest.fixture
@@ -75,3 +75,33 @@ def test_a_slider_draws_its_middle_and_says_what_it_is(monkeypatch):
     assert (
         bundle["text/plain"] == "(in a live Jupyter: a slider for the level, 1 to 15)"
     )
+
+
+def test_a_block_has_a_box_for_each_layer_and_a_wire_where_there_is_one(ax):
+    plot.block(ax, "basic", ["conv 3×3", "BN"], ["ReLU"])
+    assert [text.get_text() for text in ax.texts] == ["conv 3×3", "BN", "+", "ReLU"]
+    way, wire = (line.get_xydata() for line in ax.lines)
+    assert way[:, 0].tolist() == [0, 0]
+    assert wire[-1].tolist() == [0, -2]  # it ends at the addition
+
+
+def test_a_plain_block_has_neither_addition_nor_wire(ax):
+    plot.block(ax, "plain", ["conv 3×3", "BN"], ["ReLU"], wire=False)
+    assert [text.get_text() for text in ax.texts] == ["conv 3×3", "BN", "ReLU"]
+    assert len(ax.lines) == 1
+
+
+def test_mistakes_are_drawn_the_most_confident_first():
+    pictures = data.load("digits", "val", size=8, channels=3).take(range(4))
+    logits = 2 * torch.nn.functional.one_hot(pictures.labels, 10).float()
+    for place, certain in ((1, 5.0), (3, 9.0)):
+        logits[place, (pictures.labels[place] + 1) % 10] = certain
+    figure, axes = plt.subplots(1, 3)
+    plot.mistakes(axes, pictures, logits)
+    drawn = [ax.images[0].get_array() for ax in axes if ax.images]
+    assert len(drawn) == 2
+    for picture, place in zip(drawn, (3, 1), strict=True):
+        assert np.array_equal(picture, plot.drawable(pictures.images[place]))
+    label = pictures.labels[3].item()
+    assert axes[0].get_title().startswith(f"{label}, said {(label + 1) % 10}\n100 %")
+    plt.close(figure)

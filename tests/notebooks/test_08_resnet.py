@@ -303,6 +303,24 @@ def test_the_degradation_table_is_the_records():
         assert found == pytest.approx(expected, abs=1e-4), name
 
 
+def test_depth_harms_each_plain_network_and_no_residual_one():
+    """Twelve more layers, paired: the table that the notebook averages."""
+    with open(results.RESULTS / "08_resnet-depth.csv", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["epochs"] == "5"]
+    error = {
+        (row["network"], row["depth"], row["seed"]): float(row["train_error"])
+        for row in rows
+    }
+    for seed in map(str, range(5)):
+        plain, resnet = (
+            error[network, "32", seed] - error[network, "20", seed]
+            for network in ("plain", "resnet")
+        )
+        assert plain > 0.05
+        assert resnet < 0.01
+    assert len(rows) == len(error) == 20
+
+
 @pytest.mark.slow
 def test_cells_that_check_run_without_data(monkeypatch):
     monkeypatch.delenv("COURSE_DATA", raising=False)

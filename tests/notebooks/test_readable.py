@@ -1,0 +1,98 @@
+"""Prose in short sentences, and drawing code out of sight.
+
+LONG_SENTENCES names what is still to be revised. What is readable must leave the list,
+so that it only shrinks.
+"""
+
+import jupytext
+import nbformat
+import pytest
+
+from course_lib import notebook
+from course_lib.files import ROOT
+from tests.notebooks import prose
+
+LONG_SENTENCES = {
+    "a02_sift", "a03_codebooks", "a04_alexnet", "a05_vgg", "a06_googlenet",
+    "a07_inception", "a08_resnet",
+}  # fmt: skip
+
+PAGES = {path.stem: path for path in sorted((ROOT / "notebooks").glob("[0-9]*.py"))}
+SHEETS = {path.stem: path for path in sorted((ROOT / "assignments").glob("*/*.ipynb"))}
+
+
+def cells(name: str) -> list:
+    if name in PAGES:
+        return jupytext.read(PAGES[name]).cells
+    return nbformat.read(SHEETS[name], 4).cells
+
+
+@pytest.mark.parametrize("name", [*PAGES, *SHEETS])
+def test_sentences_are_short(name):
+    problems = prose.unreadable(cells(name))
+    if name in LONG_SENTENCES:
+        assert problems, f"{name} is readable: take it off LONG_SENTENCES"
+    else:
+        assert problems == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_at_most_a_fifth_of_the_visible_code_draws(name):
+    assert prose.drawn_share(cells(name)) <= 0.2
+
+
+def test_the_list_names_what_there_is():
+    assert set(PAGES) == set(notebook.units())
+    assert LONG_SENTENCES.issubset([*PAGES, *SHEETS])
+
+
+def cell(kind: str, source: str, **metadata) -> nbformat.NotebookNode:
+    return nbformat.from_dict(
+        {"cell_type": kind, "source": source, "metadata": metadata}
+    )
+
+
+def test_a_sentence_of_36_words_is_found_and_one_of_35_is_not():
+    long, right = (" ".join(["Word"] * n) + "." for n in (36, 35))
+    short = "These four words stand. " * 40
+    assert prose.unreadable([cell("markdown", short + right)]) == []
+    assert prose.unreadable([cell("markdown", short + long)]) == [f"36 words: {long}"]
+
+
+def test_a_mean_above_18_words_is_found():
+    text = (" ".join(["Word"] * 20) + ". ") * 5
+    assert prose.unreadable([cell("markdown", text)]) == ["20.0 words a sentence"]
+
+
+def test_what_is_no_prose_does_not_count():
+    text = """
+# A heading of a few words is no sentence
+
+| a | table | of | many | words |
+|---|---|---|---|---|
+
+$$x = y, \\text{ a formula of words}$$
+
+```
+a block of code. With two sentences.
+```
+- The first item has `some code of words` in it.
+- The second $x + y$ is, as He et al. say, short.
+
+<details><summary>Answer</summary>
+It says a few words. (Another says so, too.)
+</details>
+
+## References
+
+1. A book that nobody has to read.
+"""
+    found = prose.sentences(text)
+    assert [prose.words(sentence) for sentence in found] == [7, 10, 5, 4]
+
+
+def test_folded_lines_and_blank_ones_do_not_count_as_visible():
+    drawing, other = "ax.plot([1])\nplt.show()\n\n", "x = 1\ny = 2\n"
+    folded = cell("code", drawing, jupyter={"source_hidden": True})
+    assert prose.drawn_share([folded, cell("code", other)]) == 0
+    assert prose.drawn_share([cell("code", drawing), cell("code", other)]) == 0.5
