@@ -100,6 +100,24 @@ RESNET_20 = Row(
     why="Also the residual network of 20 layers in the comparison of depths.",
 )
 
+MOBILE = SGD | {"epochs": 40, "weight_decay": 4e-5}
+MOBILENET = Row(
+    "10_mobilenet-mobilenet_small-cifar10-long",
+    "10_mobilenet",
+    "mobilenet_small",
+    MOBILE,
+    bar=GOOD,
+    why="Separable convolutions alone, without shortcuts.",
+)
+MOBILENET_V2 = Row(
+    "11_mobilenet_v2-mobilenet_v2_small-cifar10-long",
+    "11_mobilenet_v2",
+    "mobilenet_v2_small",
+    MOBILE,
+    bar=GOOD,
+    why="Inverted residuals with linear bottlenecks.",
+)
+
 
 def degradation(network: str, depth: int) -> Row:
     return Row(
@@ -255,4 +273,6 @@ ROWS = [
     again(INCEPTION),
     again(RESNET_20),
     again(GOOGLENET),
+    MOBILENET,
+    MOBILENET_V2,
 ]

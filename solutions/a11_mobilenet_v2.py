@@ -1,0 +1,588 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,nbgrader,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+
+# %% [markdown]
+# # Assignment 11 · MobileNetV2 (20 points)
+#
+# The notebook `11_mobilenet_v2` built the inverted residual and derived what a ReLU destroys.
+# Here you write its neighbours: a general rounding rule, a block that has a shortcut everywhere,
+# the loss of information in any dimension, and the block in parts, for a small memory.
+#
+# | | exercise | points |
+# |---|---|---|
+# | 1 | Rounded widths | 3 |
+# | 2 | A shortcut everywhere | 5 |
+# | 3 | What a ReLU destroys | 5 |
+# | 4 | What the expansion costs | 2 |
+# | 5 | A block in parts | 3 |
+# | 6 | Linear, and thin | 2 |
+#
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
+# drawings and counts nothing. The *visible* tests show what you would be graded on. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden
+# test says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
+#
+# "The paper" is Sandler et al., *MobileNetV2*,
+# [arXiv:1801.04381](https://arxiv.org/abs/1801.04381).
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib import check, data, flops, notebook
+
+mobilenet = notebook.load("11_mobilenet_v2")
+
+# %% [markdown]
+# ### 1 · Rounded widths (3 points)
+#
+# The notebook's `round_channels` knows one rule: the nearest multiple of 8, but not below 90 %.
+# Other hardware likes other numbers. Write the rule for any of them.
+#
+# **Contract.** `rounded(channels, divisor, share)` returns an `int`: the multiple of `divisor`
+# that is nearest to `channels` (a float; halfway goes up), and at least `divisor`. If it is
+# less than `share · channels`, it is the next larger multiple instead. It raises `ValueError`
+# when `channels` is not positive, `divisor` is less than 1, or `share` is not in [0, 1].
+#
+# *Hint:* `math.floor(x + 0.5)` rounds halves up; Python's `round` does not always. *To see it:*
+# which widths from 8 to 40 does the 90 % rule change?
+
+# %% nbgrader={"grade": false, "grade_id": "rounded", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def rounded(channels: float, divisor: int = 8, share: float = 0.9) -> int:
+    """Return the nearest multiple of `divisor` that keeps `share` of `channels`.
+
+    Raises ValueError unless channels > 0, divisor >= 1 and 0 <= share <= 1.
+    """
+    ### BEGIN SOLUTION
+    if channels <= 0 or divisor < 1 or not 0 <= share <= 1:
+        raise ValueError(f"no multiple of {divisor} keeps {share} of {channels}")
+    nearest = max(divisor, math.floor(channels / divisor + 0.5) * divisor)
+    return nearest + divisor if nearest < share * channels else nearest
+    ### END SOLUTION
+
+# %%
+# Yours: the widths that the 90 % rule changes.
+
+# %% nbgrader={"grade": true, "grade_id": "rounded_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for channels, true, hint in [
+    (32, 32, "a multiple stays"),
+    (33.6, 32, "the nearest multiple, not the next larger one"),
+    (70, 72, "the nearest multiple, not the next smaller one"),
+    (11, 16, "8 is nearest, but less than 90 % of 11"),
+    (12, 16, "halfway goes up"),
+    (68, 72, "halfway goes up: Python's round goes to the even number"),
+    (2.4, 8, "at least the divisor"),
+]:
+    mine = rounded(channels)
+    assert mine is not None, "your function returns None: is there a `return`?"
+    assert mine == true, f"rounded({channels}) is {mine}, expected {true}: {hint}"
+    assert isinstance(mine, int), f"rounded({channels}) is {mine!r}: an int, please"
+
+# %% nbgrader={"grade": true, "grade_id": "rounded_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: other divisors and shares; widths that are not whole; bad values.
+### BEGIN HIDDEN TESTS
+for channels, divisor, share, true in [
+    (9.9, 4, 0.9, 12),
+    (10, 4, 0.0, 12),
+    (17, 4, 0.95, 20),
+    (17, 4, 0.9, 16),
+    (20, 16, 0.5, 16),
+    (20, 16, 0.81, 32),
+    (5, 1, 1.0, 5),
+    (5.4, 1, 1.0, 6),
+    (70, 64, 0.0, 64),
+    (0.3, 32, 0.9, 32),
+    (3, 8, 0.0, 8),
+    (44.8, 8, 0.9, 48),
+]:
+    mine, called = rounded(channels, divisor, share), f"rounded({channels}, {divisor}, {share})"
+    assert mine == true, f"{called} is {mine}, expected {true}"
+for channels, divisor, share in [(0, 8, 0.9), (-3, 8, 0.9), (9, 0, 0.9), (9, 8, 1.1), (9, 8, -0.1)]:
+    try:
+        rounded(channels, divisor, share)
+    except ValueError:
+        continue
+    raise AssertionError(f"rounded({channels}, {divisor}, {share}) raised no ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 2 · A shortcut everywhere (5 points)
+#
+# MobileNetV2 has a shortcut only where the shape stays: 10 of its 17 blocks. Give *every* block
+# one, without parameters. Where the block strides, the shortcut averages 2×2 pixels; where it
+# gains channels, it fills them with zeros; where it loses channels, it drops the last ones.
+#
+# $$y = \mathrm{shortcut}(x) + \mathrm{norm3}(\mathrm{project}(\mathrm{relu6}(\mathrm{norm2}(\mathrm{filter}(\mathrm{relu6}(\mathrm{norm1}(\mathrm{expand}(x))))))))$$
+#
+# **Contract.** `Everywhere(channels, width, stride, expansion)` is an `nn.Module`. `expand` is
+# 1×1 from C to `expansion`·C channels; `filter` is depthwise 3×3 with the stride; `project` is
+# 1×1 to `width`. Layers are attributes of these names and `norm1`, `norm2`, `norm3`; no
+# convolution has a bias; nothing comes after the addition. H and W are even where the stride is
+# 2. It raises `ValueError` when the stride is neither 1 nor 2.
+#
+# *Hint:* `everywhere_spec` may be called with `block.state_dict()`. *To see it:* set norm3's
+# weight to zero and compare input and output.
+
+# %% nbgrader={"grade": false, "grade_id": "everywhere_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def shortcut_spec(x: Tensor, width: int, stride: int) -> Tensor:
+    """The way around, one pixel and one channel at a time."""
+    images, channels, height, columns = x.shape
+    answer = x.new_zeros(images, width, height // stride, columns // stride)
+    for i in range(height // stride):
+        for j in range(columns // stride):
+            square = x[:, :, i * stride : (i + 1) * stride, j * stride : (j + 1) * stride]
+            for c in range(min(channels, width)):
+                answer[:, c, i, j] = square[:, c].mean(dim=(1, 2))
+    return answer
+
+
+def everywhere_spec(x: Tensor, weights: dict, stride: int, train: bool) -> Tensor:
+    """The formula, with weights by name as in `state_dict()`."""
+    def norm(x: Tensor, name: str) -> Tensor:
+        mean, variance, gamma, beta = (
+            weights[f"{name}.{part}"].clone()
+            for part in ("running_mean", "running_var", "weight", "bias")
+        )
+        return F.batch_norm(x, mean, variance, gamma, beta, training=train)
+
+    wide = norm(F.conv2d(x, weights["expand.weight"]), "norm1").clamp(0, 6)
+    kernels = weights["filter.weight"]
+    planes = [
+        F.conv2d(wide[:, [c]], kernels[[c]], stride=stride, padding=1)
+        for c in range(len(kernels))
+    ]
+    filtered = norm(torch.cat(planes, dim=1), "norm2").clamp(0, 6)
+    thin = norm(F.conv2d(filtered, weights["project.weight"]), "norm3")
+    return shortcut_spec(x, thin.shape[1], stride) + thin
+
+
+def redrawn(state: dict, seed: int) -> dict:
+    """Return a state_dict with other numbers in it; variances stay positive."""
+    rng = torch.Generator().manual_seed(seed)
+    new = {name: value.clone() for name, value in state.items()}
+    for name, value in new.items():
+        if value.is_floating_point():
+            new[name] = 3 * torch.randn(value.shape, generator=rng)
+            if name.endswith("running_var"):
+                new[name] = new[name].abs() + 0.5
+    return new
+
+# %% nbgrader={"grade": false, "grade_id": "everywhere", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class Everywhere(nn.Module):
+    """An inverted residual with a shortcut that fits any shape and has no parameters.
+
+    (N, channels, H, W) to (N, width, H/stride, W/stride). Raises ValueError unless the
+    stride is 1 or 2. Source: Figure 4 (d) of the paper; the shortcut is ours.
+    """
+
+    def __init__(self, channels: int, width: int, stride: int = 1, expansion: int = 6):
+        super().__init__()
+        ### BEGIN SOLUTION
+        if stride not in (1, 2):
+            raise ValueError(f"stride is {stride}: expected 1 or 2")
+        hidden = expansion * channels
+        self.stride, self.width = stride, width
+        self.expand = nn.Conv2d(channels, hidden, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(hidden)
+        self.filter = nn.Conv2d(
+            hidden, hidden, 3, stride, padding=1, groups=hidden, bias=False
+        )
+        self.norm2 = nn.BatchNorm2d(hidden)
+        self.project = nn.Conv2d(hidden, width, 1, bias=False)
+        self.norm3 = nn.BatchNorm2d(width)
+        ### END SOLUTION
+
+    def forward(self, x: Tensor) -> Tensor:
+        ### BEGIN SOLUTION
+        wide = F.relu6(self.norm1(self.expand(x)))
+        filtered = F.relu6(self.norm2(self.filter(wide)))
+        thin = self.norm3(self.project(filtered))
+        way = F.avg_pool2d(x, self.stride)[:, : self.width]
+        return thin + F.pad(way, (0, 0, 0, 0, 0, self.width - way.shape[1]))
+        ### END SOLUTION
+
+# %%
+# Yours: for example, a block with norm3's weight set to zero.
+
+# %% nbgrader={"grade": true, "grade_id": "everywhere_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+block = Everywhere(4, 6, stride=2, expansion=3)
+state = block.state_dict()
+shapes = {name: tuple(v.shape) for name, v in state.items() if v.ndim > 1}
+expected = {
+    "expand.weight": (12, 4, 1, 1),
+    "filter.weight": (12, 1, 3, 3),
+    "project.weight": (6, 12, 1, 1),
+}
+first = shapes.get("expand.weight")
+assert first != (18, 4, 1, 1), "expanded to a multiple of `width`: the *input's* channels count"
+assert shapes.get("filter.weight") != (12, 12, 3, 3), "the filter reads all channels: groups?"
+assert shapes == expected, f"the convolutions are {shapes}, expected {expected}"
+biases = [name for name in state if name.split(".")[0] in ("expand", "filter", "project")]
+biases = [name for name in biases if name.endswith("bias")]
+assert not biases, f"{biases}: a norm follows, so no convolution needs a bias"
+state = redrawn(state, 3)
+block.load_state_dict(state)
+x = torch.randn(3, 4, 6, 4, generator=torch.Generator().manual_seed(4))
+before = x.clone()
+answer, spec = block.eval()(x).detach(), everywhere_spec(x, state, 2, train=False)
+assert torch.equal(x, before), "your block changed its input in place"
+shape = tuple(answer.shape)
+assert shape == (3, 6, 3, 2), f"the output is {shape}, expected (3, 6, 3, 2)"
+way = shortcut_spec(x, 6, 2)
+taken = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, 2))
+likely = {
+    "there is an activation on the linear bottleneck": way + (spec - way).clamp(0, 6),
+    "there is a ReLU on the linear bottleneck": way + (spec - way).relu(),
+    "there is an activation after the addition": spec.clamp(0, 6),
+    "there is a ReLU after the addition": spec.relu(),
+    "the shortcut is missing": spec - way,
+    "the shortcut takes every second pixel; it averages 2×2": spec - way + taken,
+    "the shortcut takes the largest of 2×2 pixels; it averages": (
+        spec - way + F.pad(F.max_pool2d(x, 2), (0, 0, 0, 0, 0, 2))
+    ),
+}
+for mistake, wrong in likely.items():
+    assert not torch.allclose(answer, wrong, atol=1e-2), mistake
+with torch.no_grad():
+    bare = block.norm2(block.filter(block.norm1(block.expand(x)).relu())).relu()
+    wrong = way + block.norm3(block.project(bare))
+assert not torch.allclose(answer, wrong, atol=1e-2), "ReLU for ReLU6"
+check.close(answer, spec, 1e-3, 1e-2, what="Everywhere(4, 6, 2, 3) in eval mode")
+
+# %% nbgrader={"grade": true, "grade_id": "everywhere_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# Hidden: more and fewer channels, both strides, t = 1, train mode; a silent branch; bad strides.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(5)
+for channels, width, stride, expansion, height, columns in [
+    (3, 3, 1, 2, 5, 4),
+    (5, 2, 1, 1, 4, 3),
+    (2, 7, 1, 6, 3, 3),
+    (6, 4, 2, 2, 6, 8),
+    (4, 4, 2, 4, 2, 4),
+]:
+    block = Everywhere(channels, width, stride, expansion)
+    called = f"Everywhere({channels}, {width}, {stride}, {expansion})"
+    hidden = len(block.state_dict()["expand.weight"])
+    assert hidden == expansion * channels, (
+        f"{called} expands to {hidden} channels, expected {expansion * channels}"
+    )
+    state = redrawn(block.state_dict(), seed=channels)
+    block.load_state_dict(state)
+    x = torch.randn(6, channels, height, columns, generator=rng)
+    for train in (False, True):
+        block.train(train)
+        what = f"{called} of {tuple(x.shape)} in {'train' if train else 'eval'} mode"
+        spec = everywhere_spec(x, state, stride, train)
+        check.close(block(x).detach(), spec, rtol=1e-3, atol=1e-2, what=what)
+    silent = {**state, "norm3.weight": torch.zeros(width), "norm3.bias": torch.zeros(width)}
+    block.load_state_dict(silent)
+    what = f"{called} whose branch is 0, which leaves the shortcut"
+    check.close(block(x).detach(), shortcut_spec(x, width, stride), atol=1e-5, what=what)
+for stride in (0, 3, -1):
+    try:
+        Everywhere(4, 4, stride)
+    except ValueError:
+        continue
+    raise AssertionError(f"stride {stride} raised no ValueError")
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "everywhere_learns", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+digits = data.load("digits", "train", size=8, channels=3)
+pixels, labels = next(data.batches(digits, 16))
+torch.manual_seed(6)
+blocks = Everywhere(3, 8, 1, 4), Everywhere(8, 12, 2, 4)
+head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 10)
+net = nn.Sequential(*blocks, *head)
+check.gradients(net, (4, 3, 8, 8))
+check.learns(net, pixels, labels, learning_rate=0.02)
+total = sum(p.numel() for p in net.parameters())
+assert total == 1_514, f"the network has {total:,} parameters, expected 1,514"
+
+# %% [markdown]
+# ### 3 · What a ReLU destroys (5 points)
+#
+# The notebook had a plane. Let the signal have d dimensions, and go through a matrix $T$ (n, d)
+# and a ReLU. At a point $x$ the map is linear, with those rows of $T$ whose unit is active
+# ($T_i x > 0$). It can be inverted there when these rows have rank d.
+#
+# **Contract.** `chance_lost(n, d)` returns the probability that fewer than d of n units are
+# active, each with probability 1/2 for itself, as a float. It is exact to 12 digits also for
+# n = 2,000, where $2^n$ is no float. `share_lost(T, x)` takes T (n, d) and points x (N, d) and
+# returns the share of the points, a float, at which the map cannot be inverted: the *rank*
+# of the active rows is less than d. Rows may be equal or dependent: a count is not enough.
+#
+# *Hint:* `math.comb` is exact, and Python divides large integers well. *To see it:* draw
+# `chance_lost(n, 8)` by n beside `share_lost` of random matrices.
+
+# %% nbgrader={"grade": false, "grade_id": "chance", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def chance_lost(n: int, d: int) -> float:
+    """Return the probability that fewer than d of n units are active.
+
+    Source: Lemma 2 of the paper's appendix A asks for d active units.
+    """
+    ### BEGIN SOLUTION
+    return sum(math.comb(n, k) for k in range(d)) / 2**n
+    ### END SOLUTION
+
+# %% nbgrader={"grade": false, "grade_id": "share", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def share_lost(T: Tensor, x: Tensor) -> float:
+    """Return the share of the points x (N, d) where ReLU(T x) cannot be inverted.
+
+    T: (n, d).
+    """
+    ### BEGIN SOLUTION
+    active = (x @ T.T > 0).to(T.dtype)  # (N, n)
+    rows = active[:, :, None] * T  # (N, n, d): inactive rows are 0
+    ranks = torch.linalg.matrix_rank(rows)
+    return (ranks < T.shape[1]).double().mean().item()
+    ### END SOLUTION
+
+# %%
+# Yours: for example, both by n at d = 8.
+
+# %% nbgrader={"grade": true, "grade_id": "chance_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+for n, d, true in [(5, 2, 6 / 32), (2, 2, 0.75), (3, 2, 0.5), (4, 3, 11 / 16), (1, 1, 0.5)]:
+    mine = chance_lost(n, d)
+    assert mine is not None, "your function returns None: is there a `return`?"
+    hints = {
+        1 - true: "this is the probability that nothing is lost",
+        math.comb(n, d) / 2**n: "exactly d are active; asked is: fewer than d",
+        true + math.comb(n, d) / 2**n: "d active units are enough: fewer than d are not",
+        true * 2**n: "a number of cases: divide by all 2ⁿ",
+    }
+    hint = hints.get(mine, f"add the cases of 0 to {d - 1} active units")
+    assert abs(mine - true) < 1e-12, f"chance_lost({n}, {d}) is {mine}, expected {true}: {hint}"
+
+# %% nbgrader={"grade": true, "grade_id": "chance_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: n less than d, d = 0, and n in the thousands.
+### BEGIN HIDDEN TESTS
+for n, d, true in [
+    (3, 5, 1.0),
+    (7, 0, 0.0),
+    (30, 2, 31 / 2**30),
+    (2000, 1000, 0.49108049442707286),
+    (1500, 700, 0.004545001635745942),
+]:
+    mine = chance_lost(n, d)
+    right = abs(mine - true) <= 1e-12 * max(true, 1e-3)
+    assert right, f"chance_lost({n}, {d}) is {mine}, expected {true}"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "share_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+axes = torch.eye(2, dtype=torch.float64)
+corners = torch.tensor([[1.0, 1], [-1, 1], [1, -1], [-1, -1]], dtype=torch.float64)
+mine = share_lost(axes, corners)
+assert mine is not None, "your function returns None: is there a `return`?"
+assert mine != 0.25, "this is the share at which *nothing* is lost, or at which all units rest"
+assert mine == 0.75, f"two axes: lost at 3 of 4 corners, your share is {mine}"
+assert share_lost(torch.cat([axes, -axes]), corners) == 0.0, "with T and −T nothing is lost"
+twice = torch.cat([axes, axes])
+mine = share_lost(twice, corners)
+assert mine == 0.75, f"a row that stands twice adds no rank: expected 0.75, not {mine}"
+
+# %% nbgrader={"grade": true, "grade_id": "share_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: random and dependent matrices in 2 to 6 dimensions, against a loop; one unit.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(7)
+for n, d in [(3, 2), (5, 3), (12, 6), (1, 2), (8, 4)]:
+    T = torch.randn(n, d, generator=rng).double()
+    x = torch.randn(200, d, generator=rng).double()
+    for kind in ("random", "dependent"):
+        if kind == "dependent":
+            T[-1] = T[0] * 2 if n > 1 else 0
+            T[:, -1] = T[:, 0]
+        lost = 0
+        for point in x:
+            rows = T[T @ point > 0]
+            rank = int(torch.linalg.matrix_rank(rows)) if len(rows) else 0
+            lost += rank < d
+        mine = share_lost(T.clone(), x.clone())
+        said = f"share_lost of a {kind} matrix ({n}, {d}) is {mine}"
+        assert abs(mine - lost / 200) < 1e-9, f"{said}, expected {lost / 200}"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 4 · What the expansion costs (2 points)
+#
+# **Expect, then compute.** A block of the notebook from 24 to 24 channels on a map of 56×56
+# pixels, stride 1, t = 6. How many MACs has it? And how many would one standard 3×3 convolution
+# from 24 to 24 channels have? And one between the *wide* maps, from 144 to 144? Write the three
+# numbers down, as arithmetic.
+#
+# *Hint:* a convolution of C to D channels with k×k kernels in g groups has k²·C·D/g MACs for each
+# pixel of its output. *To see it:* `flops.count` tells, after you have written your numbers.
+
+# %% nbgrader={"grade": false, "grade_id": "expect", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def expected_macs() -> tuple[int, int, int]:
+    """Return MACs: the block, a 3×3 from 24 to 24, a 3×3 from 144 to 144 channels."""
+    ### BEGIN SOLUTION
+    pixels = 56 * 56
+    return pixels * 144 * (24 + 9 + 24), pixels * 9 * 24 * 24, pixels * 9 * 144 * 144
+    ### END SOLUTION
+
+# %%
+# Yours: did you expect it?
+
+# %% nbgrader={"grade": true, "grade_id": "expect_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: your three numbers, against the counter.
+### BEGIN HIDDEN TESTS
+block = mobilenet.InvertedResidual(24, 24)
+true = [flops.count(block, (1, 24, 56, 56)).macs]
+for channels in (24, 144):
+    with torch.device("meta"):
+        net = nn.Conv2d(channels, channels, 3, padding=1)
+    true.append(flops.count(net, (1, channels, 56, 56)).macs)
+with check.without("course_lib.flops.count"):
+    mine = list(expected_macs())
+for name, found, macs in zip(("block", "24 to 24", "144 to 144"), mine, true, strict=True):
+    assert found == macs, f"{name}: you expected {found:,} MACs, the counter finds {macs:,}"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 5 · A block in parts (3 points)
+#
+# The wide map of a block is six times as large as its ends. It need not exist at once: every
+# expanded channel is filtered alone, and the projection *adds* over channels. Section 5.1 of
+# the paper computes the block as a sum over groups of expanded channels, with a fraction of the
+# memory.
+#
+# **Contract.** `parts(block, x, splits)` takes an `InvertedResidual` of the notebook in *eval*
+# mode and returns a list of `splits` tensors (N, width, H', W'): what each group of consecutive
+# expanded channels adds to the projecting *convolution*, before its norm. The groups are of
+# equal size. Their sum, through the norm of `block.project`, plus x where
+# `block.keeps_shape`, is `block(x)`. It takes no gradients and leaves the block as it was. It
+# raises `ValueError` when `splits` does not divide the number of expanded channels, or the block
+# is in train mode.
+#
+# *Hint:* `block.expand` is a sequence: convolution, norm, ReLU6; with t = 1 it is an identity
+# instead. Slice weights and statistics. *To see it:* how many numbers are alive at once for 1 and
+# for 6 splits?
+
+# %% nbgrader={"grade": false, "grade_id": "parts", "locked": false, "schema_version": 3, "solution": true, "task": false}
+@torch.no_grad()
+def parts(block: nn.Module, x: Tensor, splits: int) -> list[Tensor]:
+    """Return what each of `splits` groups of expanded channels adds to the projection.
+
+    Raises ValueError when the groups are not equal, or in train mode. Source: section
+    5.1 of the paper.
+    """
+    ### BEGIN SOLUTION
+    hidden = block.filter[0].in_channels
+    if block.training or splits < 1 or hidden % splits:
+        raise ValueError(f"no {splits} equal parts of {hidden} channels in eval mode")
+
+    def activated(x: Tensor, norm: nn.Module, chosen: slice) -> Tensor:
+        names = "running_mean", "running_var", "weight", "bias"
+        numbers = (getattr(norm, name)[chosen] for name in names)
+        return F.relu6(F.batch_norm(x, *numbers, eps=norm.eps))
+
+    found, size = [], hidden // splits
+    for first in range(0, hidden, size):
+        chosen = slice(first, first + size)
+        wide = x[:, chosen]
+        if not isinstance(block.expand, nn.Identity):
+            wide = F.conv2d(x, block.expand[0].weight[chosen])
+            wide = activated(wide, block.expand[1], chosen)
+        kernels, stride = block.filter[0].weight[chosen], block.filter[0].stride
+        wide = F.conv2d(wide, kernels, stride=stride, padding=1, groups=size)
+        wide = activated(wide, block.filter[1], chosen)
+        found.append(F.conv2d(wide, block.project[0].weight[:, chosen]))
+    return found
+    ### END SOLUTION
+
+# %%
+# Yours: for example, the largest difference between block(x) and the sum.
+
+# %% nbgrader={"grade": true, "grade_id": "parts_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+torch.manual_seed(8)
+block = mobilenet.InvertedResidual(4, 4)
+block.load_state_dict(redrawn(block.state_dict(), 9))
+block.eval()
+x = torch.randn(2, 4, 6, 5)
+found = parts(block, x.clone(), 3)
+assert found is not None, "your function returns None: is there a `return`?"
+assert len(found) == 3, f"{len(found)} parts, expected 3"
+shape = tuple(found[0].shape)
+assert shape == (2, 4, 6, 5), f"a part is {shape}: after the projection it is (2, 4, 6, 5)"
+with torch.no_grad():
+    whole = block.project[0](block.filter(block.expand(x)))
+    normed = [block.project[1](part) for part in found]
+    assert not torch.allclose(sum(found), block(x), atol=1e-2), (
+        "the parts already hold norm and shortcut; these come after the sum"
+    )
+check.close(sum(found), whole, 1e-3, 1e-2, what="the sum of three parts")
+assert not torch.allclose(found[0], found[1]), "the parts are equal: groups of channels differ"
+for splits, train in [(5, False), (0, False), (3, True)]:
+    try:
+        parts(block.train(train), x, splits)
+    except ValueError:
+        continue
+    raise AssertionError(f"{splits} splits, {train = } raised no ValueError")
+
+# %% nbgrader={"grade": true, "grade_id": "parts_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: each part by itself, other shapes and strides, t = 1; what is left of the block.
+### BEGIN HIDDEN TESTS
+torch.manual_seed(10)
+for channels, width, stride, expansion, splits in [
+    (4, 6, 2, 6, 4),
+    (6, 6, 1, 1, 3),
+    (3, 3, 1, 2, 6),
+    (2, 5, 1, 4, 1),
+]:
+    block = mobilenet.InvertedResidual(channels, width, stride, expansion)
+    block.load_state_dict(redrawn(block.state_dict(), channels))
+    block.eval()
+    before = {name: value.clone() for name, value in block.state_dict().items()}
+    x = torch.randn(2, channels, 6, 8)
+    found, size = parts(block, x.clone(), splits), channels * expansion // splits
+    called = f"part {{}} of {splits}, {channels} to {width} channels, t = {expansion}"
+    assert len(found) == splits, f"{len(found)} parts, expected {splits}"
+    with torch.no_grad():
+        wide = block.filter(block.expand(x))
+        for number, part in enumerate(found):
+            alone = torch.zeros_like(wide)
+            chosen = slice(number * size, (number + 1) * size)
+            alone[:, chosen] = wide[:, chosen]
+            check.close(part, block.project[0](alone), 1e-3, 1e-2, what=called.format(number))
+    assert not found[0].requires_grad, "the parts carry gradients"
+    same = all(torch.equal(v, before[name]) for name, v in block.state_dict().items())
+    assert same, "weights or statistics of the block changed"
+    assert not block.training, "the block was in eval mode and is left in train mode"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 6 · Linear, and thin (2 points)
+#
+# "A ReLU is what makes a network more than a linear map, so a layer without one is wasted." In
+# two to four sentences: why has the bottleneck of MobileNetV2 none, where is the network's
+# non-linearity, and how wide would a map have to be before a ReLU on it is harmless? Give one
+# number from this assignment or the notebook.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "linear_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# ### BEGIN SOLUTION
+# A ReLU on a map that is as thin as the signal destroys part of it: with d active units needed
+# of n = d, all must be active, which has probability 2⁻ᵈ, so `chance_lost(d, d)` is nearly 1. The
+# non-linearity is the two ReLU6 inside the block, where the map is six times as wide and
+# fewer than d of 6d units are hardly ever active (`chance_lost(144, 24)` is below 10⁻¹⁶). For a
+# signal of 24 dimensions 66 units lose less than one percent, and 92 less than one in a million.
+#
+# **Marking scheme.** 1 point: the thin map has no room (information is lost where fewer than d
+# units are active), and the non-linearity is inside, on the wide map. 1 point: a width with a
+# number, computed or measured.
+# ### END SOLUTION

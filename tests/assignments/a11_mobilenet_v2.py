@@ -1,0 +1,360 @@
+"""Wrong and right answers to a11_mobilenet_v2, and what each is worth."""
+
+ROUNDED = {"rounded_visible", "rounded_hidden"}
+EVERYWHERE = {"everywhere_visible", "everywhere_hidden"}
+ALL = EVERYWHERE | {"everywhere_learns"}
+CHANCE = {"chance_visible", "chance_hidden"}
+SHARE = {"share_visible", "share_hidden"}
+PARTS = {"parts_visible", "parts_hidden"}
+MISTAKES = {
+    # name: cell, what stands there, what stands there instead, test cells it costs
+    "below 90 %": (
+        "rounded",
+        "return nearest + divisor if nearest < share * channels else nearest",
+        "return nearest",
+        ROUNDED,
+    ),
+    "always up": (
+        "rounded",
+        "channels / divisor + 0.5",
+        "channels / divisor + 1",
+        ROUNDED,
+    ),
+    "always down": (
+        "rounded",
+        "channels / divisor + 0.5",
+        "channels / divisor",
+        ROUNDED,
+    ),
+    "not to 8": (
+        "rounded",
+        "divisor: int = 8",
+        "divisor: int = 4",
+        {"rounded_visible"},
+    ),
+    "always to 8": (
+        "rounded",
+        "nearest = max(divisor,",
+        "divisor = 8\n    nearest = max(divisor,",
+        {"rounded_hidden"},
+    ),
+    "nothing at least": ("rounded", "max(divisor, ", "max(0, ", {"rounded_hidden"}),
+    "Python's round": (
+        "rounded",
+        "math.floor(channels / divisor + 0.5)",
+        "round(channels / divisor)",
+        ROUNDED,
+    ),
+    "90 % for ever": (
+        "rounded",
+        "nearest < share *",
+        "nearest < 0.9 *",
+        {"rounded_hidden"},
+    ),
+    "no width accepted": ("rounded", "channels <= 0 or ", "", {"rounded_hidden"}),
+    "expansion on the wrong side": (
+        "everywhere",
+        "hidden = expansion * channels",
+        "hidden = expansion * width",
+        ALL,
+    ),
+    "no expansion": (
+        "everywhere",
+        "hidden = expansion * channels",
+        "hidden = channels",
+        ALL,
+    ),
+    "activation on the linear bottleneck": (
+        "everywhere",
+        "thin = self.norm3(self.project(filtered))",
+        "thin = F.relu6(self.norm3(self.project(filtered)))",
+        EVERYWHERE,
+    ),
+    "ReLU on the linear bottleneck": (
+        "everywhere",
+        "thin = self.norm3(self.project(filtered))",
+        "thin = F.relu(self.norm3(self.project(filtered)))",
+        EVERYWHERE,
+    ),
+    "activation after the addition": (
+        "everywhere",
+        "return thin + F.pad(way, (0, 0, 0, 0, 0, self.width - way.shape[1]))",
+        "return F.relu(thin + F.pad(way, (0, 0, 0, 0, 0, self.width - way.shape[1])))",
+        EVERYWHERE,
+    ),
+    "ReLU for ReLU6": ("everywhere", "F.relu6", "F.relu", EVERYWHERE),
+    "swish for ReLU6": ("everywhere", "F.relu6", "F.silu", EVERYWHERE),
+    "no activation in the middle": (
+        "everywhere",
+        "F.relu6(self.norm2(self.filter(wide)))",
+        "self.norm2(self.filter(wide))",
+        EVERYWHERE,
+    ),
+    "no groups": ("everywhere", "groups=hidden, ", "", ALL),
+    "stride on the projection": (
+        "everywhere",
+        "self.project = nn.Conv2d(hidden, width, 1, bias=False)",
+        "self.filter.stride = (1, 1)\n"
+        "        self.project = nn.Conv2d(hidden, width, 1, stride, bias=False)",
+        {"everywhere_hidden"},  # in eval mode it is the same
+    ),
+    "shortcut forgotten": (
+        "everywhere",
+        "return thin + F.pad(way, (0, 0, 0, 0, 0, self.width - way.shape[1]))",
+        "return thin",
+        EVERYWHERE,
+    ),
+    "every second pixel": (
+        "everywhere",
+        "F.avg_pool2d(x, self.stride)",
+        "x[:, :, :: self.stride, :: self.stride]",
+        EVERYWHERE,
+    ),
+    "largest pixel": ("everywhere", "F.avg_pool2d", "F.max_pool2d", EVERYWHERE),
+    "zeros before": (
+        "everywhere",
+        "(0, 0, 0, 0, 0, self.width - way.shape[1])",
+        "(0, 0, 0, 0, self.width - way.shape[1], 0)",
+        EVERYWHERE,
+    ),
+    "the first channels dropped": (
+        "everywhere",
+        "[:, : self.width]",
+        "[:, -self.width :]",
+        {"everywhere_hidden"},
+    ),
+    "a bias before the norm": (
+        "everywhere",
+        "self.project = nn.Conv2d(hidden, width, 1, bias=False)",
+        "self.project = nn.Conv2d(hidden, width, 1)",
+        ALL,
+    ),
+    "cut off from the gradient": (
+        "everywhere",
+        "self.project(filtered)",
+        "self.project(filtered.detach())",
+        {"everywhere_learns"},
+    ),
+    "any stride accepted": (
+        "everywhere",
+        "if stride not in (1, 2):",
+        "if stride < 1:",
+        {"everywhere_hidden"},
+    ),
+    "d or fewer": ("chance", "range(d)", "range(d + 1)", CHANCE),
+    "exactly d": ("chance", "for k in range(d)", "for k in [d]", CHANCE),
+    "the other side": (
+        "chance",
+        "return sum(math.comb(n, k) for k in range(d)) / 2**n",
+        "return 1 - sum(math.comb(n, k) for k in range(d)) / 2**n",
+        CHANCE,
+    ),
+    "not divided": ("chance", " / 2**n", "", CHANCE),
+    "powers of a float": ("chance", "/ 2**n", "* 0.5**n", {"chance_hidden"}),
+    "of a plane alone": (
+        "chance",
+        "sum(math.comb(n, k) for k in range(d))",
+        "(n + 1)",
+        CHANCE,
+    ),
+    "counted, not ranked": (
+        "share",
+        "ranks = torch.linalg.matrix_rank(rows)",
+        "ranks = active.sum(dim=1)",
+        SHARE,
+    ),
+    "what is kept": ("share", "ranks < T", "ranks >= T", SHARE),
+    "inactive rows": ("share", "x @ T.T > 0", "x @ T.T < 0", {"share_hidden"}),
+    "rank of the whole": (
+        "share",
+        "rows = active[:, :, None] * T",
+        "rows = T.expand(len(x), *T.shape)",
+        SHARE,
+    ),
+    "a block of full convolutions": (
+        "expect",
+        "pixels * 144 * (24 + 9 + 24)",
+        "pixels * 144 * (24 + 9 * 144 + 24)",
+        {"expect_hidden"},
+    ),
+    "FLOPs": ("expect", "pixels = 56 * 56", "pixels = 2 * 56 * 56", {"expect_hidden"}),
+    "the norm in each part": (
+        "parts",
+        "found.append(F.conv2d(wide, block.project[0].weight[:, chosen]))",
+        "found.append(\n"
+        "            block.project[1](F.conv2d(wide, block.project[0].weight[:, chosen]))\n"
+        "        )",
+        PARTS,
+    ),
+    "statistics of the first group": (
+        "parts",
+        "getattr(norm, name)[chosen]",
+        "getattr(norm, name)[:size]",
+        PARTS,
+    ),
+    "no activation": ("parts", "return F.relu6(", "return (", PARTS),
+    "stride forgotten": (
+        "parts",
+        "stride=stride, padding",
+        "padding",
+        {"parts_hidden"},
+    ),
+    "always an expansion": (
+        "parts",
+        "if not isinstance(block.expand, nn.Identity):",
+        "if True:",
+        {"parts_hidden"},
+    ),
+    "unequal parts accepted": (
+        "parts",
+        "block.training or splits < 1 or hidden % splits",
+        "block.training or splits < 1",
+        {"parts_visible"},
+    ),
+    "train mode accepted": (
+        "parts",
+        "block.training or splits < 1",
+        "splits < 1",
+        {"parts_visible"},
+    ),
+    "with gradients": ("parts", "@torch.no_grad()\n", "", {"parts_hidden"}),
+}
+BODIES = {
+    # name: cell, another body for its function, test cells it costs
+    "the notebook's rounding": (
+        "rounded",
+        "return mobilenet.round_channels(channels, divisor)",
+        {"rounded_hidden"},
+    ),
+    "it refuses every width": ("rounded", "raise ValueError", ROUNDED),
+    "the notebook's formula": (
+        "chance",
+        "return (n + 1) / 2**n",
+        CHANCE,
+    ),
+    "the whole, divided": (
+        "parts",
+        "if block.training or splits < 1 or block.filter[0].in_channels % splits:\n"
+        "    raise ValueError\n"
+        "whole = block.project[0](block.filter(block.expand(x)))\n"
+        "return [whole / splits] * splits",
+        PARTS,
+    ),
+    "it refuses every block": ("parts", "raise ValueError", PARTS),
+    "the counter": (
+        "expect",
+        "found = [flops.count(mobilenet.InvertedResidual(24, 24), "
+        "(1, 24, 56, 56)).macs]\n"
+        "for c in (24, 144):\n"
+        "    net = nn.Conv2d(c, c, 3, padding=1)\n"
+        "    found.append(flops.count(net, (1, c, 56, 56)).macs)\n"
+        "return tuple(found)",
+        {"expect_hidden"},
+    ),
+}
+SOURCES = {
+    # name: cell, its whole source, test cells it costs
+    "the notebook's own block": (
+        "everywhere",
+        "def Everywhere(channels, width, stride=1, expansion=6):\n"
+        "    if stride not in (1, 2): raise ValueError()\n"
+        "    return mobilenet.InvertedResidual(channels, width, stride, expansion)",
+        ALL - {"everywhere_learns"},
+    ),
+}
+RIGHT = {
+    "rounded by candidates": (
+        "rounded",
+        "if not (channels > 0 and divisor > 0 and 0 <= share <= 1):\n"
+        "    raise ValueError('no')\n"
+        "below = int(channels // divisor) * divisor\n"
+        "best = below if channels - below < divisor / 2 else below + divisor\n"
+        "best = max(best, divisor)\n"
+        "while best < share * channels:\n"
+        "    best += divisor\n"
+        "return best",
+    ),
+    "chance by recursion": (
+        "chance",
+        "from fractions import Fraction\n"
+        "row = [1]\n"
+        "for _ in range(n):\n"
+        "    row = [a + b for a, b in zip([0, *row], [*row, 0])]\n"
+        "return float(Fraction(sum(row[:d]), 2**n))",
+    ),
+    "share by a loop": (
+        "share",
+        "lost = 0\n"
+        "for point in x:\n"
+        "    rows = T[(T @ point) > 0]\n"
+        "    singular = torch.linalg.svdvals(rows) if len(rows) else rows[:0, 0]\n"
+        "    lost += int((singular > 1e-9).sum()) < T.shape[1]\n"
+        "return lost / len(x)",
+    ),
+    "expected as numbers": ("expect", "return [25_740_288, 16_257_024, 585_252_864]"),
+    "parts by zeros": (
+        "parts",
+        "hidden = block.filter[0].in_channels\n"
+        "if block.training or splits <= 0 or hidden % splits != 0:\n"
+        "    raise ValueError('no')\n"
+        "wide = block.filter(block.expand(x))\n"
+        "answer = []\n"
+        "for number in range(splits):\n"
+        "    mask = torch.zeros(hidden)\n"
+        "    mask[number * hidden // splits : (number + 1) * hidden // splits] = 1\n"
+        "    answer.append(block.project[0](wide * mask[:, None, None]))\n"
+        "return answer",
+    ),
+}
+LOOSE = """
+class Everywhere(nn.Module):
+    def __init__(self, channels, width, stride=1, expansion=6):
+        super().__init__()
+        if stride != 1 and stride != 2:
+            raise ValueError("no")
+        n, self.shape = channels * expansion, (channels, width, stride)
+        self.norm3 = nn.BatchNorm2d(width)
+        self.project = nn.Conv2d(n, width, (1, 1), bias=False)
+        self.norm2, self.norm1 = nn.BatchNorm2d(n), nn.BatchNorm2d(n)
+        self.filter = nn.Conv2d(n, n, 3, stride, 1, groups=n, bias=False)
+        self.expand = nn.Conv2d(channels, n, 1, bias=False)
+
+    def forward(self, x):
+        channels, width, stride = self.shape
+        f = self.norm1(self.expand(x)).clamp(0, 6)
+        f = self.norm3(self.project(self.norm2(self.filter(f)).clamp(0, 6)))
+        if stride == 2:
+            x = (x[..., ::2, ::2] + x[..., 1::2, ::2] + x[..., ::2, 1::2]
+                 + x[..., 1::2, 1::2]) / 4
+        kept = min(channels, width)
+        return torch.cat([f[:, :kept] + x[:, :kept], f[:, kept:]], dim=1)
+"""
+RIGHT_SOURCES = {"added to the channels that there are": ("everywhere", LOOSE)}
+WORDS = [
+    ("below 90 %", "rounded_visible", "less than 90 %"),
+    ("always up", "rounded_visible", "a multiple stays"),
+    ("always down", "rounded_visible", "not the next smaller one"),
+    ("Python's round", "rounded_visible", "halfway goes up"),
+    ("expansion on the wrong side", "everywhere_visible", "the *input's* channels"),
+    (
+        "activation on the linear bottleneck",
+        "everywhere_visible",
+        "an activation on the linear bottleneck",
+    ),
+    (
+        "ReLU on the linear bottleneck",
+        "everywhere_visible",
+        "a ReLU on the linear bottleneck",
+    ),
+    ("activation after the addition", "everywhere_visible", "after the addition"),
+    ("ReLU for ReLU6", "everywhere_visible", "ReLU for ReLU6"),
+    ("shortcut forgotten", "everywhere_visible", "the shortcut is missing"),
+    ("every second pixel", "everywhere_visible", "it averages 2×2"),
+    ("largest pixel", "everywhere_visible", "it averages"),
+    ("d or fewer", "chance_visible", "d active units are enough"),
+    ("not divided", "chance_visible", "divide by all"),
+    ("the other side", "chance_visible", "nothing is lost"),
+    ("counted, not ranked", "share_visible", "adds no rank"),
+    ("what is kept", "share_visible", "nothing"),
+    ("the norm in each part", "parts_visible", "the sum of three parts"),
+]
