@@ -88,6 +88,8 @@ BAD = [
     (f"demo --out {ROOT / 'notebooks'}", 1, "holds other files"),
     (f"demo --out {SINGLE}", 1, "Not a directory"),
     ("submit a99", 1, "there is no a99.ipynb"),
+    ("mutate a99", 1, "a99"),
+    ("mutate --sample 0", 2, "--sample"),
     ("start a99", 1, "no assignment is called 'a99'"),
     ("check a99", 1, "there is no a99.ipynb"),
     ("check a04_alexnet --seconds 0", 2, "--seconds"),
