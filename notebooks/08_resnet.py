@@ -435,6 +435,7 @@ for ax, (title, errors) in zip(axes, curves.items(), strict=True):
 axes[0].set_ylabel("training error (%)")
 plt.show()
 
+# %% jupyter={"source_hidden": true}
 with open(results.RESULTS / "08_resnet-depth.csv", encoding="utf-8") as file:
     runs = [row for row in csv.DictReader(file) if row["epochs"] == "5"]
 rows = []
