@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-def tests_of(name: str, cell: str) -> set[str]:
+def worth_of(name: str, cell: str) -> set[str]:
     """Return the test cells that are named after an answer: of their points it is."""
     answers = [key for key, text in cases.sources(name).items() if "### BEGIN SOL" in text]
     longer = [key for key in answers if key.startswith(cell) and key != cell]
@@ -32,7 +32,7 @@ def tests_of(name: str, cell: str) -> set[str]:
 def test_each_answer_has_five_shortcuts_or_a_reason(name):
     for cell, ways in SHORTCUTS[name].items():
         assert tuple(ways) == KINDS, cell
-        assert tests_of(name, cell), cell
+        assert worth_of(name, cell), cell
 
 
 @each_kind
@@ -46,5 +46,5 @@ def test_shortcut_earns_nothing(name, kind, lost):
         pytest.skip("no answer of this assignment has such a shortcut")
     found, errors = lost(changes)
     for cell in changes:
-        worth = tests_of(name, cell)
+        worth = worth_of(name, cell)
         assert found >= worth, (cell, worth - found, errors)
