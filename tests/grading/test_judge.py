@@ -81,7 +81,8 @@ def test_what_lies_earns_nothing(graded, name, number):
 
 
 @pytest.mark.parametrize(("name", "number"), RIGHT)
-def test_what_is_right_earns_all(graded, name, number):
+def test_what_is_right_earns_all(graded, name, number, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # for what an answer writes
     in_one_kernel(BY_NAME[name], BY_NAME[name].right[number])
     assert graded("right", number)[name] == ""
 
@@ -163,7 +164,6 @@ assert os.path.isfile(get_connection_file())
 assert get_connection_file() == ipykernel.get_connection_file()
 assert json.loads(get_connection_info())["transport"] == "tcp"
 assert get_connection_info(unpack=True)["shell_port"] == 0
-get_ipython().kernel.comm_manager.register_target("mine", print)
 get_ipython().display_pub.register_hook(lambda message: message)
 assert sys.stdout.name and not sys.stdout.closed
 def one():

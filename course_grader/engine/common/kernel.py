@@ -32,12 +32,10 @@ def offer(shell) -> None:
 
 def kernel_of(shell) -> SimpleNamespace:
     """Return what a notebook takes for granted of `get_ipython().kernel`."""
-    from comm import get_comm_manager
-
     session = SimpleNamespace(session="", username="")
     facts = {"shell": shell, "session": session, "execution_count": 0}
     facts |= {"implementation": "ipython", "language_info": {"name": "python"}}
-    facts |= {"comm_manager": get_comm_manager(), "user_ns": shell.user_ns}
+    facts |= {"user_ns": shell.user_ns}
     return SimpleNamespace(**facts)
 
 
