@@ -495,9 +495,9 @@ def placed(layer: nn.Module, x: Tensor) -> tuple[float, float]:
 
 def roof() -> tuple[float, float]:
     """Return this machine's 10⁹ MACs a second, and 10⁹ bytes a second."""
-    square, long = torch.randn(1024, 1024), torch.zeros(2**24)
-    peak = 1.024**3 / milliseconds(torch.matmul, square, square, repeats=20) * 1e3
-    copy = milliseconds(torch.empty_like(long).copy_, long, repeats=20)
+    square, long = torch.randn(512, 512), torch.zeros(2**23)
+    peak = 0.512**3 / milliseconds(torch.matmul, square, square, repeats=100) * 1e3
+    copy = milliseconds(torch.empty_like(long).copy_, long, repeats=50)
     return peak, 8 * len(long) / 1e6 / copy
 
 # %% tags=["nbval-ignore-output"]
