@@ -540,7 +540,7 @@ for channels, side in ((64, 112), (128, 56), (512, 14)):
     for name, groups in (("depthwise", channels), ("full", 1)):
         if (name, side) != ("full", 112):  # 10 GMACs: too slow for a notebook
             layers = [nn.Conv2d(channels, channels, k, 1, k // 2, groups=groups) for k in (3, 7)]
-            short, long = (milliseconds(layer, x) for layer in layers)
+            short, long = (milliseconds(layer, x, repeats=20) for layer in layers)
             print(f"{name:9} {channels:4} at {side:3}²   ×5.4   ×{long / short:.1f}")
 
 # %% [markdown]
