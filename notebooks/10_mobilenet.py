@@ -495,9 +495,9 @@ def placed(layer: nn.Module, x: Tensor) -> tuple[float, float]:
 
 def roof() -> tuple[float, float]:
     """Return this machine's 10⁹ MACs a second, and 10⁹ bytes a second."""
-    square, long = torch.randn(1024, 1024), torch.zeros(2**24)
-    peak = 1.024**3 / milliseconds(torch.matmul, square, square, repeats=20) * 1e3
-    copy = milliseconds(torch.empty_like(long).copy_, long, repeats=20)
+    square, long = torch.randn(512, 512), torch.zeros(2**23)
+    peak = 0.512**3 / milliseconds(torch.matmul, square, square, repeats=100) * 1e3
+    copy = milliseconds(torch.empty_like(long).copy_, long, repeats=50)
     return peak, 8 * len(long) / 1e6 / copy
 
 # %% tags=["nbval-ignore-output"]
@@ -540,12 +540,12 @@ for channels, side in ((64, 112), (128, 56), (512, 14)):
     for name, groups in (("depthwise", channels), ("full", 1)):
         if (name, side) != ("full", 112):  # 10 GMACs: too slow for a notebook
             layers = [nn.Conv2d(channels, channels, k, 1, k // 2, groups=groups) for k in (3, 7)]
-            short, long = (milliseconds(layer, x) for layer in layers)
+            short, long = (milliseconds(layer, x, repeats=20) for layer in layers)
             print(f"{name:9} {channels:4} at {side:3}²   ×5.4   ×{long / short:.1f}")
 
 # %% [markdown]
-# The time of the full convolution follows its MACs. That of the depthwise one hardly does: most of it goes into moving numbers
-# and starting the operation. So 1/N + 1/K² is a promise about multiplications. A batch of images, another memory layout or a
+# The time of the full convolution follows its MACs. That of the depthwise one follows them much less: most of it goes into moving
+# numbers and starting the operation. So 1/N + 1/K² is a promise about multiplications. A batch of images, another memory layout or a
 # compiler changes the factor; only a measurement tells it.
 #
 # ## Training
@@ -687,8 +687,8 @@ for limit in (6.0, float("inf")):
 #
 # 1. Filter and mix in two steps: 1/N + 1/K² of the MACs, 569 million in place of 4,867 million.
 # 2. 95 % of MobileNet's MACs and 75 % of its weights are in 1×1 convolutions.
-# 3. A depthwise 3×3 layer does about one MAC for each byte it moves. Its time follows the bytes, not the MACs: 5.4 times the
-#    MACs took less than twice the time on the machine whose output is stored here.
+# 3. A depthwise 3×3 layer does about one MAC for each byte it moves. Its time follows the bytes more than the MACs: 5.4 times the
+#    MACs take far less than 5.4 times the time.
 # 4. Width and resolution act by about their square; below 200 million MACs, smaller images cost less accuracy than fewer channels.
 # 5. Two numbers of the paper are misprints: a stride in Table 1 and 1.19 in Table 2. A counter finds both.
 #

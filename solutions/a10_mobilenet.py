@@ -90,6 +90,7 @@ def merge(depthwise: Tensor, pointwise: Tensor) -> Tensor:
 rng = torch.Generator().manual_seed(1)
 depthwise = torch.randn(4, 1, 3, 3, generator=rng)
 pointwise = torch.randn(4, 4, 1, 1, generator=rng)
+before = depthwise.clone()
 kernel = merge(depthwise, pointwise)
 assert kernel is not None, "your function returns None: is there a `return`?"
 shape = tuple(kernel.shape)
@@ -111,6 +112,7 @@ for mistake, wrong in likely.items():
 x = torch.randn(2, 4, 6, 5, generator=rng)
 spec = separable_spec(x, depthwise, pointwise)
 check.close(F.conv2d(x, kernel), spec, 1e-3, 1e-4, what="one convolution with your kernel")
+assert torch.equal(depthwise, before), "your function changed its input in place"
 
 # %% nbgrader={"grade": true, "grade_id": "merge_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other M, N and K, also one channel; float64; shapes that do not fit.

@@ -264,6 +264,7 @@ with torch.no_grad():
     wrong = way + block.norm3(block.project(bare))
 assert not torch.allclose(answer, wrong, atol=1e-2), "ReLU for ReLU6"
 check.close(answer, spec, 1e-3, 1e-2, what="Everywhere(4, 6, 2, 3) in eval mode")
+assert any(weight.requires_grad for weight in block.parameters()), "nothing can learn"
 
 # %% nbgrader={"grade": true, "grade_id": "everywhere_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Hidden: more and fewer channels, both strides, t = 1, train mode; a silent branch; bad strides.
