@@ -439,9 +439,9 @@ ax.set(xlabel="MACs (millions)", ylabel="top-1 (%)", xlim=(10, 1100))
 plt.show()
 
 # %% [markdown]
-# A line is a width; its dots are 224, 192, 160 and 128 pixels from the right. At the same MACs it is better to have a wide
-# network with small images than a thin one with large images: at 325 and 290 million MACs, α = 0.75 at 224 has 68.4 % and
-# α = 1 at 160 has 68.0 %, but at 150 million α = 0.75 at 160 has 65.3 % and α = 0.5 at 224 has 63.3 %.
+# A line is a width; its dots are 224, 192, 160 and 128 pixels from the right. At 150 million MACs a wide network with
+# small images is better than a thin one with large images: α = 0.75 at 160 has 65.3 %, α = 0.5 at 224 has 63.3 %. At about
+# 300 million there is hardly a difference: α = 0.75 at 224 has 68.4 % (325 million), α = 1 at 160 has 68.0 % (290 million).
 #
 # ## MACs and time
 #

@@ -299,8 +299,8 @@ def mobilenet_v2(width: float = 1.0, num_classes: int = 1000) -> MobileNetV2:
 # %% [markdown]
 # ## Against the paper
 #
-# Parameters and MACs of six widths; then the same logits as torchvision's network: `check.matches` gives both the same new weights
-# and compares them in float64, in eval mode and in train mode (with dropout off in both).
+# First the parameters and MACs of six widths. Then the same logits as torchvision's network: `check.matches` gives both the same
+# new weights. It compares them in float64, in eval mode and in train mode (with dropout off in both).
 
 # %% tags=["check"]
 import torchvision
@@ -322,7 +322,7 @@ for train in (False, True):
 print("Six widths to the parameter and the MAC; the logits are torchvision's.")
 
 # %% [markdown]
-# Two printed numbers do not follow from the paper's own table: the text speaks of 19 residual blocks, where Table 2 has 17; and Table 4
+# Two printed numbers do not follow from the paper's own table. The text speaks of 19 residual blocks, where Table 2 has 17. Table 4
 # gives 6.9 million parameters at α = 1.4, where the table's network has 6.1 million.
 #
 # Are half the MACs half the time? The latency of one image on this machine, beside the MACs.
@@ -532,7 +532,7 @@ plt.show()
 # ## Before and after
 #
 # The shortcut is ResNet's (unit 08), the separable convolution MobileNet's (unit 10). The block of this unit became the brick of the
-# networks that followed: MobileNetV3 and EfficientNet (unit 12) add squeeze-and-excite to it, and EfficientNetV2 (unit 13) fuses its
+# networks that followed: MobileNetV3 and EfficientNet (unit 12) add squeeze-and-excite to it. EfficientNetV2 (unit 13) fuses its
 # first two layers again, since depthwise layers are slow for their MACs.
 #
 # ## Questions

@@ -14,7 +14,7 @@ from tests.notebooks import prose
 
 LONG_SENTENCES = {
     "a02_sift", "a03_codebooks", "a04_alexnet", "a05_vgg", "a06_googlenet",
-    "a07_inception", "a08_resnet",
+    "a07_inception", "a08_resnet", "a10_mobilenet", "a11_mobilenet_v2",
 }  # fmt: skip
 
 PAGES = {path.stem: path for path in sorted((ROOT / "notebooks").glob("[0-9]*.py"))}
