@@ -379,7 +379,7 @@ for kind, (macs, params) in TABLE_2.items():
     assert close == (kind != "3×3"), kind
 print(f"sum of the printed MACs: {sum(macs for macs, _ in TABLE_2.values()):.2f} %")
 
-# %%
+# %% tags=["nbval-ignore-output"]
 def draw_shares(percent: int) -> None:
     """Draw the shares of MACs and weights of a network of this width (%)."""
     figure, ax = plt.subplots(figsize=(6.4, 1.7))

@@ -35,3 +35,11 @@ def test_exported_cells_import_only_what_they_may(unit):
                 words = line.split()
                 if words[:1] in (["import"], ["from"]):
                     assert words[1].split(".")[0] in allowed, line
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_slider_is_compared_by_nobody(unit):
+    """What it draws shows as one more picture where no browser takes it up."""
+    for cell in notebook.cells(notebook.source(unit).read_text()):
+        if "plot.slider(" in cell.source:
+            assert "nbval-ignore-output" in cell.tags
