@@ -201,7 +201,7 @@ def results_list(paths: Records = None, as_json: Json = False):
     """
     from course_lib.results import read
 
-    found = {path: read(path) for path in paths or stored()}
+    found = {path: read(path) for path in chosen(paths)}
     if as_json:
         print_json([facts(path, record) for path, record in found.items()])
         return
@@ -220,7 +220,7 @@ def results_verify(paths: Records = None, as_json: Json = False):
     from course_lib.results import read
 
     rows = []
-    for path in paths or stored():
+    for path in chosen(paths):
         record = read(path)
         if not as_json:
             show_record(path, record)
@@ -235,10 +235,12 @@ def results_verify(paths: Records = None, as_json: Json = False):
         raise Incomplete(f"{wrong} of {len(rows)} records were not confirmed")
 
 
-def stored() -> list[Path]:
+def chosen(paths: list[Path] | None) -> list[Path]:
+    """Return the records that are asked for: by path, or by a name in data/results."""
     from course_lib.results import RESULTS
 
-    return sorted(RESULTS.glob("*.json"))
+    known = {path.stem: path for path in sorted(RESULTS.glob("*.json"))}
+    return [known.get(str(path), path) for path in paths or known.values()]
 
 
 def show_record(path: Path, record) -> None:

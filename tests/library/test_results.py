@@ -127,3 +127,15 @@ def test_every_record_of_the_course_holds(path):
     found = results.verify(path)
     assert found.same_images, "other images than those of the record"
     assert found.ok, found
+
+
+def test_weights_may_be_read_by_whoever_may_read_the_record(kept):
+    files = kept[0], kept[0].with_suffix(".safetensors")
+    assert len({file.stat().st_mode for file in files}) == 1
+
+
+def test_a_record_of_the_course_is_known_by_its_name(run_course):
+    name = RECORDS[0].stem
+    done = run_course("results", "list", name)
+    assert done.returncode == 0, done
+    assert done.stdout.startswith(name)
