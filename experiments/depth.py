@@ -57,12 +57,12 @@ def train(run: Run) -> Row:
 
 
 def main(epochs: int, seeds: int) -> None:
-    for seed in range(seeds):
-        for network, depth in NETWORKS:
-            run = Run(network, depth, epochs, seed)
-            if not table.find(TABLE, run):
-                table.append(TABLE, run, row := train(run))
-                print(*run, *row, flush=True)
+    runs = (
+        Run(network, depth, epochs, seed)
+        for seed in range(seeds)
+        for network, depth in NETWORKS
+    )
+    table.fill(TABLE, runs, train)
 
 
 if __name__ == "__main__":

@@ -59,12 +59,10 @@ def train(run: Run) -> Row:
 
 
 def main(depth: int, epochs: int, seeds: int) -> None:
-    for seed in range(seeds):
-        for form in RESNET.FORMS:
-            run = Run(form, depth, epochs, seed)
-            if not table.find(TABLE, run):
-                table.append(TABLE, run, row := train(run))
-                print(*run, *row, flush=True)
+    runs = (
+        Run(form, depth, epochs, seed) for seed in range(seeds) for form in RESNET.FORMS
+    )
+    table.fill(TABLE, runs, train)
 
 
 if __name__ == "__main__":

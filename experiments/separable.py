@@ -57,12 +57,7 @@ def train(run: Run) -> Row:
 
 
 def main(seeds: int = 5) -> None:
-    for seed in range(seeds):
-        for arm in ARMS:
-            run = Run(arm, seed)
-            if not table.find(TABLE, run):
-                table.append(TABLE, run, row := train(run))
-                print(*run, *row, flush=True)
+    table.fill(TABLE, (Run(arm, n) for n in range(seeds) for arm in ARMS), train)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ The first columns are the fields of a run, by which it is found again.
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,3 +37,11 @@ def append(table: Path, run: NamedTuple, found: NamedTuple) -> None:
         if new:
             writer.writeheader()
         writer.writerow(row)
+
+
+def fill(table: Path, runs: Iterable[NamedTuple], train: Callable) -> None:
+    """Append a row for each run that has none yet; print it. train(run): the row."""
+    for run in runs:
+        if not find(table, run):
+            append(table, run, row := train(run))
+            print(*run, *row, flush=True)

@@ -11,17 +11,15 @@ every cell that uses a name which such a cell binds.
 from __future__ import annotations
 
 import ast
-import contextlib
-import io
 import json
-import os
 import re
 import subprocess
 import symtable
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from course_grader.mutate.kill import inside, run
 from course_lib.notebook import ROOT
 
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION$.*?^ *### END SOLUTION$", re.M | re.S)
@@ -128,10 +126,10 @@ def score(
     )
     errors = {} if after is None else dict(after.errors)
     space = {"__name__": "__main__"} if after is None else dict(after.space)
-    with _inside(folder):
+    with inside(folder):
         for name, source in cells.items():
             if name in reached and name not in skip:
-                errors[name] = _run(source, name, space)
+                errors[name] = run(source, name, space)
     errors = {name: error for name, error in errors.items() if error}
     most = {n: p for n, p in points(assignment).items() if n not in skip}
     return Run({n: 0.0 if n in errors else p for n, p in most.items()}, errors, space)
@@ -159,27 +157,3 @@ def _reached(cells: dict[str, str], changed: set[str]) -> set[str]:
             reached.add(name)
             names |= binds
     return reached
-
-
-def _run(source: str, name: str, space: dict) -> str:
-    """Run one cell; return what it raised or wrote to stderr, or ''."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    written = io.StringIO()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(written):
-        try:
-            exec(compile(source, name, "exec", dont_inherit=True), space)
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
-    return written.getvalue()
-
-
-@contextlib.contextmanager
-def _inside(folder: Path) -> Iterator[None]:
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)

@@ -26,10 +26,7 @@ from course_lib.errors import CourseError
 
 from .plant import Cell, Mutant
 
-SPARE, TIMES = (
-    10,
-    5,
-)  # seconds, and how often the solution's own time, a mutant may take
+SPARE, TIMES = 10, 5  # a mutant's seconds: spare ones + so often the solution's own
 MEMORY = 6 * 2**30  # bytes
 ENDED = "it did not end, or took too much memory"
 SPACE = {"__name__": "__main__"}
