@@ -32,7 +32,6 @@
 # mean less time.
 
 # %% tags=["check"]
-import timeit
 from fractions import Fraction
 from itertools import pairwise
 
@@ -40,6 +39,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from course_lib import check, data, flops, notebook, plot, results
+from course_lib.latency import milliseconds
 from course_lib.train import Recipe, evaluate, fit
 
 # %% [markdown]
@@ -449,12 +449,6 @@ plt.show()
 # machine, measured now.
 
 # %% tags=["nbval-ignore-output"]
-@torch.inference_mode()
-def milliseconds(run, *arguments, repeats: int = 5) -> float:
-    """Return the shortest time of a call, after one that is not counted."""
-    run(*arguments)
-    return 1e3 * min(timeit.repeat(lambda: run(*arguments), number=1, repeat=repeats))
-
 image = torch.randn(1, 3, 224, 224)
 PAPER = {"MobileNet": (569, 4.2), "GoogLeNet": (1550, 6.8), "VGG-16": (15300, 138), "full": (4866, 29.3)}
 nets = {"MobileNet": mobilenet, "GoogLeNet": lambda: built("GoogLeNet"),

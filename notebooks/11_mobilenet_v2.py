@@ -33,13 +33,13 @@
 
 # %% tags=["check"]
 import csv
-import timeit
 from math import comb
 
 import matplotlib.pyplot as plt
 import torch
 
 from course_lib import check, data, flops, notebook, plot, results
+from course_lib.latency import milliseconds
 from course_lib.train import Recipe, fit
 
 mobilenet = notebook.load("10_mobilenet")
@@ -328,18 +328,11 @@ print("Six widths to the parameter and the MAC; the logits are torchvision's.")
 # Are half the MACs half the time? The latency of one image on this machine, beside the MACs.
 
 # %% tags=["nbval-ignore-output"]
-@torch.inference_mode()
-def milliseconds(net: nn.Module, x: Tensor) -> float:
-    """Return the shortest time of five calls, after one that is not counted."""
-    net.eval()(x)
-    return 1e3 * min(timeit.repeat(lambda: net(x), number=1, repeat=5))
-
-
 image = torch.randn(1, 3, 224, 224)
 nets = {"MobileNet": mobilenet.mobilenet(), "MobileNetV2": mobilenet_v2(), "MobileNetV2 1.4": mobilenet_v2(1.4)}
 for name, net in nets.items():
     cost = flops.count(net, image.shape)
-    print(f"{name:16}{cost.macs:12,} MACs{cost.bytes_moved / 1e6:6.0f} MB moved{milliseconds(net, image):8.0f} ms")
+    print(f"{name:16}{cost.macs:12,} MACs{cost.bytes_moved / 1e6:6.0f} MB moved{milliseconds(net.eval(), image):8.0f} ms")
 
 # %% [markdown]
 # V2 has 47 % fewer MACs than V1, but the wide maps inside its blocks have to be written and read, with a batch normalisation

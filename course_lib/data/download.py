@@ -76,7 +76,7 @@ def find(name: str, root: Path) -> Path | None:
         files = "datasets/data/digits.csv.gz"
         return Path(sklearn.origin).parent / files if sklearn else None
     places = (root / place for place in KNOWN[name].places)
-    return next((place for place in places if place.exists()), None)
+    return next((place for place in places if os.path.exists(place)), None)
 
 
 def available(root: str | Path | None = None) -> list[Available]:

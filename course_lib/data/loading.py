@@ -26,7 +26,7 @@ from course_lib.data.decode import decode
 from course_lib.data.download import DataError, data_root
 from course_lib.data.folders import SPLITS
 from course_lib.data.images import Images, moments_of, whole_number
-from course_lib.data.readers import read
+from course_lib.data.readers import READERS, read
 from course_lib.data.stream import Shards
 
 # Mean and standard deviation per channel, fractions in [0, 1], at the original size:
@@ -73,7 +73,8 @@ def load(
     )
     if channels not in (None, 1, 3) or (size is not None and size < 1):
         raise DataError(f"{asked}: size is 1 or more, channels is 1 or 3")
-    if folder := stream.find(str(name), data_root(root)):
+    known = str(name) in READERS  # is never looked for among shards
+    if not known and (folder := stream.find(str(name), data_root(root))):
         if channels == 1:
             raise DataError(f"{folder} holds colour photos: channels is 3")
         return stream.open_shards(folder, str(name), split, size)

@@ -30,17 +30,20 @@ def read(name: str, root: Path):
     if name in READERS:
         return READERS[name](root)
     for path in (Path(os.path.expanduser(name)), root / name):
-        if path.is_dir():
+        if os.path.isdir(path):
             return read_folder(path)
-        if path.is_file():
+        if os.path.isfile(path):
             return _npz(path)
     if "/" in name or os.sep in name or name.endswith(".npz"):
-        raise DataError(f"no folder and no file at {name}: check the path")
+        raise DataError(
+            f"no folder and no file at {name} that you may read: check the path"
+        )
     close = difflib.get_close_matches(name.lower(), READERS, 1, 0.5)
     meant = f"did you mean {close[0]!r}? There are" if close else "there are"
     raise DataError(
         f"no data set is named {name!r}: {meant} {', '.join(READERS)}, "
-        "or the path of a folder of images or of an .npz file"
+        "or the path of a folder of images or of an .npz file, "
+        f"as it stands or in {root}"
     )
 
 

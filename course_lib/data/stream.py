@@ -278,7 +278,7 @@ def find(name: str, root: Path) -> Path | None:
         with suppress(OSError):
             if FORM in (folder / INDEX).read_text("utf-8", "replace")[:100]:
                 return folder
-        if folder.exists():
+        if os.path.exists(folder):  # Path.exists raises where a folder is closed
             return None
     return None
 

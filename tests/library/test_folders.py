@@ -245,3 +245,27 @@ def test_imagenette_without_its_val_folder(tmp_path):
     make_folder(tmp_path / "imagenette160", {"train": 4})
     with pytest.raises(data.DataError, match=r"imagenette160 has no folder val"):
         data.load("imagenette", root=tmp_path)
+
+
+@pytest.fixture(params=["closed", "too long a name"])
+def unseen(tmp_path, request):
+    """Yield a folder into which no process may, or can, look."""
+    if request.param == "too long a name":
+        yield tmp_path / ("a" * 300)
+        return
+    if not hasattr(os, "geteuid") or os.geteuid() == 0:
+        pytest.skip("nothing is closed to root")
+    (folder := tmp_path / "closed").mkdir(mode=0)
+    yield folder
+    folder.chmod(0o700)
+
+
+def test_the_digits_need_no_folder_of_data(unseen):
+    assert len(data.load("digits", root=unseen).classes) == 10
+    assert {row.name for row in data.available(unseen) if row.path} == {"digits"}
+
+
+@pytest.mark.parametrize("name", ["cifar10", "imagenette", "mine", "itself"])
+def test_a_folder_that_nobody_can_look_into_is_named(unseen, name):
+    with pytest.raises(data.DataError, match=str(unseen)):
+        data.load(unseen if name == "itself" else name, root=unseen)
