@@ -117,6 +117,14 @@ MOBILENET_V2 = Row(
     bar=GOOD,
     why="Inverted residuals with linear bottlenecks.",
 )
+XCEPTION = Row(
+    "09_xception-xception_small-cifar10-long",
+    "09_xception",
+    "xception_small",
+    SGD | {"epochs": 30},
+    bar=GOOD,
+    why="Separable convolutions with shortcuts, nothing between their two steps.",
+)
 
 
 def degradation(network: str, depth: int) -> Row:
@@ -273,6 +281,7 @@ ROWS = [
     again(INCEPTION),
     again(RESNET_20),
     again(GOOGLENET),
+    XCEPTION,
     MOBILENET,
     MOBILENET_V2,
 ]

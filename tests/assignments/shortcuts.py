@@ -292,4 +292,45 @@ SHORTCUTS = {
             "constant": "return [0.5] * sum(hasattr(m, 'residual') for m in net.modules())",
         },
     },
+    "a09_xception": {
+        "widest": {
+            "spec": NO_SPEC,
+            "notebook": "return xception.WIDTHS['all' if segments is None else segments]",
+            "torch": NO_TORCH,
+            "counter": "no module with a budget of 10¹⁵ weights can be built",
+            "constant": "return 80",
+        },
+        "nearest": {
+            "spec": NO_SPEC,
+            "notebook": "the notebook's `with_patterns` has the other order, and no parts",
+            "torch": TOOL,
+            "counter": NOT_COUNTED,
+            "constant": "N, M, K, _ = weight.shape\n"
+            "return weight.new_zeros(N * patterns, M, 1, 1), weight.new_zeros(\n"
+            "    N, patterns, K, K)",
+        },
+        "folded": {
+            "spec": NO_SPEC,
+            "notebook": "return layer",
+            "torch": "from torch.nn.utils.fusion import fuse_conv_bn_eval\n"
+            "return fuse_conv_bn_eval(layer[1], layer[2])",
+            "counter": NOT_COUNTED,
+            "constant": "return nn.Conv2d(layer[0].in_channels, layer[1].out_channels, 3,\n"
+            "                 padding=1)",
+        },
+        "expect": {
+            "spec": NO_SPEC,
+            "notebook": "block = xception.Block(728, (728,) * 3)\n"
+            "own = sum(p.numel() for p in block.parameters() if p.ndim == 4)\n"
+            "return own, 14_309_568, 5_167_344",
+            "torch": NO_TORCH,
+            "counter": "found = []\n"
+            "for some in ([(1, 1), (3, 728)], [(3, 1)], [(1, 1), (3, 4)]):\n"
+            "    " + META.replace("    ", "        ") + "convs = [\n"
+            "            nn.Conv2d(728, 728, k, groups=g) for k, g in some]\n"
+            "    found.append(3 * sum(c.weight.numel() for c in convs))\n"
+            "return tuple(found)",
+            "constant": NUMBERS,
+        },
+    },
 }
