@@ -59,7 +59,7 @@ for name, (unit, build, arguments, top1) in SO_FAR.items():
         net = getattr(notebook.load(unit), build)(**arguments)
     params = sum(p.numel() for p in net.parameters()) / 1e6
     ax.plot(params, top1, "o")
-    ax.annotate(f"  {name}", (params, top1), va="center")
+    ax.annotate(f"  {name}", (params, top1), va="top")
 ax.plot(22.9, 79.0, "k*", ms=10)
 ax.annotate("  Xception", (22.9, 79.0), va="bottom")
 ax.set(xlabel="parameters (millions)", ylabel="printed top-1 (%)", xlim=(0, 170), ylim=(70, 81))
@@ -310,7 +310,7 @@ image = torch.randn(1, 3, 299, 299)
 inception_v3 = notebook.load("07_inception").inception_v3(aux=False)
 for name, net in {"Inception v3": inception_v3, "Xception": xception()}.items():
     cost, time = flops.count(net, image.shape), milliseconds(net.eval(), image, repeats=2)
-    print(f"{name:14}{cost.params:12,} parameters{cost.macs:15,} MACs{time:7.0f} ms an image")
+    print(f"{name}: {cost.params:,} parameters\n  {cost.macs:,} MACs, {time:.0f} ms an image")
 convs = [(net.get_submodule(r.name), r.macs) for r in cost.layers if r.macs]
 for name, side in (("depthwise 3×3", 3), ("pointwise 1×1", 1)):
     own = [m for layer, m in convs if getattr(layer, "kernel_size", 0) == (side, side)
@@ -378,17 +378,17 @@ torch.manual_seed(0)
 digits = data.load("digits", size=8, channels=3)
 batch, labels = next(data.batches(digits, 16))
 check.learns(xception_small(), batch, labels)
-print("segments   width   parameters       MACs   share of the 3×3")
+print("segments  width  parameters       MACs   3×3")
 for segments, width in WIDTHS.items():
     net = spectrum(segments)
     cost = flops.count(net, (1, 3, 16, 16))
     assert abs(cost.params / 60_000 - 1) < 0.05
     filters = 27 * width**2 // (width if segments == "all" else segments)
-    print(f"{segments:>8}{width:8}{cost.params:13,}{cost.macs:11,}{filters / cost.params:19.0%}")
+    print(f"{segments:>8}{width:7}{cost.params:12,}{cost.macs:11,}{filters / cost.params:6.0%}")
 
 # %% [markdown]
 # Equal parameters, but fewer and fewer MACs: the first block works on the largest map, and there the cut filter saves most. So a win at the end of
-# the line would not be bought with work.
+# the line would not be bought with work. (The last column is the share of the 3×3 convolutions in the parameters.)
 #
 # First the small Xception, here and now: 1,429 digits of 8×8 pixels, four epochs, one seed. Expected: half a minute or less, and 90 % of
 # the validation digits or more.
@@ -442,7 +442,7 @@ for between in ("ReLU", "ELU"):
 # segment for all, at equal parameters and half of the MACs. (Two segments against one stays open: the interval contains 0.) The cut
 # alone is not what wins. It pays for width: 162 channels against 45.
 #
-# And the activation between? Figure 10 of the paper finds that none is best, then ELU, then ReLU. Here a ReLU costs 2.9 ± 0.9 points. The ELU
+# And the activation between? Figure 10 of the paper finds that none is better than ELU or ReLU. Here a ReLU costs 2.9 ± 0.9 points. The ELU
 # does not set negative values to zero, and five seeds show no loss: −0.3 ± 1.2. So it is not non-linearity as such that hurts here. This
 # fits the paper's guess that a ReLU loses information where a filter reads one channel alone. Unit 11 turns the guess into a formula.
 #
@@ -511,7 +511,7 @@ shares = {name: both_shares(path) for name, path in TRAINED.items()}
 for name, found in shares.items():
     trained, random = torch.tensor(found).mean(dim=0)
     above = sum(a > b for a, b in found)
-    print(f"{name:10} trained {trained:.3f}, random {random:.3f}; above random in {above} of {len(found)} layers")
+    print(f"{name:10}{trained:.3f}, random {random:.3f}; above in {above} of {len(found)}")
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(6.4, 2.3), sharey=True)
@@ -554,7 +554,7 @@ torch.manual_seed(0)
 full = spectrum(1)
 fit(full, digits, val, Recipe(**RECIPES["digits"]), quiet=True)
 pixels, labels = next(data.batches(digits, len(digits)))
-print("patterns   share of the weights   validation top-1   with new statistics")
+print("patterns  weights   top-1  new statistics")
 with torch.no_grad():
     for rank in (1, 2, 3, 5, 9):
         near, explained = copy.deepcopy(full), []
@@ -569,11 +569,11 @@ with torch.no_grad():
                 layer.momentum = None  # the mean of all batches
         near.train()(pixels)
         after = evaluate(near, val).top1
-        print(f"{rank:8}{sum(explained) / len(explained):23.0%}{before:19.1%}{after:22.1%}")
+        print(f"{rank:8}{sum(explained) / len(explained):9.0%}{before:8.1%}{after:16.1%}")
 
 # %% [markdown]
-# Look at the second column first: with r = 1 the network guesses. The kernels are changed, and the norms still subtract the means of the
-# old maps. With statistics of the new maps the same weights know most digits. Always say which statistics a changed network uses.
+# The columns are the share of the weights that r patterns explain, and the validation top-1 with the old and with new statistics of the norms.
+# With the old ones and r = 1 the network guesses: the kernels are changed, and the norms still subtract the means of the old maps. With statistics of the new maps the same weights know most digits. Always say which statistics a changed network uses.
 #
 # Then the hypothesis. One pattern for each channel explains less than half of the weights, and costs clearly: the coupling that training used
 # was not for nothing. But two or three patterns of nine are nearly enough. So a network that is free does not decouple by itself. A
