@@ -125,6 +125,14 @@ XCEPTION = Row(
     bar=GOOD,
     why="Separable convolutions with shortcuts, nothing between their two steps.",
 )
+EFFICIENTNET_V2 = Row(
+    "13_efficientnet_v2-efficientnet_v2_small-cifar10-long",
+    "13_efficientnet_v2",
+    "efficientnet_v2_small",
+    SGD | {"epochs": 40},
+    bar=GOOD,
+    why="Fused blocks first, MBConv with squeeze-and-excite after them.",
+)
 
 
 def degradation(network: str, depth: int) -> Row:
@@ -284,4 +292,5 @@ ROWS = [
     XCEPTION,
     MOBILENET,
     MOBILENET_V2,
+    EFFICIENTNET_V2,
 ]

@@ -333,4 +333,44 @@ SHORTCUTS = {
             "constant": NUMBERS,
         },
     },
+    "a13_efficientnet_v2": {
+        "schedule": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": "sides = torch.linspace(*sizes, stages).tolist()\n"
+            "rows = torch.linspace(0, 1, stages).tolist()\n"
+            "return [(steps // stages, int(s), {n: a + (b - a) * t for n, (a, b) in\n"
+            "        strengths.items()}) for s, t in zip(sides, rows, strict=True)]",
+            "counter": NOT_COUNTED,
+            "constant": "return [(steps // stages, sizes[1], {n: b for n, (_, b) in\n"
+            "        strengths.items()})] * stages",
+        },
+        "search": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": TOOL,
+            "counter": NOT_COUNTED,
+            "constant": "one = {name: options[0] for name, options in space.items()}\n"
+            "return [(v2.reward(*measure(one)), one)] * trials",
+        },
+        "remaining": {
+            "spec": NO_SPEC,
+            "notebook": "a network that is built and asked is an answer of its own",
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return 0.9 * sum(stage.blocks for stage in stages)",
+        },
+        "expect": {
+            "spec": NO_SPEC,
+            "notebook": "blocks = [f(160, 160) for f in (v2.mbconv, v2.fused_mbconv)]\n"
+            "own = [sum(p.numel() for p in b.parameters() if p.ndim == 4)\n"
+            "       for b in blocks]\n"
+            "return 41_320_960, 200_704_000, *own",
+            "torch": NO_TORCH,
+            "counter": "blocks = [f(160, 160) for f in (v2.mbconv, v2.fused_mbconv)]\n"
+            "found = [flops.count(b, (1, 160, 14, 14)).macs for b in blocks]\n"
+            "return *found, 261_760, 1_024_000",
+            "constant": NUMBERS,
+        },
+    },
 }
