@@ -120,7 +120,6 @@ plot.slider(
 # and input m has the form $p_{nm}\, d_m$: a number times a pattern that belongs to the input channel. The check says so.
 
 # %% tags=["export"]
-from itertools import pairwise
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -161,7 +160,7 @@ class Block(nn.Module):
     def __init__(self, channels: int, widths: tuple[int, ...], stride: int = 1, relu: bool = True):
         super().__init__()
         layers = []
-        for before, width in pairwise([channels, *widths]):
+        for before, width in zip((channels, *widths), widths, strict=False):
             layers += [nn.ReLU(), separable(before, width)]
         pool = [nn.MaxPool2d(3, stride, padding=1)] if stride > 1 else []
         self.branch = nn.Sequential(*layers[0 if relu else 1 :], *pool)
@@ -217,9 +216,7 @@ class Xception(nn.Module):
     def __init__(self, stem, rows, end, num_classes, stride=2, padding=0):
         super().__init__()
         first, channels = stem
-        self.stem = nn.Sequential(
-            conv_bn(3, first, stride, padding), conv_bn(first, channels, 1, padding)
-        )
+        self.stem = nn.Sequential(conv_bn(3, first, stride, padding), conv_bn(first, channels, 1, padding))
         layers = []
         for number, row in enumerate(rows):
             layers.append(Block(channels, *row, relu=number > 0))

@@ -261,6 +261,7 @@ with torch.no_grad():
 for mistake, wrong in likely.items():
     assert not torch.allclose(answer, wrong, atol=1e-3), mistake
 check.close(answer, spec, 1e-3, 1e-4, what="Segmented(5, [(4, 3), (2, 5)]) in eval mode")
+assert any(weight.requires_grad for weight in module.parameters()), "nothing can learn"
 
 # %% nbgrader={"grade": true, "grade_id": "segmented_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Hidden: one segment and many, kernels of 1 to 7, train mode; what must be refused.

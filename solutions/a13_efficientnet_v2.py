@@ -180,6 +180,7 @@ likely = {
 for mistake, wrong in likely.items():
     assert not torch.allclose(answer, wrong, atol=1e-3), mistake
 check.close(answer, spec, 1e-3, 1e-3, what="FusedExcite(8, 8, 1, 3) in eval mode")
+assert any(weight.requires_grad for weight in block.parameters()), "nothing can learn"
 
 # %% nbgrader={"grade": true, "grade_id": "fused_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other shapes, strides and expansions, train mode; how often an image's branch is dropped.
@@ -296,6 +297,7 @@ assert len(set(dropout)) > 1, "the regularisation does not grow"
 check.close(dropout, [0.1, 1 / 6, 0.7 / 3, 0.3], what="dropout in four stages")
 augment = [row[2]["RandAugment"] for row in found]
 check.close(augment, [5, 25 / 3, 35 / 3, 15], what="RandAugment in four stages")
+assert all(isinstance(size, int) for size in sizes), f"the sizes are {sizes}: an int each"
 
 # %% nbgrader={"grade": true, "grade_id": "schedule_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Hidden: one stage and many, halves, strengths that fall or stay, none at all; bad values.
