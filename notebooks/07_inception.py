@@ -696,7 +696,7 @@ plt.show()
 # channels between as the layer has on its narrower side.
 
 # %% tags=["nbval-ignore-output"]
-path = results.RESULTS / "07_inception-inception_small-cifar10-seed0.json"
+path = results.RESULTS / "07_inception-inception_small-cifar10-long-seed0.json"
 record = results.read(path)
 net = results.load_weights(path.with_suffix(".safetensors"), inception_small())
 print(f"test top-1 {record.test_top1:.2%} after {len(record.history)} epochs, one seed")
