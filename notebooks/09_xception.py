@@ -90,7 +90,7 @@ def draw_segments(ax, segments: int, width: int = 24) -> None:
     side = width // segments
     row, column = torch.meshgrid(torch.arange(width), torch.arange(width), indexing="ij")
     reads = row // side == column // side
-    ax.imshow(reads, cmap="Blues", vmax=1.5)
+    ax.imshow(reads, cmap="Blues", vmin=0, vmax=1.5)
     weights = 9 * int(reads.sum())
     ax.set_title(f"{segments} segment{'s' * (segments > 1)}\n{weights:,} weights", fontsize=9)
     ax.set(xticks=(), yticks=(), xlabel="reads channel")
