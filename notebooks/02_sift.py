@@ -729,6 +729,7 @@ def compared(images, features, homography) -> tuple[float, float]:
     return 100 * (repeated / fewer).item(), 100 * (matched / fewer).item()
 
 
+# %%
 def framed(octaves: list[Octave], keypoints: Tensor, side: int = 16) -> Tensor:
     """Return the pixels of SIFT's own windows, mean 0 and length 1: (n, side²)."""
     ticks = torch.linspace(-6, 6, side)  # in scales
@@ -745,6 +746,7 @@ def framed(octaves: list[Octave], keypoints: Tensor, side: int = 16) -> Tensor:
     return F.normalize(found - found.mean(dim=1, keepdim=True), dim=1)
 
 
+# %%
 def features(image: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
     """Return points and descriptors by six ways, about as many of each."""
     octaves = scale_space(image)
@@ -772,9 +774,10 @@ for key, values in (("degrees", angles), ("zoom", zooms)):
         for name, found in features(changed).items():
             both = compared((china, changed), (reference[name], found), moved)
             measured.setdefault((name, key), []).append(both)
-figure, axes = plt.subplots(
-    2, 2, figsize=(6.4, 4.8), sharey=True, sharex="col", layout="constrained"
-)
+
+# %%
+options = {"sharex": "col", "sharey": True, "layout": "constrained"}
+figure, axes = plt.subplots(2, 2, figsize=(6.4, 4.8), **options)
 DETECTORS = {  # key: name and colour
     "SIFT points, SIFT": ("SIFT", "C0"),
     "corners, SIFT": ("corners", "C3"),
@@ -800,6 +803,8 @@ figure.legend(
     loc="outside lower center",
 )
 plt.show()
+
+# %%
 for name in list(reference)[:5]:
     at = [measured[name, "degrees"][angles.index(a)][1] for a in (20, 60)]
     at += [measured[name, "zoom"][zooms.index(z)][1] for z in (0.7, 0.5)]

@@ -653,8 +653,8 @@ print(
 # %% [markdown]
 # Dense evaluation works where the image looks as in training: at its own size, and a tenth larger. On the sheet it reads
 # fewer than half of the digits. The obvious suspect are the neighbours: a unit of the last map sees 212 pixels. But the margins
-# acquit them: without any neighbour in sight the map reads little better (three networks of other seeds: 33 to 38 % side by side,
-# 35 to 46 % with the margin; 95 to 97 % one by one).
+# acquit them: without any neighbour in sight the map reads little better. (Three networks of other seeds: 33 to 38 % side by side,
+# 35 to 46 % with the margin, 95 to 97 % one by one.)
 #
 # What is missing are the zeros. A digit of 32×32 has zeros around it in *each* layer, put there by the padding, and in the last stage
 # (2×2 maps) they are five of the nine places that a kernel covers. The network has learned to count on them. A black margin is no
