@@ -51,6 +51,20 @@ class Bundle:
     files: dict[str, bytes]  # released beside the notebooks, by relative POSIX path
     cell_seconds: float = CELL_SECONDS
     options: dict = field(default_factory=dict)  # c.CourseGrade of nbgrader_config.py
+    earlier: tuple = ()  # of `editions.Edition`: the releases before this one
+
+    @property
+    def version(self) -> str:
+        """A digest of what decides a grade: code, tests, points and released files."""
+        parts = dict(self.files)
+        for lesson in self.lessons.values():
+            for name, cell in lesson.cells.items():
+                facts = cell.metadata.nbgrader
+                if cell.cell_type == "code" or "points" in facts:
+                    what = [facts.get(key) for key in ("points", "grade", "solution")]
+                    text = f"{float(what[0] or 0)!r} {what[1:]}\0{cell.source}"
+                    parts[f"{lesson.name}\0{name}"] = text.encode()
+        return digest(parts)
 
     @property
     def seconds(self) -> float:

@@ -47,12 +47,15 @@ def release(
 ) -> list[Path]:
     """Generate what students get, in assignments/, and tell the gradebook its cells.
 
+    The gradebook keeps digests of the release before, too: see `editions`.
+
     assignments: names; None is every one with a source.
     database: False leaves gradebook.db alone, and writes the same files.
     """
     from nbgrader.converters import GenerateAssignment
     from traitlets.config import Config
 
+    from . import editions
     from .course import Course
 
     course = Course.open(course)
@@ -68,7 +71,11 @@ def release(
     for name in names:
         if (sources / f"{name}.py").is_file():
             build(name, course)
+        if database:
+            editions.remember(name, course)
         course.convert(GenerateAssignment, name, config=config)
+        if database:
+            editions.remember(name, course)
     return [course.released(name) for name in names]
 
 

@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from nbgrader.utils import parse_utc
 
 from course_grader.assignment.bundle import Bundle, Lesson, Submission, digest
+from course_grader.assignment.editions import file_mark
 from course_lib.hand_in.ipynb import Refused, parse
 
 from .restore import likeness, listed, restore
@@ -56,14 +57,15 @@ def read(source: Path | bytes, bundle: Bundle, student: str) -> Submission:
         if path:
             submitted, mended = parse(found.files[path], shown(path))
             more += [f"mended: {text}" for text in mended]
-        notebooks[lesson.name], changed = restore(submitted, lesson)
+        before = [one.cells.get(lesson.name, {}) for one in bundle.earlier]
+        notebooks[lesson.name], changed = restore(submitted, lesson, before)
         notes += more + (changed if path else [])
         used.add(path)
     if used == {None}:
         raise Refused(_nothing(bundle, found))
     time, late = _time(found, used)
     files = {name: data for name, data in found.files.items() if name not in used}
-    files, odd = _own_files(files, bundle.files)
+    files, odd = _own_files(files, bundle)
     return Submission(
         student,
         bundle.assignment,
@@ -185,16 +187,19 @@ def _time(found: Found, used: set) -> tuple[datetime | None, list[str]]:
     return time, []
 
 
-def _own_files(files: dict[str, bytes], released: dict[str, bytes]):
+def _own_files(files: dict[str, bytes], bundle: Bundle):
     """Return the student's own files, and notes on those that hide others.
 
     Files of the release are the release's. What stands in for one of them, or runs
     when Python starts, is left out; another module's namesake only fools its author.
     """
+    released = bundle.files
     edited = [
         name
         for name, data in files.items()
-        if name in released and data.split() != released[name].split()
+        if name in released
+        and data.split() != released[name].split()
+        and all(one.files.get(name) != file_mark(data) for one in bundle.earlier)
     ]
     notes = [f"tampered: {name} edited, the released one is used" for name in edited]
     files = {n: d for n, d in files.items() if n not in released and n != TIMESTAMP}

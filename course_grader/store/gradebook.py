@@ -57,7 +57,7 @@ class Writer:
         self.course, self.assignment = Course.open(course), assignment
         self.bundle, config = bundle, self.course.config
         self.nbgrader = Autograde(coursedir=self.course.folder, config=config)
-        self.most = sum(bundle.points.values())
+        self.most, self.version = sum(bundle.points.values()), bundle.version
         self._keepers = {
             name: Keeper(lesson, config) for name, lesson in bundle.lessons.items()
         }
@@ -77,17 +77,26 @@ class Writer:
             keep(self.assignment, self.course, list(self._results.values()))
 
     def done(self, student: str, digest: str) -> bool:
-        """Is there a grade already, of this very submission?
+        """Is there a grade already, of this very submission by this assignment?
 
         digest: sha256 of the files as they were handed in.
         """
+        same = self._same(student, digest)
+        return same and self._results[student].version == self.version
+
+    def older(self, student: str, digest: str) -> bool:
+        """Was this very submission graded, by another version of the assignment?"""
+        return not self.done(student, digest) and self._same(student, digest)
+
+    def _same(self, student: str, digest: str) -> bool:
         same = digest != "" and self._digests.get(student) == digest
         return same and self._target(student).is_dir()
 
     def kept(self, student: str) -> Result:
         """Return what an earlier run found, with the points as they are today."""
         score = self._scores.get(student, 0.0)
-        return self._results[student]._replace(status="already graded", score=score)
+        found = self._results[student]._replace(status="already graded", score=score)
+        return found._replace(before=None)
 
     def write(self, verdict: Verdict) -> Result:
         """Store a verdict: rows and files, or neither; CourseError if the disk fails.
@@ -166,9 +175,10 @@ class Writer:
         if verdict.timestamp is not None:
             submission.timestamp = parse_utc(verdict.timestamp)
         late, score, penalty = _seconds_late(submission), 0.0, 0.0
+        same = self._same(student, verdict.digest)
         for name in self.rows.notebooks:
             sheet = self.rows.sheet(session, submission, name)
-            _fill(sheet, marks.get(name))
+            _fill(sheet, marks.get(name), same)
             off = self._penalty(student, sheet.score, late)
             sheet.notebook.late_submission_penalty = off
             score, penalty = score + sheet.score, penalty + (off or 0.0)
@@ -179,7 +189,8 @@ class Writer:
         ]
         notes = (*verdict.notes, *unclear)
         result = self._as_result(verdict, "graded", score, notes=notes)
-        return result._replace(penalty=penalty)
+        before = self._scores.get(student) if same else None
+        return result._replace(penalty=penalty, version=self.version, before=before)
 
     def _penalty(self, student: str, score: float, late: float) -> float | None:
         """Ask the course's plugin, and keep its answer between 0 and the points."""
@@ -279,17 +290,21 @@ def _others(verdict: Verdict, lessons: Iterable[str]) -> dict[str, bytes]:
     return files
 
 
-def _fill(sheet: Sheet, marks: Marks | None) -> None:
+def _fill(sheet: Sheet, marks: Marks | None, same: bool) -> None:
     """Set what the grader decides, and leave what a person did, as nbgrader does.
 
     marks: None if the notebook was not handed in, which is worth nothing.
+    same: the files are those graded before, so an answer that was read stays read.
     """
     for name, grade in sheet.grades.items():
         if marks is None:
             grade.auto_score, grade.needs_manual_grade = 0.0, False
         elif name in marks.points:
+            read = same and grade.manual_score is not None
+            read = read and not grade.needs_manual_grade
+            read = read and grade.auto_score == marks.points[name]
             grade.auto_score = marks.points[name]
             unread = grade.auto_score is None or grade.manual_score is not None
-            grade.needs_manual_grade = unread
+            grade.needs_manual_grade = unread and not read
     for name, comment in sheet.comments.items():
         comment.auto_comment = marks.comments.get(name) if marks else None

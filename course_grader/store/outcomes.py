@@ -28,6 +28,8 @@ class Result(NamedTuple):
     by_cell: dict[str, float] = {}  # s
     cost: dict[str, float] = {}  # "wall" and "cpu" s, "memory" B
     penalty: float = 0.0  # for being late; not taken off `score`
+    version: str = ""  # `Bundle.version` of the assignment that gave the score
+    before: float | None = None  # score of the same files in an earlier run, if again
 
 
 def log_path(assignment: str, course: Path) -> Path:
