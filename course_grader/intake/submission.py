@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from nbgrader.utils import parse_utc
 
 from course_grader.assignment.bundle import Bundle, Lesson, Submission, digest
+from course_grader.assignment.cells import grade_id
 from course_grader.assignment.editions import file_mark
 from course_lib.hand_in.ipynb import Refused, parse
 
@@ -57,6 +58,8 @@ def read(source: Path | bytes, bundle: Bundle, student: str) -> Submission:
         if path:
             submitted, mended = parse(found.files[path], shown(path))
             more += [f"mended: {text}" for text in mended]
+            if other := _another(submitted, bundle):
+                raise Refused(f"this is {other}: hand in {lesson.name}.ipynb.")
         before = [one.cells.get(lesson.name, {}) for one in bundle.earlier]
         notebooks[lesson.name], changed = restore(submitted, lesson, before)
         notes += more + (changed if path else [])
@@ -155,6 +158,15 @@ def _alike(data: bytes, path: str, lesson: Lesson) -> bool:
         return likeness(parse(data, path)[0], lesson) >= 0.5
     except Refused:
         return False
+
+
+def _another(notebook: NotebookNode, bundle: Bundle) -> str:
+    """Return the assignment that most cells are named after, "" if it is this one."""
+    names = {grade_id(cell) for cell in notebook.cells}
+    counts = {other: len(names & cells) for other, cells in bundle.others.items()}
+    most = max(counts, key=counts.get, default="")
+    mine = any(names & set(one.cells) for one in bundle.lessons.values())
+    return most if counts.get(most) and not mine else ""
 
 
 def _nothing(bundle: Bundle, found: Found) -> str:

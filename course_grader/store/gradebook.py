@@ -94,9 +94,30 @@ class Writer:
 
     def kept(self, student: str) -> Result:
         """Return what an earlier run found, with the points as they are today."""
+        found = self._results[student]
         score = self._scores.get(student, 0.0)
-        found = self._results[student]._replace(status="already graded", score=score)
-        return found._replace(before=None)
+        now = found._replace(status="already graded", score=score, before=None)
+        if self._seconds.get(student) or now.penalty:
+            now = self._charged(now)
+        self._results[student] = now._replace(status=found.status)
+        return now
+
+    def _charged(self, result: Result) -> Result:
+        """Count anew what is off for being late: a deadline or a score has changed."""
+        with Session(self.engine) as session, session.begin():
+            submission = self.rows.submission(session, result.student, create=False)
+            late, penalty = _seconds_late(submission), 0.0
+            for name in self.rows.notebooks:
+                sheet = self.rows.sheet(session, submission, name)
+                off = self._penalty(result.student, sheet.score, late)
+                sheet.notebook.late_submission_penalty = off
+                penalty += off or 0.0
+            now = result._replace(penalty=penalty, late=late)
+            mine = VERDICTS.c.assignment_id == self.rows.id
+            mine &= VERDICTS.c.student == storable(result.student)
+            text = json.dumps(now._replace(status="graded")._asdict())
+            session.execute(VERDICTS.update().where(mine).values(result=text))
+        return now
 
     def write(self, verdict: Verdict) -> Result:
         """Store a verdict: rows and files, or neither; CourseError if the disk fails.
@@ -129,9 +150,10 @@ class Writer:
             self._scores = self.rows.scores(session)
             mine = VERDICTS.c.assignment_id == self.rows.id
             found = session.execute(select(VERDICTS).where(mine)).all()
-            who = SubmittedAssignment.student_id
             where = SubmittedAssignment.assignment_id == self.rows.id
-            there = set(session.scalars(select(who).where(where)))
+            handed_in = session.scalars(select(SubmittedAssignment).where(where)).all()
+            self._seconds = {one.student_id: _seconds_late(one) for one in handed_in}
+            there = set(self._seconds)
         results = [as_result(json.loads(row.result)) for row in found]
         self._results = {result.student: result for result in results}
         graded = [row for row in found if row.student in there]
@@ -189,8 +211,11 @@ class Writer:
         ]
         notes = (*verdict.notes, *unclear)
         result = self._as_result(verdict, "graded", score, notes=notes)
-        before = self._scores.get(student) if same else None
-        return result._replace(penalty=penalty, version=self.version, before=before)
+        more = {"penalty": penalty, "version": self.version, "late": late}
+        if same:
+            earlier = self._results[student]._replace(score=self._scores[student])
+            more["before"] = earlier.total
+        return result._replace(**more)
 
     def _penalty(self, student: str, score: float, late: float) -> float | None:
         """Ask the course's plugin, and keep its answer between 0 and the points."""
@@ -202,6 +227,8 @@ class Writer:
     def _refused(self, verdict: Verdict, reason: str) -> Result:
         score = self._scores.get(verdict.student, 0.0)
         result = self._as_result(verdict, "refused", score, reason=reason)
+        if earlier := self._results.get(verdict.student):  # its grade stands
+            result = result._replace(penalty=earlier.penalty)
         with Session(self.engine) as session, session.begin():
             self._record(session, result, digest="", token="")
         return self._remember(result, digest="")

@@ -151,10 +151,10 @@ def graded(assignment: str, course: Path, student, **options) -> list:
 def show_grades(found: list, most: int = 60) -> None:
     """Print a row a student; of a large class, those that need a look."""
     table = Table("student", "", "points so far", "remarks")
-    rows = [row for row in found if row.reason or row.notes] if found[most:] else found
+    rows = [row for row in found if row.remarks] if found[most:] else found
     for row in rows[:500]:
-        remarks = "; ".join(filter(None, (row.reason, *row.notes)))
-        points = f"{row.score:g} of {row.max_score:g}"
+        remarks = "; ".join(row.remarks)
+        points = f"{row.total:g} of {row.max_score:g}"
         table.add_row(shown(row.student), row.status, points, shown(remarks))
     console.print(table)
     counts = Counter(row.status for row in found)
@@ -165,13 +165,13 @@ def show_grades(found: list, most: int = 60) -> None:
 def show_changes(found: list) -> None:
     """Print whose score is another one than before, of those graded again."""
     again = [row for row in found if row.before is not None]
-    changed = [row for row in again if row.before != row.score]
+    changed = [row for row in again if row.before != row.total]
     if not again:
         return
     line(f"{len(again)} graded again, {len(changed)} scores changed")
     table = Table("student", "before", "now")
     for row in changed:
-        now = f"{row.score:g} of {row.max_score:g}"
+        now = f"{row.total:g} of {row.max_score:g}"
         table.add_row(shown(row.student), f"{row.before:g}", now)
     if changed:
         console.print(table)
