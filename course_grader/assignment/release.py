@@ -13,6 +13,8 @@ from course_lib.files import ROOT
 if TYPE_CHECKING:
     from .course import Course
 
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
 
 def build(assignment: str, course: Course | Path = ROOT) -> Path:
     """Write solutions/<assignment>/<assignment>.ipynb from the .py beside its folder.
@@ -29,7 +31,7 @@ def build(assignment: str, course: Course | Path = ROOT) -> Path:
     notebook = jupytext.read(source)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = {
-        "kernelspec": notebook.metadata["kernelspec"],
+        "kernelspec": notebook.metadata.get("kernelspec", KERNEL),
         "language_info": {"name": "python"},
     }
     _name_cells(notebook.cells)

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from typer.testing import CliRunner
 
-from course_grader import grade, preview, release
+from course_grader import feedback, grade, preview, release
 from course_grader.assignment import editions
 from course_grader.assignment.bundle import load
 from course_grader.assignment.course import Course
@@ -128,3 +128,21 @@ def test_after_a_release_the_class_is_graded_again_and_changes_are_listed(tiny, 
     assert "11 of 22" in said
     assert "tampered" not in said
     assert {row.status for row in grade(TINY, tiny, level=level)} == {"already graded"}
+
+
+def test_a_solution_without_a_kernel_is_released_for_python(tiny):
+    source = "# %% [markdown]\n# Read this.\n"
+    (tiny / "solutions" / "a1.py").write_text(source)
+    (path,) = release(["a1"], tiny)
+    found = nbformat.read(path / "a1.ipynb", as_version=4)
+    assert found.metadata.kernelspec.name == "python3"
+
+
+def test_feedback_goes_on_after_a_student_was_removed(tiny, verdict):
+    with Writer(tiny, TINY, load(TINY, tiny)) as writer:
+        for student in ("ada", "bo"):
+            writer.write(verdict(student))
+    with Course.open(tiny).gradebook() as gradebook:
+        gradebook.remove_student("ada")
+    (page,) = feedback(TINY, tiny)
+    assert page.parent.parent.name == "bo"
