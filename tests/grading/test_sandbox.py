@@ -231,6 +231,21 @@ def test_a_path_through_a_link_is_read_by_both_names(warm, level, course, tmp_pa
     assert warm(read, other, level=level, read=[path]).value == "the task"
 
 
+def test_what_a_box_may_not_read_is_known_before(warm, namespaces, course):
+    if users.strangers() is None:
+        pytest.skip("boxes are the user that made the files")
+    release = course / "release"
+    paths = [release, release / "task.txt"]
+    assert sandbox.closed(map(str, paths)) == []
+    for path in paths:
+        before = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(0o700)
+        assert sandbox.closed(map(str, paths)) == [str(path)]
+        seen = warm(read, f"{release}/task.txt", read=[str(release)]).value
+        assert seen == "EACCES"
+        path.chmod(before)
+
+
 def spoil(folder: str) -> list[str]:
     file = f"{folder}/task.txt"
     return [
