@@ -37,7 +37,7 @@ import csv
 import matplotlib.pyplot as plt
 import torch
 
-from course_lib import check, data, flops, notebook, plot, results
+from course_lib import check, data, flops, notebook, page, plot, results
 from course_lib.latency import milliseconds
 from course_lib.train import Recipe, evaluate, fit
 
@@ -420,19 +420,12 @@ ax.set(xlabel="segments", ylabel="test top-1 (%)")
 ax.set_xticks(range(len(line)), line)
 plt.show()
 
-
-def interval(gaps: Tensor) -> str:
-    """Return the mean of five paired differences with its 95 % interval."""
-    half = 2.776 * gaps.std() / len(gaps) ** 0.5  # Student's t for five seeds
-    return f"{gaps.mean():+.1f} ± {half:.1f} points"
-
-
 for segments, runs in line.items():
     if segments != "1":
-        print(f"{segments:>3} segments against 1: {interval(runs - line['1'])}")
+        print(f"{segments:>3} segments against 1: {page.paired(runs, line['1'])} points")
 for between in ("ReLU", "ELU"):
-    runs = torch.tensor(top1["all", between])
-    print(f"{between} between the two steps against nothing: {interval(runs - line['all'])}")
+    gap = page.paired(top1["all", between], line["all"])
+    print(f"{between} between the two steps against nothing: {gap} points")
 
 # %% [markdown]
 # The accuracy rises along the whole line: 49.0, 50.0, 51.2, 52.5 and 56.1 %. One segment a channel is 7.1 ± 0.3 points better than one
@@ -447,14 +440,7 @@ for between in ("ReLU", "ELU"):
 # computed, its curve stands here.
 
 # %% tags=["nbval-ignore-output"]
-path = results.RESULTS / "09_xception-xception_small-cifar10-long-seed0.json"
-if path.exists():
-    record = results.read(path)
-    print(f"CIFAR-10: test top-1 {record.test_top1:.1%}, one seed, {record.device}")
-    plot.curves(plt.subplots(figsize=(6.4, 2.3))[1], {"CIFAR-10": record.history}, "train_top1")
-    plt.show()
-else:
-    print("Not computed yet: `course records run 09_xception-xception_small-cifar10-long`.")
+page.record("09_xception-xception_small-cifar10-long-seed0")
 
 # %% [markdown]
 # ## Looking inside: do free kernels decouple?

@@ -37,7 +37,7 @@ import csv
 import matplotlib.pyplot as plt
 import torch
 
-from course_lib import check, data, flops, notebook, plot, results
+from course_lib import check, data, flops, notebook, page, plot, results
 from course_lib.latency import milliseconds
 from course_lib.train import Recipe, fit
 
@@ -479,9 +479,7 @@ plt.show()
 # %%
 def against(stride: int, first: tuple, second: tuple) -> str:
     """Return the mean of five paired differences with its 95 % interval."""
-    gaps = torch.tensor(top1[(stride, *first)]) - torch.tensor(top1[(stride, *second)])
-    half = 2.776 * gaps.std() / len(gaps) ** 0.5  # Student's t for five seeds
-    return f"{gaps.mean():+.1f} ± {half:.1f}"
+    return page.paired(top1[(stride, *first)], top1[(stride, *second)])
 
 
 neither, strength, size, both = choices
@@ -508,14 +506,7 @@ for stride in (1, 2):
 # computed, its curve stands here.
 
 # %% tags=["nbval-ignore-output"]
-path = results.RESULTS / "13_efficientnet_v2-efficientnet_v2_small-cifar10-long-seed0.json"
-if path.exists():
-    record = results.read(path)
-    print(f"CIFAR-10: test top-1 {record.test_top1:.1%}, one seed, {record.device}")
-    plot.curves(plt.subplots(figsize=(6.4, 2.3))[1], {"CIFAR-10": record.history}, "train_top1")
-    plt.show()
-else:
-    print("Not computed yet: `course records run 13_efficientnet_v2-efficientnet_v2_small-cifar10-long`.")
+page.record("13_efficientnet_v2-efficientnet_v2_small-cifar10-long-seed0")
 
 # %% [markdown]
 # ## The reward of the search

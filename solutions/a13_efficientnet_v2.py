@@ -376,12 +376,14 @@ def toy(architecture: dict) -> tuple[float, float, int]:
     return 0.5 + 0.05 * layers + 0.02 * fused, 10.0 * layers, 1000 * layers * (3 if fused else 1)
 
 
+state = random.getstate()
 found = search(space, toy, 6)
 assert found is not None, "your function returns None: is there a `return`?"
 assert len(found) == 6, f"{len(found)} architectures, expected 6"
 assert len(asked) == 6, f"`measure` was called {len(asked)} times for 6 architectures"
 drawn = {tuple(sorted(architecture.items())) for _, architecture in found}
 assert len(drawn) == 6, "an architecture was drawn twice"
+assert random.getstate() == state, "the global random state has changed"
 rewards = [reward for reward, _ in found]
 assert rewards != sorted(rewards), "the highest reward comes first"
 assert rewards == sorted(rewards, reverse=True), "the answers are not in order"
@@ -393,7 +395,7 @@ for reward, architecture in found:
 # %% nbgrader={"grade": true, "grade_id": "search_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other spaces, fewer trials, seeds, what is drawn how often; bad values.
 ### BEGIN HIDDEN TESTS
-def counted(architecture: dict) -> tuple[float, float, int]:
+def score(architecture: dict) -> tuple[float, float, int]:
     return 0.4 + 0.1 * (architecture["a"] == "x") + 0.05 * architecture["c"], architecture["b"], 100
 
 
@@ -402,29 +404,29 @@ def kind(architecture: dict) -> tuple:
 
 
 wide = {"a": ["x", "y"], "b": [1, 2, 3], "c": [True, False]}
-first = search(wide, counted, 4, seed=1)
+first = search(wide, score, 4, seed=1)
 assert len(first) == len({kind(one) for _, one in first}) == 4, "4 different ones, each once"
-assert search(wide, counted, 4, seed=1) == first, "the same seed, and another answer"
-others = [search(wide, counted, 4, seed=n) for n in range(2, 8)]
+assert search(wide, score, 4, seed=1) == first, "the same seed, and another answer"
+others = [search(wide, score, 4, seed=n) for n in range(2, 8)]
 assert any(other != first for other in others), "every seed gives the same architectures"
 for _, architecture in first:
     assert set(architecture) == set(wide), f"{architecture} has other names than the space"
     assert all(architecture[name] in wide[name] for name in wide), f"{architecture}: its options"
 for (reward, architecture), after in itertools.pairwise([*first, (0.0, {})]):
-    check.close(reward, v2.reward(*counted(architecture)), what=f"the reward of {architecture}")
+    check.close(reward, v2.reward(*score(architecture)), what=f"the reward of {architecture}")
     assert reward >= after[0], "the answers are not in order"
-calls = []
+drawn = []
 for seed in range(600):
-    drawn = [kind(architecture) for _, architecture in search(wide, counted, 2, seed=seed)]
-    assert drawn[0] != drawn[1], "an architecture was drawn twice"
-    calls += drawn
-shares = [calls.count(one) / len(calls) for one in set(calls)]
+    two = [kind(architecture) for _, architecture in search(wide, score, 2, seed=seed)]
+    assert two[0] != two[1], "an architecture was drawn twice"
+    drawn += two
+shares = [drawn.count(one) / len(drawn) for one in set(drawn)]
 assert len(shares) == 12, f"in 600 searches only {len(shares)} of 12 architectures were drawn"
 assert max(shares) < 2 * min(shares), "some architectures are drawn more often than others"
 assert len(search({"a": [1]}, lambda one: (0.5, 1.0, 1), 1)) == 1
 for trials in (0, 13, -1):
     try:
-        search(wide, counted, trials)
+        search(wide, score, trials)
     except ValueError:
         continue
     raise AssertionError(f"{trials} trials of 12 architectures raised no ValueError")
@@ -436,7 +438,7 @@ for trials in (0, 13, -1):
 # With drop-path a network is shorter in training than at evaluation. By how much?
 #
 # **Contract.** `remaining(stages, last)` takes a list of the notebook's `Stage` and the probability `last`. Block
-# number i of n, counted from 0 over all stages, has the drop probability last·i/n. But a block
+# number i of n, score from 0 over all stages, has the drop probability last·i/n. But a block
 # without a shortcut never rests: that is the first block of a stage when it strides or changes the
 # width. Before the first stage there are as many channels as that stage has. The answer is the expected number of branches
 # that run for an image, a float. `last` outside [0, 1) is a `ValueError`.

@@ -279,7 +279,7 @@ class Engine:
     def remarks(self) -> list[str]:
         """Say what an instructor should know about the assignment's tests."""
         said = remarks(self.unfit, self.fair, self.alone, self.late, self.named)
-        if self.level != "namespaces":  # with the others, root's boxes read like root
+        if self.level != "namespaces":  # only there may a box read less than we
             return said
         return said + [
             f"{path} is closed to the user that answers run as, so no answer can read "

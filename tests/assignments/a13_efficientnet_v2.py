@@ -241,7 +241,7 @@ MISTAKES = {
         "search",
         "drawn = random.Random(seed).sample(every, trials)",
         "random.seed(seed)\n    drawn = random.sample(every, trials)",
-        {"search_hidden"},
+        {"search_visible"},
     ),
     "the seed ignored": (
         "search",
@@ -253,7 +253,7 @@ MISTAKES = {
         "search",
         "rated = [",
         "[measure(architecture) for architecture in drawn]\n    rated = [",
-        SEARCH,
+        {"search_visible"},
     ),
     "too many trials accepted": (
         "search",
