@@ -319,7 +319,7 @@ for norm in (False, True):
 # %% [markdown]
 # Where are the 138 million weights of D, and where is the work?
 
-# %%
+# %% jupyter={"source_hidden": true}
 counted = [layer for layer in costs["D"].layers if layer.params]
 rows = enumerate(VGG_STAGES["D"], start=1)
 names = [f"conv{s}_{i}" for s, row in rows for i in range(1, len(row) + 1)]
