@@ -286,6 +286,58 @@ RIGHT = {
         "    parts[i] = -1\n"
         "return answer",
     ),
+    "shared by decimals": (
+        "shared",
+        "from decimal import ROUND_HALF_UP, Decimal\n"
+        "if depth < 1 or not all(n > 0 for n in blocks):\n"
+        "    raise ValueError('no')\n"
+        "wishes = [Decimal(str(depth)) * n for n in blocks]\n"
+        "answer = [int(w) for w in wishes]\n"
+        "total = int(sum(wishes).quantize(Decimal(1), ROUND_HALF_UP))\n"
+        "best = sorted((int(w) - w, i) for i, w in enumerate(wishes))\n"
+        "for _, i in best[: total - sum(answer)]:\n"
+        "    answer[i] += 1\n"
+        "return answer",
+    ),
+    "kept by copying rows": (
+        "kept",
+        "if not 0 <= p < 1:\n"
+        "    raise ValueError('no')\n"
+        "if training:\n"
+        "    rows = torch.nonzero(torch.rand(x.shape[0]) >= p)[:, 0]\n"
+        "    extra = torch.zeros_like(x)\n"
+        "    if rows.numel():\n"
+        "        extra = extra.index_copy(0, rows, branch(x[rows]) / (1 - p))\n"
+        "    return x + extra\n"
+        "return x + branch(x)",
+    ),
+    "triples by numpy": (
+        "triples",
+        "import numpy as np\n"
+        "k = np.arange(steps + 1)\n"
+        "v = 1 + k * step\n"
+        "far = np.abs(v[:, None, None] * v[:, None] ** 2 * v**2 - growth)\n"
+        "found = [(far[i], tuple(float(v[j]) for j in i))\n"
+        "         for i in zip(*np.nonzero(far <= tolerance))]\n"
+        "return [t for _, t in sorted(found)]",
+    ),
+    "side by halving a step": (
+        "side",
+        "if macs(least) > budget:\n"
+        "    raise ValueError('nothing fits')\n"
+        "step = 1 << (most - least).bit_length()\n"
+        "while step:\n"
+        "    if least + step <= most and macs(least + step) <= budget:\n"
+        "        least += step\n"
+        "    step //= 2\n"
+        "return least",
+    ),
+    "expected by words": (
+        "expect",
+        "wide, few = 192 * 6, 192 // 4\n"
+        "down, up = wide * few, few * wide\n"
+        "return down + few + up + wide, down + up, wide * 192 * 49",
+    ),
     "kept by a mask": (
         "kept",
         "if p < 0 or p >= 1:\n"
@@ -349,7 +401,13 @@ class HardBlock(nn.Module):
             y = y + x
         return y
 """
-RIGHT_SOURCES = {"hsigmoid as one line": ("hard", LOOSE)}
+PLAIN = LOOSE.replace(
+    "return torch.clamp(x / 6 + 0.5, 0, 1)", "return nn.functional.relu6(3 + x) / 6"
+).replace("nn.functional.adaptive_avg_pool2d(y, 1)", "y.mean((-2, -1), True)")
+RIGHT_SOURCES = {
+    "hsigmoid as one line": ("hard", LOOSE),
+    "hsigmoid as a ReLU6": ("hard", PLAIN),
+}
 WORDS = [
     ("each stage rounded up", "shared_visible", "rounded up, which is the excess"),
     ("each stage rounded down", "shared_visible", "2 left for the parts"),
