@@ -8,7 +8,7 @@ from pathlib import Path
 from course_lib.errors import CourseError
 
 from . import sandbox
-from .assignment import bundle
+from .assignment import bundle, editions
 from .assignment.bundle import Submission, Verdict
 from .assignment.course import Course
 from .cluster import Cluster, quiet_dask
@@ -16,6 +16,8 @@ from .intake import submission
 from .live import Live
 from .store.gradebook import Writer
 from .store.outcomes import Result
+
+OLDER = "graded by an earlier version of the assignment"
 
 
 def grade(
@@ -31,7 +33,8 @@ def grade(
     """Autograde submitted/*/<assignment> into autograded/ and the gradebook.
 
     students: their names; None is everyone who handed in.
-    force: grade again what is graded; otherwise only what was handed in since.
+    force: grade again what is graded; otherwise only what was handed in since, and
+    what an earlier version of the assignment (a test, a cell's points) had graded.
     workers: submissions at a time, on this machine.
     scheduler: address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786", to use instead.
     level: of the sandbox; None is the best that the machine offers, "none" is none.
@@ -43,13 +46,16 @@ def grade(
         require_sandbox(level)
     register(assignment, course)
     names = list(dict.fromkeys(students or submitted(assignment, course)))
-    assigned = bundle.with_secret(bundle.load(assignment, course), course)
+    assigned = editions.with_earlier(bundle.load(assignment, course), course)
+    assigned = bundle.with_secret(assigned, course)
     with Writer(course, assignment, assigned) as writer:
         run = Run(assignment, course, assigned, writer, force)
         refused, todo = run.sort(names)
         with Live(assignment, len(todo) + len(refused), len(run.results)) as live:
             for verdict in refused:
                 run.keep(verdict, live.finished)
+            if run.older:
+                live.say(f"{len(run.older)} {OLDER}: they are graded again")
             if todo:
                 with (
                     quiet_dask(),
@@ -72,6 +78,7 @@ class Run:
         self.assignment, self.course, self.assigned = assignment, course, assigned
         self.writer, self.force = writer, force
         self.results: dict[str, Result] = {}
+        self.older: list[str] = []  # whose grade an earlier version of it gave
 
     def sort(self, names: list[str]) -> tuple[list[Verdict], list[str]]:
         """Return verdicts of those refused at once, and names of those to grade."""
@@ -84,6 +91,8 @@ class Run:
                 self.results[name] = self.writer.kept(name)
             else:
                 todo.append(name)
+                if self.writer.older(name, found.digest):
+                    self.older.append(name)
         return refused, todo
 
     def open(self, name: str) -> Submission | Verdict:

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from course_lib.errors import CourseError
 
-from .assignment import bundle
+from .assignment import bundle, editions
 from .assignment.course import Course
-from .autograde import Run, require_sandbox, submitted
+from .autograde import OLDER, Run, require_sandbox, submitted
 from .engine.launcher import Engine as Launched
 from .store.folders import graded
 from .store.gradebook import VERDICTS
@@ -37,6 +37,8 @@ def preview(
     names = list(dict.fromkeys(students or submitted(assignment, course)))
     earlier = Earlier(assignment, course)
     assigned = bundle.load(assignment, course)
+    assigned = editions.with_earlier(assigned, course, remember=False)
+    earlier.version = assigned.version
     run = Run(assignment, course, assigned, earlier, force)
     refused, todo = run.sort(names)
     most, scores = sum(assigned.points.values()), earlier.scores
@@ -45,7 +47,9 @@ def preview(
         score = scores.get(one.student, 0.0)
         found[one.student] = Result(one.student, "refused", score, most, one.reason)
     for name in todo:
-        found[name] = Result(name, "to grade", scores.get(name, 0.0), most)
+        notes = (OLDER,) if name in run.older else ()
+        score = scores.get(name, 0.0)
+        found[name] = Result(name, "to grade", score, most, notes=notes)
     return [found[name] for name in names]
 
 
@@ -64,6 +68,8 @@ def tried(
 class Earlier:
     """What earlier runs left, only read: what `Run.sort` asks of a `Writer`."""
 
+    version = ""  # of the assignment as it is now
+
     def __init__(self, assignment: str, course: Course):
         with Session(existing(course.folder.db_url, assignment)) as session:
             rows = Rows(session, assignment)
@@ -79,9 +85,18 @@ class Earlier:
         self.folders = graded(course.folder, assignment)
 
     def done(self, student: str, digest: str) -> bool:
+        return self._same(student, digest) and self._version(student) == self.version
+
+    def older(self, student: str, digest: str) -> bool:
+        return self._same(student, digest) and self._version(student) != self.version
+
+    def _same(self, student: str, digest: str) -> bool:
         row = self.rows.get(student)
         same = row is not None and digest != "" and row.digest == digest
         return same and student in self.folders
+
+    def _version(self, student: str) -> str:
+        return as_result(json.loads(self.rows[student].result)).version
 
     def kept(self, student: str) -> Result:
         row, score = self.rows[student], self.scores.get(student, 0.0)

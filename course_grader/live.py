@@ -71,7 +71,7 @@ class Live:
             self.refused += 1
             self.say(f"{result.student}: refused: {result.reason}")
         else:
-            self.points, self.most = self.points + result.score, result.max_score
+            self.points, self.most = self.points + result.total, result.max_score
         tenth, now = 10 * self.done // max(self.total, 1), self.clock()
         if not self._screen and (tenth > self._tenth or now - self._said >= EVERY):
             self._tenth, self._said = tenth, now

@@ -96,7 +96,7 @@ def grade_class(folder: Path, console: Console) -> Files:
     results = grading.grade(ASSIGNMENT, course)
     for result in results:
         notes = f"  ({'; '.join(result.notes)})" if result.notes else ""
-        points = f"{result.score:g} of {result.max_score:g}"
+        points = f"{result.total:g} of {result.max_score:g}"
         console.print(f"{result.student:<14} {points:>9}{notes}", highlight=False)
     pages = grading.feedback(ASSIGNMENT, course)
     return {

@@ -51,10 +51,10 @@ LADDER = {  # Table 3 of [1]: top-1 error (%), billion multiply-adds
 }
 figure, ax = plt.subplots(figsize=(4.8, 1.9))
 for row, (error, billion) in enumerate(LADDER.values()):
-    ax.barh(row, error, color="C0")
-    ax.annotate(f" {billion}", (error, row), va="center", fontsize=8)
+    ax.plot(error, row, "o", color="C0")
+    ax.annotate(f"  {billion}", (error, row), va="center", fontsize=8)
 ax.set_yticks(range(len(LADDER)), LADDER, fontsize=8)
-ax.set(xlabel="top-1 error (%); at the bars: 10⁹ multiply-adds", xlim=(18, 31))
+ax.set(xlabel="top-1 error (%); beside it: 10⁹ multiply-adds", xlim=(18, 31))
 ax.invert_yaxis()
 plt.show()
 
@@ -696,7 +696,7 @@ plt.show()
 # channels between as the layer has on its narrower side.
 
 # %% tags=["nbval-ignore-output"]
-path = results.RESULTS / "07_inception-inception_small-cifar10-seed0.json"
+path = results.RESULTS / "07_inception-inception_small-cifar10-long-seed0.json"
 record = results.read(path)
 net = results.load_weights(path.with_suffix(".safetensors"), inception_small())
 print(f"test top-1 {record.test_top1:.2%} after {len(record.history)} epochs, one seed")

@@ -442,10 +442,8 @@ rows = []
 for network in ("plain", "resnet"):
     error = {depth: torch.tensor([100 * float(r["train_error"]) for r in runs
              if (r["network"], r["depth"]) == (network, depth)]) for depth in ("20", "32")}
-    more = error["32"] - error["20"]
-    half = 2.776 * more.std() / len(more) ** 0.5  # Student's t for five pairs, 95 %
     means = (f"{error[depth].mean():.1f}" for depth in ("20", "32"))
-    rows.append((network, *means, f"{more.mean():+.1f} ± {half:.1f}"))
+    rows.append((network, *means, page.paired(error["32"], error["20"])))
 page.table(["training error (%)", "20 layers", "32 layers", "difference, 95 %"], rows)
 
 # %% [markdown]

@@ -38,7 +38,7 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import torch
 
-from course_lib import check, data, flops, notebook, plot, results
+from course_lib import check, data, flops, notebook, page, plot, results
 from course_lib.latency import milliseconds
 from course_lib.train import Recipe, evaluate, fit
 
@@ -619,17 +619,9 @@ ax.set(xlabel="test top-1 (%); a dot is a seed", ylim=(1.5, -0.5))
 ax.set_yticks(range(2), arms)
 plt.show()
 test = {arm: torch.tensor([100 * float(run["test_top1"]) for run in runs]) for arm, runs in arms.items()}
-gaps = test["separable"] - test["full"]  # a number a seed
-half = 2.776 * gaps.std() / len(gaps) ** 0.5  # Student's t for five seeds
-print(f"separable − full: {gaps.mean():+.1f} ± {half:.1f} points (95 % interval)")
-path = results.RESULTS / "10_mobilenet-mobilenet_small-cifar10-long-seed0.json"
-if path.exists():
-    record = results.read(path)
-    print(f"CIFAR-10: test top-1 {record.test_top1:.1%}, one seed, {record.device}")
-    plot.curves(plt.subplots(figsize=(6.4, 2.3))[1], {"CIFAR-10": record.history}, "train_top1")
-    plt.show()
-else:
-    print("Not computed yet: `course records run 10_mobilenet-mobilenet_small-cifar10-long`.")
+gap = page.paired(test["separable"], test["full"])
+print(f"separable − full: {gap} points (95 % interval)")
+page.record("10_mobilenet-mobilenet_small-cifar10-long-seed0")
 
 # %% [markdown]
 # Here the factorised network is 4.9 ± 2.0 points behind, on an eighth of the MACs and of the weights. It is behind on the training

@@ -38,7 +38,7 @@ from math import comb
 import matplotlib.pyplot as plt
 import torch
 
-from course_lib import check, data, flops, notebook, plot, results
+from course_lib import check, data, flops, notebook, page, plot, results
 from course_lib.latency import milliseconds
 from course_lib.train import Recipe, fit
 
@@ -443,13 +443,11 @@ plt.show()
 
 # %%
 print(f"{'linear, thin, against':24}training          test   (points, 95 % interval)")
-best = torch.tensor(arms["linear, thin"])
+best = list(zip(*arms["linear, thin"], strict=True))  # training, test: a number a seed
 for arm, runs in arms.items():
     if arm != "linear, thin":
-        gaps = best - torch.tensor(runs)  # (seeds, 2)
-        half = 2.776 * gaps.std(dim=0) / len(gaps) ** 0.5  # Student's t for five seeds
-        cells = [f"{m:+5.1f} ± {h:3.1f}" for m, h in zip(gaps.mean(dim=0), half, strict=True)]
-        print(f"{arm:24}{cells[0]:16}{cells[1]}")
+        training, test = map(page.paired, best, zip(*runs, strict=True))
+        print(f"{arm:24}{training:16}{test}")
 
 # %% [markdown]
 # The linear bottleneck is worth 3.6 ± 2.0 test points over the same network with a ReLU6 there. A shortcut at all is worth 15 points
@@ -461,14 +459,7 @@ for arm, runs in arms.items():
 # computed, its curve stands here.
 
 # %% tags=["nbval-ignore-output"]
-path = results.RESULTS / "11_mobilenet_v2-mobilenet_v2_small-cifar10-long-seed0.json"
-if path.exists():
-    record = results.read(path)
-    print(f"CIFAR-10: test top-1 {record.test_top1:.1%}, one seed, {record.device}")
-    plot.curves(plt.subplots(figsize=(6.4, 2.3))[1], {"CIFAR-10": record.history}, "train_top1")
-    plt.show()
-else:
-    print("Not computed yet: `course records run 11_mobilenet_v2-mobilenet_v2_small-cifar10-long`.")
+page.record("11_mobilenet_v2-mobilenet_v2_small-cifar10-long-seed0")
 
 # %% [markdown]
 # ## Looking inside: how many units are active?

@@ -51,6 +51,21 @@ class Bundle:
     files: dict[str, bytes]  # released beside the notebooks, by relative POSIX path
     cell_seconds: float = CELL_SECONDS
     options: dict = field(default_factory=dict)  # c.CourseGrade of nbgrader_config.py
+    others: dict[str, set[str]] = field(default_factory=dict)  # grade ids elsewhere
+    earlier: tuple = ()  # of `editions.Edition`: the releases before this one
+
+    @property
+    def version(self) -> str:
+        """A digest of what decides a grade: code, tests, points and released files."""
+        parts = dict(self.files)
+        for lesson in self.lessons.values():
+            for name, cell in lesson.cells.items():
+                facts = cell.metadata.nbgrader
+                if cell.cell_type == "code" or "points" in facts:
+                    what = [facts.get(key) for key in ("points", "grade", "solution")]
+                    text = f"{float(what[0] or 0)!r} {what[1:]}\0{cell.source}"
+                    parts[f"{lesson.name}\0{name}"] = text.encode()
+        return digest(parts)
 
     @property
     def seconds(self) -> float:
@@ -119,6 +134,7 @@ def load(assignment: str, course: Course | Path) -> Bundle:
     config, lessons = course.config, {}
     release, source = course.released(assignment), course.source(assignment)
     with course.gradebook() as gradebook:
+        others = _others(gradebook, assignment)
         for notebook in gradebook.find_assignment(assignment).notebooks:
             paths = [where / f"{notebook.name}.ipynb" for where in (release, source)]
             for path in paths:
@@ -134,7 +150,25 @@ def load(assignment: str, course: Course | Path) -> Bundle:
         contents(release, skip={f"{name}.ipynb" for name in lessons}),
         limit or CELL_SECONDS,
         config.get("CourseGrade", {}).copy(),
+        others,
     )
+
+
+def _others(gradebook, assignment: str) -> dict[str, set[str]]:
+    """Return the names of all cells of the course's other assignments."""
+    from nbgrader.api import Assignment, BaseCell, Notebook
+    from sqlalchemy import select
+
+    query = (
+        select(Assignment.name, BaseCell.name)
+        .join(Notebook, Notebook.assignment_id == Assignment.id)
+        .join(BaseCell, BaseCell.notebook_id == Notebook.id)
+        .where(Assignment.name != assignment)
+    )
+    found: dict[str, set[str]] = {}
+    for other, cell in gradebook.db.execute(query):
+        found.setdefault(other, set()).add(cell)
+    return found
 
 
 def with_secret(bundle: Bundle, course: Course) -> Bundle:

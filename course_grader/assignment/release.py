@@ -13,6 +13,8 @@ from course_lib.files import ROOT
 if TYPE_CHECKING:
     from .course import Course
 
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
 
 def build(assignment: str, course: Course | Path = ROOT) -> Path:
     """Write solutions/<assignment>/<assignment>.ipynb from the .py beside its folder.
@@ -29,7 +31,7 @@ def build(assignment: str, course: Course | Path = ROOT) -> Path:
     notebook = jupytext.read(source)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = {
-        "kernelspec": notebook.metadata["kernelspec"],
+        "kernelspec": notebook.metadata.get("kernelspec", KERNEL),
         "language_info": {"name": "python"},
     }
     _name_cells(notebook.cells)
@@ -47,12 +49,15 @@ def release(
 ) -> list[Path]:
     """Generate what students get, in assignments/, and tell the gradebook its cells.
 
+    The gradebook keeps digests of the release before, too: see `editions`.
+
     assignments: names; None is every one with a source.
     database: False leaves gradebook.db alone, and writes the same files.
     """
     from nbgrader.converters import GenerateAssignment
     from traitlets.config import Config
 
+    from . import editions
     from .course import Course
 
     course = Course.open(course)
@@ -68,7 +73,11 @@ def release(
     for name in names:
         if (sources / f"{name}.py").is_file():
             build(name, course)
+        if database:
+            editions.remember(name, course)
         course.convert(GenerateAssignment, name, config=config)
+        if database:
+            editions.remember(name, course)
     return [course.released(name) for name in names]
 
 

@@ -278,7 +278,14 @@ class Engine:
 
     def remarks(self) -> list[str]:
         """Say what an instructor should know about the assignment's tests."""
-        return remarks(self.unfit, self.fair, self.alone, self.late, self.named)
+        said = remarks(self.unfit, self.fair, self.alone, self.late, self.named)
+        if self.level != "namespaces":  # only there may a box read less than we
+            return said
+        return said + [
+            f"{path} is closed to the user that answers run as, so no answer can read "
+            f"it: chmod -R o+rX {path}, or unset COURSE_DATA if none needs it"
+            for path in sandbox.closed(self.bundle.readable)
+        ]
 
 
 def is_late(notebook) -> bool:

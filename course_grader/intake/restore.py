@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Sequence
 from copy import deepcopy
 from itertools import pairwise, takewhile
 from typing import NamedTuple
@@ -19,8 +20,10 @@ from nbformat import NotebookNode
 
 from course_grader.assignment.bundle import Lesson
 from course_grader.assignment.cells import grade_id
+from course_grader.assignment.editions import FACTS, facts, text_mark
 from course_lib.hand_in.ipynb import new_cell, unique_ids
 
+OLDER = "graded by the present one"
 BOUND = re.compile(r"^(?:async +)?(?:def|class) +(\w+)", re.M)
 
 
@@ -68,10 +71,16 @@ def parts(lesson: Lesson) -> list[Part]:
     return found + [Part(name, cell, cell) for name, cell in rest.items()]
 
 
-def restore(submitted: NotebookNode, lesson: Lesson) -> tuple[NotebookNode, list[str]]:
+Earlier = Sequence[dict[str, list]]  # releases before this one: `Edition.cells`
+
+
+def restore(
+    submitted: NotebookNode, lesson: Lesson, earlier: Earlier = ()
+) -> tuple[NotebookNode, list[str]]:
     """Put a student's notebook in order; return it, and notes on what was changed.
 
     submitted: as `ipynb.parse` returns it; it is left alone.
+    earlier: the notebook in releases before this one; what they said is not tampering.
     Locked cells come from the gradebook, each once, in the release's order; all cells
     that the release knows get its metadata, and a missing answer its place back. A
     student's own cells keep source and place, without metadata. A note begins with
@@ -83,7 +92,9 @@ def restore(submitted: NotebookNode, lesson: Lesson) -> tuple[NotebookNode, list
     by_text(cells, release, match)
     by_bound_names(cells, release, match)
     doubtful = by_place(cells, release, match)
-    notes = [f"tampered: {text}" for text in tampering(cells, release, match)]
+    notes = [f"tampered: {text}" for text in tampering(cells, release, match, earlier)]
+    if earlier and (old := outdated(cells, release, earlier)):
+        notes.append(f"mended: from an earlier release, {OLDER}: {listed(old)}")
     named = [at for at in match if release[at].name and at not in claimed]
     if named:
         notes.append(f"mended: nbgrader's metadata of {len(named)} cells recovered")
@@ -260,7 +271,9 @@ def _put_back(part: Part, names: set[str]) -> NotebookNode:
     return cell
 
 
-def tampering(cells, release: list[Part], match: Match) -> list[str]:
+def tampering(
+    cells, release: list[Part], match: Match, earlier: Earlier = ()
+) -> list[str]:
     """Say what was done to protected parts of the release, a phrase for each kind."""
     found: dict[str, list[str]] = defaultdict(list)
     known = {part.name: part for part in release if part.name}
@@ -274,16 +287,42 @@ def tampering(cells, release: list[Part], match: Match) -> list[str]:
             continue
         if place not in chosen:
             found["grade ids there twice"].append(name)
-        elif known[name].locked and words(cell) != words(known[name].cell):
+        elif _edited(cell, known[name], earlier):
             kind = "grade ids swapped" if words(cell) in texts else "locked but edited"
             found[kind].append(name)
-        for key in ("points", "grade", "solution", "locked"):
-            said = cell.metadata.nbgrader.get(key)
-            if said != known[name].cell.metadata.nbgrader.get(key):
-                found[f"{key} set to {said!r:.40}"].append(name)
+        said, now = facts(cell), facts(known[name].cell)
+        if said not in [before[name][1:] for before in earlier if name in before]:
+            for key, one, other in zip(FACTS, said, now, strict=True):
+                if one != other:
+                    found[f"{key} set to {one!r:.40}"].append(name)
     missing = [at for at, part in enumerate(release) if part.locked and at not in match]
+    missing = [a for a in missing if all(release[a].name in one for one in earlier)]
     found["locked but removed"] += [release[at].name for at in missing]
     return [f"{kind}: {listed(names)}" for kind, names in found.items() if names]
+
+
+def outdated(cells, release: list[Part], earlier: Earlier) -> list[str]:
+    """Return the names of cells that say what only an earlier release said."""
+    known, found = {part.name: part for part in release if part.name}, []
+    for cell in cells:
+        part, name = known.get(grade_id(cell)), grade_id(cell)
+        if part is None:
+            continue
+        text = part.locked and words(cell) != words(part.cell)
+        if text and not _edited(cell, part, earlier):
+            found.append(name)
+        elif facts(cell) != facts(part.cell):
+            old = [before[name][1:] for before in earlier if name in before]
+            found += [name] if facts(cell) in old else []
+    return found
+
+
+def _edited(cell: NotebookNode, part: Part, earlier: Earlier) -> bool:
+    """Is this the text of a locked cell that no release had?"""
+    if not part.locked or words(cell) == words(part.cell):
+        return False
+    old = [before[part.name][0] for before in earlier if part.name in before]
+    return not old or text_mark(cell) not in old
 
 
 def words(cell: NotebookNode) -> tuple[str, str]:

@@ -17,6 +17,8 @@ from nbformat import NotebookNode
 from nbgrader.utils import parse_utc
 
 from course_grader.assignment.bundle import Bundle, Lesson, Submission, digest
+from course_grader.assignment.cells import grade_id
+from course_grader.assignment.editions import file_mark
 from course_lib.hand_in.ipynb import Refused, parse
 
 from .restore import likeness, listed, restore
@@ -56,14 +58,17 @@ def read(source: Path | bytes, bundle: Bundle, student: str) -> Submission:
         if path:
             submitted, mended = parse(found.files[path], shown(path))
             more += [f"mended: {text}" for text in mended]
-        notebooks[lesson.name], changed = restore(submitted, lesson)
+            if other := _another(submitted, bundle):
+                raise Refused(f"this is {other}: hand in {lesson.name}.ipynb.")
+        before = [one.cells.get(lesson.name, {}) for one in bundle.earlier]
+        notebooks[lesson.name], changed = restore(submitted, lesson, before)
         notes += more + (changed if path else [])
         used.add(path)
     if used == {None}:
         raise Refused(_nothing(bundle, found))
     time, late = _time(found, used)
     files = {name: data for name, data in found.files.items() if name not in used}
-    files, odd = _own_files(files, bundle.files)
+    files, odd = _own_files(files, bundle)
     return Submission(
         student,
         bundle.assignment,
@@ -155,6 +160,15 @@ def _alike(data: bytes, path: str, lesson: Lesson) -> bool:
         return False
 
 
+def _another(notebook: NotebookNode, bundle: Bundle) -> str:
+    """Return the assignment that most cells are named after, "" if it is this one."""
+    names = {grade_id(cell) for cell in notebook.cells}
+    counts = {other: len(names & cells) for other, cells in bundle.others.items()}
+    most = max(counts, key=counts.get, default="")
+    mine = any(names & set(one.cells) for one in bundle.lessons.values())
+    return most if counts.get(most) and not mine else ""
+
+
 def _nothing(bundle: Bundle, found: Found) -> str:
     names = " and ".join(f"{name}.ipynb" for name in bundle.lessons)
     there = listed([*map(shown, found.files)]) or "nothing at all"
@@ -185,16 +199,19 @@ def _time(found: Found, used: set) -> tuple[datetime | None, list[str]]:
     return time, []
 
 
-def _own_files(files: dict[str, bytes], released: dict[str, bytes]):
+def _own_files(files: dict[str, bytes], bundle: Bundle):
     """Return the student's own files, and notes on those that hide others.
 
     Files of the release are the release's. What stands in for one of them, or runs
     when Python starts, is left out; another module's namesake only fools its author.
     """
+    released = bundle.files
     edited = [
         name
         for name, data in files.items()
-        if name in released and data.split() != released[name].split()
+        if name in released
+        and data.split() != released[name].split()
+        and all(one.files.get(name) != file_mark(data) for one in bundle.earlier)
     ]
     notes = [f"tampered: {name} edited, the released one is used" for name in edited]
     files = {n: d for n, d in files.items() if n not in released and n != TIMESTAMP}

@@ -113,6 +113,7 @@ def _students(rows: list[Points], results: list[Result]) -> list[dict]:
     for name, one in found.items():
         one["score"] = sum(one["points"].values())
         one["penalty"] = penalties.get(name, 0.0)
+        one["total"] = max(0.0, one["score"] - one["penalty"])
     return list(found.values())
 
 

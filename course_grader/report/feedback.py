@@ -15,8 +15,10 @@ from pathlib import Path
 from jinja2 import pass_context
 from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
 from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor
 from nbgrader.utils import is_locked
 from traitlets.config import Config
@@ -45,11 +47,20 @@ def feedback(assignment: str, course: Course | Path) -> list[Path]:
     config.HTMLExporter.exclude_anchor_links = True
     course.convert(Pages, assignment, config=config)
     pages: list[Path] = []
-    for student, graded in folders.graded(course.folder, assignment).items():
+    for student, graded in _known(course.folder, assignment).items():
         there = course.feedback(student, assignment)
         names = sorted(path.stem for path in graded.glob("*.ipynb"))
         pages += [there / f"{name}.html" for name in names]
     return [page for page in pages if page.is_file()]
+
+
+def _known(folder: CourseDirectory, assignment: str = "") -> dict[str, Path]:
+    """Return the autograded folders of students who are in the gradebook still."""
+    assignment = assignment or folder.assignment_id
+    with Gradebook(folder.db_url, folder.course_id) as gradebook:
+        there = {one.student_id for one in gradebook.assignment_submissions(assignment)}
+    graded = folders.graded(folder, assignment)
+    return {student: path for student, path in graded.items() if student in there}
 
 
 class Pages(GenerateFeedback):
@@ -60,7 +71,7 @@ class Pages(GenerateFeedback):
     """
 
     def init_notebooks(self) -> None:
-        graded = folders.graded(self.coursedir, self.coursedir.assignment_id)
+        graded = _known(self.coursedir)
         found = {str(folder): folder.glob("*.ipynb") for folder in graded.values()}
         self.assignments = {k: sorted(map(str, paths)) for k, paths in found.items()}
         self.notebooks = []

@@ -52,7 +52,7 @@ def _grid(ax, students: list[dict], exercises: list[dict]) -> None:
 
 def _spread(ax, students: list[dict], exercises: list[dict]) -> None:
     most = sum(one["max_score"] for one in exercises) or 1
-    ax.hist([one["score"] for one in students], bins=20, range=(0, most))
+    ax.hist([one["total"] for one in students], bins=20, range=(0, most))
     ax.set_xlabel(f"points of {most:g}")
     ax.set_ylabel(f"students of {len(students):,}")
     ax.spines[["top", "right"]].set_visible(False)

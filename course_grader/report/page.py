@@ -69,7 +69,7 @@ def students(found: dict) -> Table:
     most = {one["exercise"]: one["max_score"] for one in found["exercises"]}
     late = any(one["penalty"] for one in found["students"])
     header = ["student", *(f"{name} ({points:g})" for name, points in most.items())]
-    header += [f"total ({sum(most.values()):g})", *(["late"] if late else [])]
+    header += [*(["late"] if late else []), f"total ({sum(most.values()):g})"]
     rows = []
     for one in found["students"]:
         cells = [
@@ -77,7 +77,7 @@ def students(found: dict) -> Table:
             for name in most
         ]
         penalty = [f"−{one['penalty']:g}"] if late else []
-        rows.append([one["student"], *cells, f"{one['score']:g}", *penalty])
+        rows.append([one["student"], *cells, *penalty, f"{one['total']:g}"])
     return header, rows
 
 

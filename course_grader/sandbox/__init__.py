@@ -40,8 +40,9 @@ from . import cgroup, container, inside, limits, namespaces, users
 from .box import Box, Usage
 from .folder import Folder
 from .paths import layout
+from .users import closed
 
-__all__ = ["LEVELS", "Box", "Policy", "Usage", "best", "start", "trouble"]
+__all__ = ["LEVELS", "Box", "Policy", "Usage", "best", "closed", "start", "trouble"]
 
 LEVELS = ("namespaces", "landlock", "container", "none")
 FAILED = "The sandbox ({}) could not be made: {}."

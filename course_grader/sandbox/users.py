@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -43,6 +44,14 @@ def stranger(pid: int) -> int | None:
         return None
     highest, count = strangers()
     return highest - pid % count
+
+
+def closed(paths: Iterable[str]) -> list[str]:
+    """Return the files and folders that no stranger may read, where boxes are such."""
+    if strangers() is None:
+        return []
+    needed = {path: 0o5 if os.path.isdir(path) else 0o4 for path in paths}
+    return [path for path, bits in needed.items() if bits & ~os.stat(path).st_mode]
 
 
 def become_stranger(folder: Path) -> None:

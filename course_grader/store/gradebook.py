@@ -57,7 +57,7 @@ class Writer:
         self.course, self.assignment = Course.open(course), assignment
         self.bundle, config = bundle, self.course.config
         self.nbgrader = Autograde(coursedir=self.course.folder, config=config)
-        self.most = sum(bundle.points.values())
+        self.most, self.version = sum(bundle.points.values()), bundle.version
         self._keepers = {
             name: Keeper(lesson, config) for name, lesson in bundle.lessons.items()
         }
@@ -77,17 +77,47 @@ class Writer:
             keep(self.assignment, self.course, list(self._results.values()))
 
     def done(self, student: str, digest: str) -> bool:
-        """Is there a grade already, of this very submission?
+        """Is there a grade already, of this very submission by this assignment?
 
         digest: sha256 of the files as they were handed in.
         """
+        same = self._same(student, digest)
+        return same and self._results[student].version == self.version
+
+    def older(self, student: str, digest: str) -> bool:
+        """Was this very submission graded, by another version of the assignment?"""
+        return not self.done(student, digest) and self._same(student, digest)
+
+    def _same(self, student: str, digest: str) -> bool:
         same = digest != "" and self._digests.get(student) == digest
         return same and self._target(student).is_dir()
 
     def kept(self, student: str) -> Result:
         """Return what an earlier run found, with the points as they are today."""
+        found = self._results[student]
         score = self._scores.get(student, 0.0)
-        return self._results[student]._replace(status="already graded", score=score)
+        now = found._replace(status="already graded", score=score, before=None)
+        if self._seconds.get(student) or now.penalty:
+            now = self._charged(now)
+        self._results[student] = now._replace(status=found.status)
+        return now
+
+    def _charged(self, result: Result) -> Result:
+        """Count anew what is off for being late: a deadline or a score has changed."""
+        with Session(self.engine) as session, session.begin():
+            submission = self.rows.submission(session, result.student, create=False)
+            late, penalty = _seconds_late(submission), 0.0
+            for name in self.rows.notebooks:
+                sheet = self.rows.sheet(session, submission, name)
+                off = self._penalty(result.student, sheet.score, late)
+                sheet.notebook.late_submission_penalty = off
+                penalty += off or 0.0
+            now = result._replace(penalty=penalty, late=late)
+            mine = VERDICTS.c.assignment_id == self.rows.id
+            mine &= VERDICTS.c.student == storable(result.student)
+            text = json.dumps(now._replace(status="graded")._asdict())
+            session.execute(VERDICTS.update().where(mine).values(result=text))
+        return now
 
     def write(self, verdict: Verdict) -> Result:
         """Store a verdict: rows and files, or neither; CourseError if the disk fails.
@@ -120,9 +150,10 @@ class Writer:
             self._scores = self.rows.scores(session)
             mine = VERDICTS.c.assignment_id == self.rows.id
             found = session.execute(select(VERDICTS).where(mine)).all()
-            who = SubmittedAssignment.student_id
             where = SubmittedAssignment.assignment_id == self.rows.id
-            there = set(session.scalars(select(who).where(where)))
+            handed_in = session.scalars(select(SubmittedAssignment).where(where)).all()
+            self._seconds = {one.student_id: _seconds_late(one) for one in handed_in}
+            there = set(self._seconds)
         results = [as_result(json.loads(row.result)) for row in found]
         self._results = {result.student: result for result in results}
         graded = [row for row in found if row.student in there]
@@ -166,9 +197,10 @@ class Writer:
         if verdict.timestamp is not None:
             submission.timestamp = parse_utc(verdict.timestamp)
         late, score, penalty = _seconds_late(submission), 0.0, 0.0
+        same = self._same(student, verdict.digest)
         for name in self.rows.notebooks:
             sheet = self.rows.sheet(session, submission, name)
-            _fill(sheet, marks.get(name))
+            _fill(sheet, marks.get(name), same)
             off = self._penalty(student, sheet.score, late)
             sheet.notebook.late_submission_penalty = off
             score, penalty = score + sheet.score, penalty + (off or 0.0)
@@ -179,7 +211,11 @@ class Writer:
         ]
         notes = (*verdict.notes, *unclear)
         result = self._as_result(verdict, "graded", score, notes=notes)
-        return result._replace(penalty=penalty)
+        more = {"penalty": penalty, "version": self.version, "late": late}
+        if same:
+            earlier = self._results[student]._replace(score=self._scores[student])
+            more["before"] = earlier.total
+        return result._replace(**more)
 
     def _penalty(self, student: str, score: float, late: float) -> float | None:
         """Ask the course's plugin, and keep its answer between 0 and the points."""
@@ -191,6 +227,8 @@ class Writer:
     def _refused(self, verdict: Verdict, reason: str) -> Result:
         score = self._scores.get(verdict.student, 0.0)
         result = self._as_result(verdict, "refused", score, reason=reason)
+        if earlier := self._results.get(verdict.student):  # its grade stands
+            result = result._replace(penalty=earlier.penalty)
         with Session(self.engine) as session, session.begin():
             self._record(session, result, digest="", token="")
         return self._remember(result, digest="")
@@ -279,17 +317,21 @@ def _others(verdict: Verdict, lessons: Iterable[str]) -> dict[str, bytes]:
     return files
 
 
-def _fill(sheet: Sheet, marks: Marks | None) -> None:
+def _fill(sheet: Sheet, marks: Marks | None, same: bool) -> None:
     """Set what the grader decides, and leave what a person did, as nbgrader does.
 
     marks: None if the notebook was not handed in, which is worth nothing.
+    same: the files are those graded before, so an answer that was read stays read.
     """
     for name, grade in sheet.grades.items():
         if marks is None:
             grade.auto_score, grade.needs_manual_grade = 0.0, False
         elif name in marks.points:
+            read = same and grade.manual_score is not None
+            read = read and not grade.needs_manual_grade
+            read = read and grade.auto_score == marks.points[name]
             grade.auto_score = marks.points[name]
             unread = grade.auto_score is None or grade.manual_score is not None
-            grade.needs_manual_grade = unread
+            grade.needs_manual_grade = unread and not read
     for name, comment in sheet.comments.items():
         comment.auto_comment = marks.comments.get(name) if marks else None

@@ -28,6 +28,23 @@ class Result(NamedTuple):
     by_cell: dict[str, float] = {}  # s
     cost: dict[str, float] = {}  # "wall" and "cpu" s, "memory" B
     penalty: float = 0.0  # for being late; not taken off `score`
+    version: str = ""  # `Bundle.version` of the assignment that gave the score
+    before: float | None = None  # total of the same files in an earlier run, if again
+    late: float = 0.0  # s after the deadline, with the student's extension
+
+    @property
+    def total(self) -> float:
+        """The points that count, as `course export` and nbgrader's pages have them."""
+        return max(0.0, self.score - self.penalty)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What there is to say of it, in the order of its weight."""
+        said = [self.reason] if self.reason else []
+        if self.late:
+            off = f", {self.penalty:g} points off" if self.penalty else ""
+            said.append(f"{round(self.late / 3600, 1):g} h late{off}")
+        return [*said, *self.notes]
 
 
 def log_path(assignment: str, course: Path) -> Path:

@@ -104,7 +104,9 @@ def grade(
     A student's code runs in one process, the tests in another that never runs it.
 
     What is graded already is not graded again: stop it when you like, the same command
-    goes on. Who cannot be graded is named with the reason, and stops no other.
+    goes on. Who cannot be graded is named with the reason, and stops no other. After a
+    release that changed a test or points, who was graded by the earlier one is graded
+    again, and each changed score is listed.
 
     Example: course grade a04_alexnet
 
@@ -149,14 +151,30 @@ def graded(assignment: str, course: Path, student, **options) -> list:
 def show_grades(found: list, most: int = 60) -> None:
     """Print a row a student; of a large class, those that need a look."""
     table = Table("student", "", "points so far", "remarks")
-    rows = [row for row in found if row.reason or row.notes] if found[most:] else found
+    rows = [row for row in found if row.remarks] if found[most:] else found
     for row in rows[:500]:
-        remarks = "; ".join(filter(None, (row.reason, *row.notes)))
-        points = f"{row.score:g} of {row.max_score:g}"
+        remarks = "; ".join(row.remarks)
+        points = f"{row.total:g} of {row.max_score:g}"
         table.add_row(shown(row.student), row.status, points, shown(remarks))
     console.print(table)
     counts = Counter(row.status for row in found)
     line(", ".join(f"{n} {status}" for status, n in counts.items()))
+    show_changes(found)
+
+
+def show_changes(found: list) -> None:
+    """Print whose score is another one than before, of those graded again."""
+    again = [row for row in found if row.before is not None]
+    changed = [row for row in again if row.before != row.total]
+    if not again:
+        return
+    line(f"{len(again)} graded again, {len(changed)} scores changed")
+    table = Table("student", "before", "now")
+    for row in changed:
+        now = f"{row.total:g} of {row.max_score:g}"
+        table.add_row(shown(row.student), f"{row.before:g}", now)
+    if changed:
+        console.print(table)
 
 
 def report_refused(refused: int, among: int) -> None:

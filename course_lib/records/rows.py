@@ -117,6 +117,22 @@ MOBILENET_V2 = Row(
     bar=GOOD,
     why="Inverted residuals with linear bottlenecks.",
 )
+XCEPTION = Row(
+    "09_xception-xception_small-cifar10-long",
+    "09_xception",
+    "xception_small",
+    SGD | {"epochs": 30},
+    bar=GOOD,
+    why="Separable convolutions with shortcuts, nothing between their two steps.",
+)
+EFFICIENTNET_V2 = Row(
+    "13_efficientnet_v2-efficientnet_v2_small-cifar10-long",
+    "13_efficientnet_v2",
+    "efficientnet_v2_small",
+    SGD | {"epochs": 40},
+    bar=GOOD,
+    why="Fused blocks first, MBConv with squeeze-and-excite after them.",
+)
 
 
 def degradation(network: str, depth: int) -> Row:
@@ -273,6 +289,8 @@ ROWS = [
     again(INCEPTION),
     again(RESNET_20),
     again(GOOGLENET),
+    XCEPTION,
     MOBILENET,
     MOBILENET_V2,
+    EFFICIENTNET_V2,
 ]

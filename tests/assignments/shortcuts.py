@@ -292,4 +292,85 @@ SHORTCUTS = {
             "constant": "return [0.5] * sum(hasattr(m, 'residual') for m in net.modules())",
         },
     },
+    "a09_xception": {
+        "widest": {
+            "spec": NO_SPEC,
+            "notebook": "return xception.WIDTHS['all' if segments is None else segments]",
+            "torch": NO_TORCH,
+            "counter": "no module with a budget of 10¹⁵ weights can be built",
+            "constant": "return 80",
+        },
+        "nearest": {
+            "spec": NO_SPEC,
+            "notebook": "the notebook's `with_patterns` has the other order, and no parts",
+            "torch": TOOL,
+            "counter": NOT_COUNTED,
+            "constant": "N, M, K, _ = weight.shape\n"
+            "return weight.new_zeros(N * patterns, M, 1, 1), weight.new_zeros(\n"
+            "    N, patterns, K, K)",
+        },
+        "folded": {
+            "spec": NO_SPEC,
+            "notebook": "return layer",
+            "torch": "from torch.nn.utils.fusion import fuse_conv_bn_eval\n"
+            "return fuse_conv_bn_eval(layer[1], layer[2])",
+            "counter": NOT_COUNTED,
+            "constant": "return nn.Conv2d(layer[0].in_channels, layer[1].out_channels, 3,\n"
+            "                 padding=1)",
+        },
+        "expect": {
+            "spec": NO_SPEC,
+            "notebook": "block = xception.Block(728, (728,) * 3)\n"
+            "own = sum(p.numel() for p in block.parameters() if p.ndim == 4)\n"
+            "return own, 14_309_568, 5_167_344",
+            "torch": NO_TORCH,
+            "counter": "found = []\n"
+            "for some in ([(1, 1), (3, 728)], [(3, 1)], [(1, 1), (3, 4)]):\n"
+            "    " + META.replace("    ", "        ") + "convs = [\n"
+            "            nn.Conv2d(728, 728, k, groups=g) for k, g in some]\n"
+            "    found.append(3 * sum(c.weight.numel() for c in convs))\n"
+            "return tuple(found)",
+            "constant": NUMBERS,
+        },
+    },
+    "a13_efficientnet_v2": {
+        "schedule": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": "sides = torch.linspace(*sizes, stages).tolist()\n"
+            "rows = torch.linspace(0, 1, stages).tolist()\n"
+            "return [(steps // stages, int(s), {n: a + (b - a) * t for n, (a, b) in\n"
+            "        strengths.items()}) for s, t in zip(sides, rows, strict=True)]",
+            "counter": NOT_COUNTED,
+            "constant": "return [(steps // stages, sizes[1], {n: b for n, (_, b) in\n"
+            "        strengths.items()})] * stages",
+        },
+        "search": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": TOOL,
+            "counter": NOT_COUNTED,
+            "constant": "one = {name: options[0] for name, options in space.items()}\n"
+            "return [(v2.reward(*measure(one)), one)] * trials",
+        },
+        "remaining": {
+            "spec": NO_SPEC,
+            "notebook": "a network that is built and asked is an answer of its own",
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return 0.9 * sum(stage.blocks for stage in stages)",
+        },
+        "expect": {
+            "spec": NO_SPEC,
+            "notebook": "blocks = [f(160, 160) for f in (v2.mbconv, v2.fused_mbconv)]\n"
+            "own = [sum(p.numel() for p in b.parameters() if p.ndim == 4)\n"
+            "       for b in blocks]\n"
+            "return 41_320_960, 200_704_000, *own",
+            "torch": NO_TORCH,
+            "counter": "blocks = [f(160, 160) for f in (v2.mbconv, v2.fused_mbconv)]\n"
+            "found = [flops.count(b, (1, 160, 14, 14)).macs for b in blocks]\n"
+            "return *found, 261_760, 1_024_000",
+            "constant": NUMBERS,
+        },
+    },
 }

@@ -44,7 +44,13 @@ def graded(course: Path, student: str = "ada"):
 def test_a_verdict_becomes_rows_and_files(writer, verdict, tiny, rows):
     found = writer.write(verdict(failed=("double_hidden",), seconds={"double": 0.5}))
     assert found == Result(
-        "ada", "graded", 6.0, 20.0, seconds=0.5, by_cell={"double": 0.5}
+        "ada",
+        "graded",
+        6.0,
+        20.0,
+        seconds=0.5,
+        by_cell={"double": 0.5},
+        version=writer.bundle.version,
     )
     row = rows(tiny)["ada"]
     assert (row["score"], row["max_score"], row["needs_manual_grade"]) == (6, 20, True)

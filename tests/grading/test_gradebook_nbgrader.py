@@ -54,7 +54,7 @@ def stock(tiny, submission, gradebook) -> Path:
 
 @pytest.mark.slow
 def test_rows_are_those_of_nbgrader(stock, verdict, gradebook, rows):
-    """Also of a second grading, after a person gave points and wrote a comment."""
+    """Also when it is handed in again, after a person gave points and a comment."""
     assert rows(stock)["right"]["score"] == 9
     ours = Path(shutil.copytree(stock, stock.with_name("ours")))
     folders = stock / "autograded"
@@ -82,16 +82,16 @@ def test_rows_are_those_of_nbgrader(stock, verdict, gradebook, rows):
     config = Config()
     config.Autograde.force = True
     Course.open(stock).convert(Autograde, NAME, config=config)
-    write(ours, verdict, graded_by_nbgrader)
+    write(ours, verdict, graded_by_nbgrader, digest="e" * 64)
     assert rows(ours)["right"]["score"] == 14
     assert rows(ours) == rows(stock)
 
 
-def write(course: Path, verdict, notebooks: dict) -> None:
+def write(course: Path, verdict, notebooks: dict, **more) -> None:
     with Writer(course, NAME, load(NAME, course)) as writer:
         for student, notebook in notebooks.items():
             moment = datetime(2026, 1, 2, 5, 4, 5)
-            made = verdict(student, timestamp=moment)
+            made = verdict(student, timestamp=moment, **more)
             writer.write(replace(made, notebooks={NAME: notebook}))
 
 

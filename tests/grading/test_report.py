@@ -46,6 +46,7 @@ def test_the_facts_are_plain_data(graded):
             "waiting": ["why", "drawing"],
             "score": 9,
             "penalty": 0,
+            "total": 9,
         },
         {
             "student": "bo",
@@ -53,6 +54,7 @@ def test_the_facts_are_plain_data(graded):
             "waiting": ["why", "drawing"],
             "score": 4,
             "penalty": 0,
+            "total": 4,
         },
     ]
     assert found["exercises"][0] == {
@@ -103,8 +105,8 @@ def test_points_lost_for_being_late_are_shown():
     found = large(3)
     found["students"][1]["penalty"] = 1.5
     header, rows = students(found)
-    assert header[-1] == "late"
-    assert [row[-1] for row in rows] == ["−0", "−1.5", "−0"]
+    assert header[-2] == "late"
+    assert [row[-2] for row in rows] == ["−0", "−1.5", "−0"]
 
 
 class Tags(HTMLParser):
@@ -153,6 +155,7 @@ def large(number: int, name: str = "student") -> dict:
                 "waiting": [],
                 "score": 4 + n % 5,
                 "penalty": 0,
+                "total": 9,
             }
             for n in range(number)
         ],

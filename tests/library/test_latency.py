@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import torch
 
 from course_lib.latency import milliseconds
@@ -15,3 +19,11 @@ def test_a_call_that_is_slow_once_counts_with_its_shortest_time():
 
     assert milliseconds(run, None, repeats=4) > 0
     assert slow == [3, 3, 1, 2, 3]  # once to warm up, then four times
+
+
+def test_a_notebook_that_imports_it_has_no_warning_in_its_output(tmp_path):
+    """torch.utils.benchmark says that no CUDA runtime is found, where a toolkit is."""
+    toolkit = {"CUDA_HOME": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-c", "import course_lib.latency"]
+    said = subprocess.run(command, env=os.environ | toolkit, capture_output=True)
+    assert (said.returncode, said.stderr) == (0, b"")

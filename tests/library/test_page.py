@@ -1,8 +1,9 @@
 """Tables that a page shows."""
 
 import pytest
+from scipy.stats import ttest_rel
 
-from course_lib import page
+from course_lib import page, results
 from course_lib.errors import CourseError
 
 
@@ -19,3 +20,19 @@ def test_a_table_is_markdown_with_commas_in_whole_numbers():
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(CourseError, match="3 cells, the header 2"):
         page.table(["a", "b"], [(1, 2), (1, 2, 3)])
+
+
+def test_paired_differences_have_the_interval_of_scipy_s_paired_test():
+    first, second = [40.0, 42.5, 47.0, 41.0, 44.5], [39.0, 42.0, 43.5, 41.5, 40.0]
+    low, high = ttest_rel(first, second).confidence_interval()
+    mean, half = (low + high) / 2, (high - low) / 2
+    assert page.paired(first, second) == f"{mean:+.1f} ± {half:.1f}"
+
+
+def test_a_record_is_shown_or_it_is_said_how_to_make_it(capsys):
+    name = "05_vgg-vgg_small-cifar10-long-seed0"
+    top1 = results.read(results.RESULTS / f"{name}.json").test_top1
+    page.record(name)
+    assert f"test top-1 {top1:.1%}" in capsys.readouterr().out
+    page.record("05_vgg-none-seed3")
+    assert "`course records run 05_vgg-none`" in capsys.readouterr().out

@@ -21,6 +21,7 @@ def test_a_notebook_keeps_to_the_house_s_measure(unit):
     cells = nbformat.read(path, 4).cells
     lines = [len(c.source.splitlines()) for c in cells if c.cell_type == "code"]
     assert 25 <= sum(not notebook.is_folded(cell) for cell in cells) <= 45
+    assert all(cell.source.strip() for cell in cells), "a cell is empty"
     assert statistics.median(lines) <= 14
     assert max(lines) <= 30
     assert path.stat().st_size <= 500_000
