@@ -45,7 +45,7 @@ app = typer.Typer(
 )
 for command in (student.doctor, student.data, student.shards):
     app.command(rich_help_panel=STUDENTS)(command)
-for command in (training.train, training.cost):
+for command in (training.train, training.cost, training.classify):
     app.command(rich_help_panel=STUDENTS)(command)
 app.add_typer(training.results, name="results", rich_help_panel=STUDENTS)
 for command in (student.demo, student.start, student.check, student.submit):

@@ -4,10 +4,10 @@
     python experiments/scaling.py --seeds 5
 
 A base of 2.7 million MACs at 22 pixels, and seven networks of twice as many. Each
-spends a share of the doubling on depth, a share on width and a share on resolution. Blocks and
-pixels are whole numbers, so the width settles the last percent. Five epochs on 4,000
-training images of CIFAR-10, shrunk from 32 pixels; top-1 on 5,000 test images. Runs of
-one seed see the same images in the same order. A row of
+spends a share of the doubling on depth, a share on width and a share on resolution.
+Blocks and pixels are whole numbers, so the width settles the last percent. Five epochs
+on 4,000 training images of CIFAR-10, shrunk from 32 pixels; top-1 on 5,000 test images.
+Runs of one seed see the same images in the same order. A row of
 data/results/12_efficientnet-scaling.csv is a run, of two minutes on one core; a run
 with a row is not repeated.
 """
