@@ -75,9 +75,9 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "That needs your password. Run: sudo apt install python3-venv"; exit 1; }
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@if command -v uv > /dev/null; then \
-	  uv pip install --editable '.[grade,test,site]' --constraint constraints.txt; \
+	  uv pip install --editable '.[grade,test,site,weights]' --constraint constraints.txt; \
 	else \
-	  pip install --disable-pip-version-check --editable '.[grade,test,site]' --constraint constraints.txt; \
+	  pip install --disable-pip-version-check --editable '.[grade,test,site,weights]' --constraint constraints.txt; \
 	fi
 	@mkdir -p $(SETTINGS)  # or JupyterLab covers the first notebook with a question
 	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}' \

@@ -87,7 +87,7 @@ def reset(module: torch.nn.Module) -> None:
 @pytest.mark.parametrize("name", FROM_TORCHVISION)
 def test_the_address_says_how_the_file_is_verified(name):
     url = published.weights(ROWS[name]).url
-    assert url.startswith("https://download.pytorch.org/models/")
+    assert url.startswith("https://")
     digits = url.removesuffix(".pth").rpartition("-")[2]
     assert len(digits) == 8
     int(digits, 16)
