@@ -41,7 +41,7 @@ release: $(STAMP) ## make assignments/ from solutions/
 	@course release
 
 bench: $(STAMP) ## ours against the peers, side by side
-	@pip install --quiet --editable '.[grade,test,site,bench]' --constraint constraints.txt
+	@pip install --quiet --editable '.[grade,test,site,weights,bench]' --constraint constraints.txt
 	@pip install --quiet vlsift 2> /dev/null || echo "VLFeat does not build here: no row for it"
 	@for peers in flops train shards sift codebooks grading; do python benchmarks/$$peers.py || exit; done
 

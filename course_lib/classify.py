@@ -13,12 +13,19 @@ from course_lib.errors import CourseError
 from course_lib.files import replacing
 
 
+class Likely(NamedTuple):
+    """A class that a photo may be of."""
+
+    name: str
+    probability: float
+
+
 class Answer(NamedTuple):
     """The likeliest classes of a photo, the likeliest first."""
 
     network: str
     pixels: np.ndarray  # (H, W, 3), bytes
-    likely: list[tuple[str, float]]  # class, probability
+    likely: list[Likely]
 
 
 def classify(photo: Path, network: str, most: int = 5) -> Answer:
@@ -39,7 +46,7 @@ def classify(photo: Path, network: str, most: int = 5) -> Answer:
         scores = published.network(name)(image[None]).softmax(dim=1)[0].topk(most)
     classes = published.weights(row).meta["categories"]
     found = zip(scores.indices.tolist(), scores.values.tolist(), strict=True)
-    return Answer(name, pixels, [(classes[n], p) for n, p in found])
+    return Answer(name, pixels, [Likely(classes[n], p) for n, p in found])
 
 
 def draw(answer: Answer, path: Path) -> None:

@@ -122,15 +122,20 @@ def file_of(row: Row) -> Path:
     """Return the file of weights: of the package, or downloaded once and verified.
 
     An address of torchvision ends in the first digits of the file's sha256. The file
-    goes to weights/ of $COURSE_DATA, or to data/weights/ of this checkout.
+    is read from PyTorch's cache if it is there; else it goes to weights/ of
+    $COURSE_DATA, or to data/weights/ of this checkout.
     """
+    import torch
     from filelock import FileLock
 
     from course_lib.data import download
 
     if not row.package:
         url = weights(row).url
-        path = download.data_root() / "weights" / url.rpartition("/")[2]
+        name = url.rpartition("/")[2]
+        path = Path(torch.hub.get_dir()) / "checkpoints" / name
+        if not path.exists():
+            path = download.data_root() / "weights" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_name(f".{path.name}.lock"))
         with nullcontext() if path.exists() else lock:  # a shared folder is read alone

