@@ -141,9 +141,9 @@ for blocks, depth in [([1, 2], 0.9), ([1, 0], 1.5), ([-1, 3], 2.0)]:
 # Its gate squeezes to a quarter of the *expanded* width, rounded by `efficientnet.round_channels`,
 # with a ReLU between the two layers.
 #
-# **Contract.** `HardBlock(channels, width, kernel_size, stride, expansion)` is an `nn.Module`. `expand` is
-# 1×1 to `expansion`·C channels; `filter` is depthwise with the stride and half a kernel of zeros. `squeeze` and
-# `excite` are the gate's two 1×1 convolutions, *with* biases. `project` is 1×1 to `width`. Norms are `norm1`, `norm2`,
+# **Contract.** `HardBlock(channels, width, kernel_size, stride, expansion)` is an `nn.Module`. Its layer `expand` is
+# 1×1 to `expansion`·C channels. Its `filter` is depthwise, with the stride and half a kernel of zeros. The gate's two 1×1 convolutions, `squeeze` and
+# `excite`, have biases. The last layer, `project`, is 1×1 to `width`. Norms are `norm1`, `norm2`,
 # `norm3`; the other convolutions have no bias. The gate multiplies the filtered map *after* its activation. Activations are hswish. The projection is linear, and a shortcut is there
 # where stride is 1 and C equals `width`. It raises `ValueError` when the kernel is even.
 #
