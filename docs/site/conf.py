@@ -58,7 +58,6 @@ if repository:
     html_theme_options |= {
         "repository_url": repository,
         "repository_branch": os.environ.get("COURSE_BRANCH", "main"),
-        "path_to_docs": ".",
         "use_repository_button": True,
         "use_issues_button": True,
         "launch_buttons": {
