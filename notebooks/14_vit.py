@@ -427,7 +427,12 @@ print(f"  ViT, distilled − augmented   {page.paired(distilled, augmented)}")
 print(f"  ResNet − ViT, both augmented {page.paired(rival, augmented)}")
 
 # %% [markdown]
-# TODO
+# The answer: it does not catch up here. The residual network is ahead at every size, by 4.7 ± 0.6 points at 500 images and by 7.4 ± 1.6 at 5,000 (mean of three paired
+# seeds with its 95 % interval). The gap does not narrow, and there is no crossing. The paper's crossing lies at millions of images and at far more compute, which we do not have.
+#
+# What changes it? On 2,000 images in ten epochs, flips and shifts do not help: the transformer loses 2.9 ± 0.4 points, and for the residual network the change is not clear. So short a training does not fit
+# its images yet. Distillation, with the augmented residual network of the same images as teacher, gives 1.2 points back, and nearly the same in all three seeds. It remains below the plain training. DeiT [4] gained more from both, in 300 epochs on 1.3 million
+# images; that is not tested here.
 #
 # ## Looking inside
 #
@@ -455,7 +460,8 @@ for ax, (name, similar) in zip(axes, maps.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# TODO
+# Before training the vectors are random, and no two are similar. After three epochs, neighbours have a similarity of 0.65 and places eight steps apart one of −0.22. The grid was
+# never told: the network has learned it from photos.
 #
 # **Attention rollout** (Abnar and Zuidema [3]). Which patches does an output depend on, through all blocks? Average the heads of a block to a matrix A. The residual
 # stream passes each token on to itself, so take $\tfrac12 A + \tfrac12 I$, and multiply the blocks.
@@ -537,7 +543,8 @@ for name, order in orders.items():
     print(f"without four, {name}: {without_patches(order):.1%}")
 
 # %% [markdown]
-# TODO
+# Rollout passes this test. Without the four patches that it names first, top-1 falls much lower than without four by chance; without the last four it hardly changes. It is evidence for this
+# network and these images, not for every picture of attention.
 #
 # **The residual stream.** In unit 08 a block was $x + F(x)$ with a ReLU after the sum. Here nothing stands after the sum: from the patches to the head runs a
 # **stream** to which 2L branches add. How much does each add, as the norm of the branch by that of the stream? And what does the validation top-1 of the digits become when a
@@ -566,11 +573,16 @@ right.set(xlabel="top-1 without it (%)")
 plt.show()
 
 # %% [markdown]
-# TODO
+# The first blocks add much to a short vector, and their loss costs most. Later branches are small beside the stream. Nothing is re-trained and no batch statistics exist, so only the branch is missing.
+# That is the view of unit 08: a residual network is a stream with many small corrections.
 #
 # ## Take-aways
 #
-# 1. TODO
+# 1. Patches through one matrix are a convolution of stride P. After that, a ViT is L equal blocks: B/16 has 86,567,656 parameters and 17.6 billion MACs.
+# 2. One layer of attention sees every place; a 3×3 convolution needs thirteen layers to cross a map of 14×14. The price is quadratic: 4 % of B/16's MACs at 224 pixels, 33 % at 768.
+# 3. On 500 to 5,000 photos at equal MACs, a residual network is 4.7 to 7.4 points better. At this size, what is built in is worth more than freedom.
+# 4. The learned positions find the grid on their own: a similarity of 0.65 for neighbours, below 0 far apart.
+# 5. Rollout names patches that matter: an intervention confirms it.
 #
 # ## Before and after
 #
