@@ -352,9 +352,9 @@ for size, patch, other in [(9, 3, 15), (8, 2, 8), (16, 4, 8)]:
 #
 # The class token is a habit of BERT. Later networks read the mean of the patches.
 #
-# **Contract.** `logits_from(net, images, pool)` runs the notebook's `ViT`, with `pool` in place of its class token: "class" reads the
-# class token, "mean" the mean of the patch tokens *without* the class token, "all" the mean of all tokens, "max" the largest
-# number of each of the D entries over the patch tokens. The final layer norm comes *before* the pool, the linear layer after it. Another
+# **Contract.** `logits_from(net, images, pool)` runs the notebook's `ViT`, with `pool` in place of its class token. "class" reads the
+# class token. "mean" reads the mean of the patch tokens, *without* the class token. "all" is the mean of all tokens. "max" is the largest
+# number over the patch tokens, for each of the D entries. The final layer norm comes *before* the pool, the linear layer after it. Another
 # word is a `ValueError`.
 #
 # *Hint:* `net.stem`, `net.stages` (which ends with the norm), `net.head`. *To see it:* which pools agree on a random network?
@@ -442,9 +442,9 @@ for word in ("token", "", "Mean"):
 #
 # $$p_t = \mathrm{softmax}_t\!\left(\frac{q \cdot k_t}{\sqrt{D/h}}\right), \qquad y = \mathrm{project}\Big(\sum_t p_t\, v_t\Big)$$
 #
-# **Contract.** `AttentionPool(width, heads)` is an `nn.Module` that maps tokens (N, T, D) to (N, D). Its parameters: `query` (D,), normally distributed
-# with standard deviation 0.02; `key_value`, a linear layer from D to 2D numbers, of which the first D are the key and the others the value; `project`, a
-# linear layer from D to D. Both have biases. In query, keys and values the first D/h numbers belong to the first head, and so on. If `heads` does not divide
+# **Contract.** `AttentionPool(width, heads)` is an `nn.Module` that maps tokens (N, T, D) to (N, D). The parameter `query` (D,) is normally distributed
+# with standard deviation 0.02. The linear layer `key_value` makes 2D numbers of D: the first D are the key, the others the value. The
+# linear layer `project` makes D of D. Both have biases. In query, keys and values the first D/h numbers belong to the first head, and so on. If `heads` does not divide
 # `width`, it raises `ValueError`.
 #
 # *Hint:* the notebook's `Attention` has the shapes; here one row of scores is left for each head. *To see it:* draw p on a photo.
