@@ -7,7 +7,7 @@ SETTINGS := .venv/share/jupyter/lab/settings
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: help demo test test-all quick lab notebooks release bench gpu env constraints
+.PHONY: help demo test test-all quick lab notebooks release bench site gpu env constraints
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,8 +30,9 @@ test-all: $(STAMP) ## the same and every planted mistake and notebook; leaves no
 quick: $(STAMP) ## the tests for each edit
 	@ruff check . && $(PYTEST) -q -m "not slow and not thorough" tests
 
-lab: $(STAMP) ## JupyterLab on the notebooks and assignments
-	@jupyter lab
+lab: $(STAMP) ## JupyterLab, on the map of the units
+	@python -m course_lib.landing > /dev/null
+	@JUPYTER_CONFIG_PATH=$(CURDIR)/.jupyter jupyter lab START.md
 
 notebooks: $(STAMP) ## execute the notebooks that changed
 	@course notebooks run
@@ -40,9 +41,12 @@ release: $(STAMP) ## make assignments/ from solutions/
 	@course release
 
 bench: $(STAMP) ## ours against the peers, side by side
-	@pip install --quiet --editable '.[grade,test,bench]' --constraint constraints.txt
+	@pip install --quiet --editable '.[grade,test,site,weights,bench]' --constraint constraints.txt
 	@pip install --quiet vlsift 2> /dev/null || echo "VLFeat does not build here: no row for it"
 	@for peers in flops train shards sift codebooks grading; do python benchmarks/$$peers.py || exit; done
+
+site: $(STAMP) ## the web site, in docs/_build/html, without a network
+	@python docs/site/build.py
 
 gpu: ## GPU tests, then the whole queue of records, with the torch of PYTHON
 	@$(PYTHON) -c "import sys, torch; sys.exit(not torch.cuda.is_available())" 2> /dev/null || { \
@@ -71,9 +75,9 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "That needs your password. Run: sudo apt install python3-venv"; exit 1; }
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@if command -v uv > /dev/null; then \
-	  uv pip install --editable '.[grade,test]' --constraint constraints.txt; \
+	  uv pip install --editable '.[grade,test,site,weights]' --constraint constraints.txt; \
 	else \
-	  pip install --disable-pip-version-check --editable '.[grade,test]' --constraint constraints.txt; \
+	  pip install --disable-pip-version-check --editable '.[grade,test,site,weights]' --constraint constraints.txt; \
 	fi
 	@mkdir -p $(SETTINGS)  # or JupyterLab covers the first notebook with a question
 	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}' \

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from course_lib import __version__
 from course_lib.commands import instructor, student, training
+from course_lib.commands.classify import classify
 from course_lib.commands.mutate import mutate
 from course_lib.commands.notebooks import notebooks
 from course_lib.commands.shared import ERROR, REFUSED, Incomplete, line
@@ -45,7 +46,7 @@ app = typer.Typer(
 )
 for command in (student.doctor, student.data, student.shards):
     app.command(rich_help_panel=STUDENTS)(command)
-for command in (training.train, training.cost):
+for command in (training.train, training.cost, classify):
     app.command(rich_help_panel=STUDENTS)(command)
 app.add_typer(training.results, name="results", rich_help_panel=STUDENTS)
 for command in (student.demo, student.start, student.check, student.submit):

@@ -5,6 +5,8 @@ Functions draw on the axes they are given and return None.
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_lib.data import Images
@@ -157,11 +160,16 @@ def descriptor(ax: Axes, entries: Tensor) -> None:
     ax.set_axis_off()
 
 
-def slider(draw: Callable[[int], None], name: str, limits: tuple[int, int]) -> None:
+FRAMES = "application/vnd.course.frames+json"  # the web site's slider: docs/site
+
+
+def slider(
+    draw: Callable[[int], None], name: str, limits: tuple[int, int], frames: int = 7
+) -> None:
     """Show what `draw(number)` draws with pyplot, and a slider that draws it anew.
 
     For exploring alone: without a live Jupyter there may be no picture, so draw a still
-    one, too.
+    one, too. The web site, which has no kernel, shows `frames` stored pictures instead.
     """
     import ipywidgets
     from IPython.display import display
@@ -174,7 +182,36 @@ def slider(draw: Callable[[int], None], name: str, limits: tuple[int, int]) -> N
     handle.description = name
     widget = ipywidgets.interactive(shown, number=handle)
     plain = f"(in a live Jupyter: a slider for the {name}, {limits[0]} to {limits[1]})"
-    display(widget._repr_mimebundle_() | {"text/plain": plain}, raw=True)
+    stored = {FRAMES: stills(draw, name, limits, frames), "text/plain": plain}
+    display(widget._repr_mimebundle_() | stored, raw=True)
+
+
+def stills(
+    draw: Callable[[int], None], name: str, limits: tuple[int, int], count: int
+) -> dict:
+    """Return what `draw` draws at `count` numbers, both limits among them, as URLs."""
+    steps = torch.linspace(*limits, min(count, limits[1] - limits[0] + 1))
+    values, urls = [round(step) for step in steps.tolist()], []
+    for value in values:
+        draw(value)
+        urls.append(url(plt.gcf()))
+        plt.close()
+    return {"name": name, "values": values, "frames": urls}
+
+
+def url(figure: Figure) -> str:
+    """Return a figure as a data URL of few bytes: PNG of 64 colours, or JPEG."""
+    from PIL import Image
+
+    drawn, encoded = io.BytesIO(), {}
+    figure.savefig(drawn, format="png", dpi=80, bbox_inches="tight")
+    image = Image.open(drawn).convert("RGB")
+    for kind, still in {"png": image.quantize(64), "jpeg": image}.items():
+        small = io.BytesIO()
+        still.save(small, kind, optimize=True, quality=60)
+        encoded[kind] = small.getvalue()
+    kind = min(encoded, key=lambda kind: len(encoded[kind]))
+    return f"data:image/{kind};base64,{base64.b64encode(encoded[kind]).decode()}"
 
 
 PARTS = {"conv": "#9ecae1", "BN": "#c7e9c0", "ReLU": "#fdd0a2", "+": "white"}

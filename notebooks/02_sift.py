@@ -415,7 +415,7 @@ def draw_scale(ax, level: int) -> None:
 for ax, level in zip(plt.subplots(1, 3, figsize=(6.4, 1.8))[1], (6, 9, 12), strict=True):
     draw_scale(ax, level)
 plt.show()
-plot.slider(lambda level: draw_scale(plt.subplots()[1], level), "level", (1, 15))
+plot.slider(lambda n: draw_scale(plt.subplots(figsize=(3.2, 2.4))[1], n), "level", (1, 15), frames=4)
 
 # %% [markdown]
 # ## Which way is up (section 5)
@@ -604,7 +604,7 @@ def upright(image: Tensor, keypoint: Tensor, side: int = 96) -> Tensor:
     return sample(image[None], x + scale * column, y + scale * row)[0]
 
 
-# %%
+# %% tags=["thumbnail"]
 second, homography = view(china, degrees=40, zoom=0.7, tilt=0.15)
 there, of_there = sift(second)
 described = describe(octaves, turned)

@@ -253,7 +253,7 @@ plt.show()
 # Borders, straight and bent, dark against bright and the reverse, bars, corners of a roof: close to what k-means on raw patches [7], or the first layer of a
 # network, finds, and without a label. The nearest patches differ pixel by pixel; SIFT was built not to mind. And *where* are they? Four of the words, at their places in one photo:
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["thumbnail"]
 figure, ax = plt.subplots(figsize=(5.2, 3.5))
 ax.imshow(photos[0], alpha=0.55, interpolation="antialiased")
 own = word[: len(where[0])]

@@ -574,7 +574,7 @@ print(f"{len(subset):,} images of {PHOTOS}: ReLU {relu:.1f} epochs, tanh {tanh:.
       f"a factor of {tanh / relu:.2f} (one seed); in the paper six")
 assert 0.3 < tanh / relu < 4, "far from what we saw, 1 to 2: look at both curves"
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["thumbnail"]
 names = "04_alexnet-race-ReLU-seed0", "04_alexnet-race-Tanh-seed0"
 kept = [results.read(results.RESULTS / name).history for name in names]
 relu, tanh = map(epochs_to, kept)

@@ -78,7 +78,7 @@ def ways(*kernel_sizes: int, side: int = 9) -> torch.Tensor:
     return image.grad[0, 0]
 
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["thumbnail"]
 figure, axes = plt.subplots(1, 4, figsize=(6.4, 1.9))
 for ax, kernels in zip(axes, [(5,), (3, 3), (7,), (3, 3, 3)], strict=True):
     count = ways(*kernels)

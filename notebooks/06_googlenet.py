@@ -71,7 +71,7 @@ print(f"the record is measured on {PHOTOS}; `course data cifar10` fetches CIFAR-
 # channels to 16, and the 5×5 kernels see only these 16. So the 16 have to hold what the kernels need. What does it
 # save? Each box below is drawn with its MACs, for the paper's first module (3a) on 28×28 pixels.
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["thumbnail"]
 def draw(ax, title, branches, channels=192, side=28):
     """Draw branches, each a list of (kernel, width) from the input up; kernel 0 pools."""
     total, out = 0, 0

@@ -372,7 +372,7 @@ for table, channels, side, shape in (
 # What do the five modules look like? Drawn from the tables above: a column is a branch, a box a layer with its
 # width, from bottom to top; /2 is a stride of 2.
 
-# %%
+# %% tags=["thumbnail"]
 def words(row) -> str:
     """Return what stands in a layer's box."""
     if isinstance(row, list):

@@ -412,7 +412,7 @@ for name, build in networks.items():
     print(f"{name}: training error {1 - last.train_top1:.1%}, val top-1 {last.val_top1:.1%}")
 assert histories["plain-56"][-1].train_top1 < histories["residual-56"][-1].train_top1
 
-# %% tags=["nbval-ignore-output"] jupyter={"source_hidden": true}
+# %% tags=["thumbnail", "nbval-ignore-output"] jupyter={"source_hidden": true}
 with open(results.RESULTS / "08_resnet-degradation.csv", encoding="utf-8") as file:
     record = [row for row in csv.DictReader(file) if row["epochs"] == "4"]
 curves = {"here: digits": {}, "record: CIFAR-10": {}}

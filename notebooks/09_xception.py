@@ -84,7 +84,7 @@ plt.show()
 # version of Inception. It is a depthwise separable convolution with its two steps in the other order. Between them lies a line of modules. Below: which channel does
 # a 3×3 kernel read, for W = 24?
 
-# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["thumbnail", "nbval-ignore-output"]
 def draw_segments(ax, segments: int, width: int = 24) -> None:
     """Draw which inputs (columns) each output (row) of the grouped 3×3 layer reads."""
     side = width // segments

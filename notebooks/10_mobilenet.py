@@ -494,7 +494,7 @@ def roof() -> tuple[float, float]:
     copy = milliseconds(torch.empty_like(long).copy_, long, repeats=50)
     return peak, 8 * len(long) / 1e6 / copy
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["thumbnail", "nbval-ignore-output"]
 peak, bandwidth = roof()
 points = {"depthwise": [], "pointwise": [], "full 3×3": []}
 for kind, stride, (_, _, channels, *width), side in TABLE_1[1:]:

@@ -88,7 +88,7 @@ def expansion(n: int, seed: int) -> torch.Tensor:
     return torch.randn(n, 2, generator=generator, dtype=torch.float64)
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["thumbnail", "nbval-ignore-output"]
 def draw_return(ax, n: int, seed: int = 6) -> None:
     """Draw the spiral after expansion to n dimensions, ReLU and the way back."""
     x, T = spiral(), expansion(n, seed)

@@ -73,7 +73,7 @@ for name, m, t in rows:
 # The ratio is $10\,C/(2C + 9)$: the fused block has 3.9 times the MACs at C = 16, and 4.9 times at C = 256. But these are MACs of a kind that
 # processors do fast. Which wins?
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["thumbnail"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.8))
 layers = ["conv 1×1, C → tC", "BN SiLU", "conv depthwise 3×3", "BN SiLU"]
 excite = ["conv squeeze-and-excite", "conv 1×1, tC → C", "BN"]

@@ -10,6 +10,7 @@ import typer
 from course_lib import notebook
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
+from course_lib.published import NETWORKS
 
 DATA_SETS = ("digits", "fashion-mnist", "cifar10", "imagenette")  # a test compares
 PLACES = ("solutions/*/", "assignments/*/", "source/*/", "release/*/", "submitted/*/*/")
@@ -32,6 +33,11 @@ def networks(ctx: typer.Context, incomplete: str) -> list[str]:
     words = [ctx.params.get("unit"), *ctx.args]
     names = [name for word in words if word for name in network_names(word)]
     return starting(incomplete, names)
+
+
+def published_networks(incomplete: str) -> list[str]:
+    """Offer the networks that `course classify` can fill."""
+    return starting(incomplete, NETWORKS)
 
 
 def data_sets(incomplete: str) -> list[str]:

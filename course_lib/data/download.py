@@ -165,18 +165,20 @@ _FETCH = {
 }
 
 
-def download(url: str, path: Path, md5: str, attempts: int = 3) -> bool:
+def download(url: str, path: Path, checksum: str, attempts: int = 3) -> bool:
     """Bring `url` to `path`, through `path`.part, which a later call continues.
 
     `path` appears when it is complete and its checksum holds, and not before. What is
     there already must hold it, and is left as it is. Say whether it was brought.
+    checksum: an md5, or the first digits of a sha256, 8 or more but not 32.
     """
+    kind = "md5" if len(checksum) == 32 else "sha256"
     if path.exists():
-        if (found := _md5(path)) != md5:
+        if (found := _checksum(path, kind, checksum)) != checksum:
             raise DataError(
-                f"{path}, which was there, is damaged or another file: its md5 is "
-                f"{found} and not {md5}. Replace it, or move it away and start the "
-                "same command again to download it"
+                f"{path}, which was there, is damaged or another file: its {kind} is "
+                f"{found} and not {checksum}. Replace it, or move it away and start "
+                "the same command again to download it"
             )
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,22 +192,23 @@ def download(url: str, path: Path, md5: str, attempts: int = 3) -> bool:
         except (OSError, http.client.HTTPException) as error:
             if attempt == attempts:
                 raise _failed(url, path, error) from error
-    if (found := _md5(part)) != md5:
+    if (found := _checksum(part, kind, checksum)) != checksum:
         part.unlink()
         raise DataError(
-            f"the download of {path} is damaged, its md5 is {found} and not {md5}: it "
-            "has been deleted, so start the same command again"
+            f"the download of {path} is damaged, its {kind} is {found} and not "
+            f"{checksum}: it has been deleted, so start the same command again"
         )
     os.replace(part, path)
     return True
 
 
-def _md5(path: Path) -> str:
-    found = hashlib.md5(usedforsecurity=False)
+def _checksum(path: Path, kind: str, like: str) -> str:
+    """Return as many digits of a file's checksum as `like` has."""
+    found = hashlib.new(kind, usedforsecurity=False)
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK):
             found.update(chunk)
-    return found.hexdigest()
+    return found.hexdigest()[: len(like)]
 
 
 def _continue(url: str, part: Path) -> None:

@@ -125,6 +125,14 @@ XCEPTION = Row(
     bar=GOOD,
     why="Separable convolutions with shortcuts, nothing between their two steps.",
 )
+EFFICIENTNET = Row(
+    "12_efficientnet-efficientnet_small-cifar10-long",
+    "12_efficientnet",
+    "efficientnet_small",
+    SGD | {"epochs": 40},
+    bar=GOOD,
+    why="MBConv with squeeze-and-excite in every block.",
+)
 EFFICIENTNET_V2 = Row(
     "13_efficientnet_v2-efficientnet_v2_small-cifar10-long",
     "13_efficientnet_v2",
@@ -310,6 +318,7 @@ ROWS = [
     XCEPTION,
     MOBILENET,
     MOBILENET_V2,
+    EFFICIENTNET,
     EFFICIENTNET_V2,
     VIT,
 ]

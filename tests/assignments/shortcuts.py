@@ -333,6 +333,51 @@ SHORTCUTS = {
             "constant": NUMBERS,
         },
     },
+    "a12_efficientnet": {
+        "shared": {
+            "spec": NO_SPEC,
+            "notebook": "one = [efficientnet.Stage(1, 3, 1, 8, n) for n in blocks]\n"
+            "return [s.blocks for s in efficientnet.scaled(one, 1.0, depth)]",
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return [round(depth * n) for n in blocks]",
+        },
+        "kept": {
+            "spec": NO_SPEC,
+            "notebook": "drop = efficientnet.DropPath(p).train(training)\n"
+            "return x + drop(branch(x))",
+            "torch": "from torchvision.ops import stochastic_depth\n"
+            "return x + stochastic_depth(branch(x), p, 'row', training)",
+            "counter": NOT_COUNTED,
+            "constant": "return x + branch(x)",
+        },
+        "triples": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return [(1.2, 1.1, 1.15)]",
+        },
+        "side": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": "a search by `bisect` is an answer of its own",
+            "counter": "the network is handed in by the test, which counts it",
+            "constant": "return most",
+        },
+        "expect": {
+            "spec": NO_SPEC,
+            "notebook": "gate = efficientnet.SqueezeExcite(1152, 48)\n"
+            "own = sum(p.numel() for p in gate.parameters())\n"
+            "return own, 110_592, 10_838_016",
+            "torch": NO_TORCH,
+            "counter": "gate = efficientnet.SqueezeExcite(1152, 48)\n"
+            "last = nn.Conv2d(1152, 192, 1, bias=False)\n"
+            "found = [flops.count(p, (1, 1152, 7, 7)).macs for p in (gate, last)]\n"
+            "return 111_792, *found",
+            "constant": "return 110_592, 110_592, 10_838_016",
+        },
+    },
     "a13_efficientnet_v2": {
         "schedule": {
             "spec": NO_SPEC,

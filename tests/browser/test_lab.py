@@ -1,0 +1,156 @@
+"""A student's way through JupyterLab: the map, an assignment, a mistake mended."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from course_lib import landing
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME = "a12_efficientnet"
+pytestmark = pytest.mark.slow
+ANSWER = """def shared_blocks(blocks, depth):
+if depth < 1 or min(blocks) < 1: raise ValueError
+wishes = [round(100 * depth) * count for count in blocks]
+given = [wish // 100 for wish in wishes]
+left = (sum(wishes) + 50) // 100 - sum(given)
+order = sorted(range(len(blocks)), key=lambda i: given[i] * 100 - wishes[i])
+return [count + (i in order[:left]) for i, count in enumerate(given)]"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab as `make lab` starts it, on a folder with an assignment begun."""
+    folder = tmp_path_factory.mktemp("student")
+    home = tmp_path_factory.mktemp("home")
+    landing.write(folder / "START.md")
+    (folder / "notebooks").symlink_to(ROOT / "notebooks")
+    shutil.copytree(ROOT / "assignments" / NAME, folder / "work" / NAME)
+    environment = os.environ | {
+        "JUPYTER_CONFIG_PATH": str(ROOT / ".jupyter"),
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+    }
+    options = ["--no-browser", "--port=0", "--IdentityProvider.token=student"]
+    options += ["--allow-root"] if os.geteuid() == 0 else []
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options, "START.md"],
+        cwd=folder,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield folder, address(server)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def address(server) -> str:
+    """Return where the server answers, once it says so."""
+    said = []
+    for line in server.stderr:
+        said.append(line)
+        if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
+            threading.Thread(target=server.stderr.read, daemon=True).start()
+            return found[0]
+    raise AssertionError("".join(said))
+
+
+@pytest.fixture
+def page(browser, lab):
+    """A window of JupyterLab; what a test showed last is kept as a picture."""
+    folder, where = lab
+    window = browser.new_page(viewport={"width": 1300, "height": 900})
+    window.set_default_timeout(60_000)
+    window.where = f"{where}lab/tree/{{}}?reset&token=student"
+    yield window
+    window.screenshot(path=folder / "last.png")
+    window.close()
+
+
+def test_the_map_of_the_units_is_what_a_newcomer_sees(page, lab):
+    page.goto(page.where.format("START.md"))
+    heading = page.locator(".jp-RenderedMarkdown h1")
+    heading.wait_for()
+    assert heading.inner_text().startswith("Image classification, from SIFT")
+    assert page.locator(".jp-RenderedMarkdown h2").count() == len(landing.units())
+    drawn = "[...document.querySelectorAll('.jp-RenderedMarkdown img')]"
+    assert page.evaluate(f"{drawn}.every(image => image.naturalWidth > 100)")
+    assert page.locator(".jp-Dialog").count() == 0
+    assert page.get_by_text("Formgrader").count() == 0
+    page.get_by_role("link", name="04 · AlexNet").click()
+    page.locator(".jp-Notebook").wait_for()
+    names = page.locator(".jp-DirListing-itemText").all_inner_texts()
+    assert not [name for name in names if re.match(r"a?\d\d_.*\.py$", name)]
+
+
+def cell(page, words):
+    return page.locator(".jp-Notebook .jp-CodeCell").filter(has_text=words).first
+
+
+def written(page, words, text):
+    """Replace the source of the cell that holds these words, and run it."""
+    editor = cell(page, words).locator(".cm-content")
+    editor.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(text)
+    run(page)
+
+
+def run(page):
+    """Run the chosen cell and wait until the kernel rests."""
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function(
+        "![...document.querySelectorAll('.jp-InputPrompt')]"
+        ".some(prompt => prompt.textContent.includes('*'))"
+    )
+
+
+def said(page, words):
+    return cell(page, words).locator(".jp-OutputArea").inner_text()
+
+
+def test_a_mistake_is_explained_and_mended(page, lab):
+    folder, _ = lab
+    page.goto(page.where.format(f"work/{NAME}/{NAME}.ipynb"))
+    page.locator(".jp-Notebook").wait_for()
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    for words in ("import math", "def shared_blocks"):
+        cell(page, words).locator(".cm-content").click()
+        run(page)
+    test = "B0 = [stage.blocks for stage in efficientnet.STAGES]"
+    cell(page, test).locator(".cm-content").click()
+    run(page)
+    assert "NotImplementedError" in said(page, test)
+
+    lines = ANSWER.replace("\n", "\n    ")
+    wrong = lines.replace("// 100 for wish", "// 100 + (wish % 100 > 0) for wish")
+    written(page, "def shared_blocks", wrong)
+    cell(page, test).locator(".cm-content").click()
+    run(page)
+    assert "each stage is rounded up, which is the excess" in said(page, test)
+    assert page.locator(".jp-Dialog").count() == 0
+
+    written(page, "def shared_blocks", lines)
+    cell(page, test).locator(".cm-content").click()
+    run(page)
+    assert "Error" not in said(page, test)
+    with page.expect_response(lambda got: got.request.method == "PUT"):
+        page.keyboard.press("Control+s")
+    path = folder / f"work/{NAME}/{NAME}.ipynb"
+    assert "wishes = [round(100 * depth)" in path.read_text()
+    check = [sys.executable, "-m", "course_lib", "check", NAME, "--folder", path.parent]
+    done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 3  # the other exercises are open
+    assert re.search(r"✓.*shared_visible|shared_visible.*✓", done.stdout), done.stdout

@@ -1,0 +1,58 @@
+"""What a repository's visitor meets: licence, citation, containers, workflows."""
+
+import re
+from pathlib import Path
+
+import course_lib
+from course_lib import landing
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_each_command_of_the_contributing_guide_exists():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    (block,) = re.findall(r"^```\n(.*?)^```$", text, re.M | re.S)
+    commands = re.findall(r"^make (\w+) ", block, re.M)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    assert len(commands) == 5
+    assert set(commands) <= set(targets)
+
+
+def test_links_between_the_front_pages_lead_somewhere():
+    pages = set(ROOT.glob("*.md")) - {landing.START}
+    for page in [*pages, ROOT / "course_grader/sandbox/README.md"]:
+        for link in re.findall(r"\]\(([^)#]+)[)#]", page.read_text()):
+            if "://" not in link:
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_citation_is_of_this_version():
+    text = (ROOT / "CITATION.cff").read_text()
+    assert f"version: {course_lib.__version__}\n" in text
+
+
+def test_an_image_is_made_of_files_that_exist():
+    for line in re.findall(r"^COPY (.*)$", (ROOT / "Dockerfile").read_text(), re.M):
+        *sources, _ = line.split()
+        for source in sources:
+            assert source == "." or list(ROOT.glob(source)), source
+
+
+def test_binder_takes_the_course_s_own_environment():
+    link = ROOT / ".binder/environment.yml"
+    assert link.resolve() == ROOT / "environment.yml"
+    assert (ROOT / ".binder/postBuild").stat().st_mode & 0o111
+
+
+def test_workflows_call_commands_of_the_makefile():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    for path in (ROOT / ".github/workflows").glob("*.yml"):
+        called = re.findall(r"run: make ([\w-]+)", path.read_text())
+        assert set(called) <= set(targets), path.name
+
+
+def test_both_licences_go_with_the_package():
+    text = (ROOT / "pyproject.toml").read_text()
+    assert 'license = "BSD-3-Clause AND CC-BY-4.0"' in text
+    assert (ROOT / "LICENSE").read_text().startswith("BSD 3-Clause License")
+    assert "Attribution 4.0 International" in (ROOT / "LICENSE-TEXT").read_text()
