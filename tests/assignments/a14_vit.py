@@ -63,6 +63,25 @@ MISTAKES = {
         "permute(0, 5, 1, 4, 2, 3)",
         BACK,
     ),
+    "back with patches column by column": (
+        "back",
+        "cut = patches.reshape(count, tokens // columns, columns, height, width, -1)",
+        "cut = patches.reshape(count, columns, tokens // columns, height, width, -1)"
+        ".transpose(1, 2)",
+        BACK,
+    ),
+    "patches that fill no row": (
+        "back",
+        "tokens % columns or ",
+        "",
+        {"back_hidden"},
+    ),
+    "patches of any length": (
+        "back",
+        " or length % (height * width)",
+        "",
+        {"back_hidden"},
+    ),
     "positions as one line": (
         "positions",
         'F.interpolate(grid, (rows, columns), mode="bilinear", align_corners=False)',
@@ -326,6 +345,13 @@ BODIES = {
         RESIZED,
     ),
     "the network's own logits": ("pooled", "return net(images)", POOLED),
+    "the weights of a network": (
+        "expect",
+        "net = vits.ViT(224, 16, vits.Row(12, 384, 1536, 6), 1000)\n"
+        "params = sum(value.numel() for value in net.state_dict().values())\n"
+        "return params, 197, 785, 24 * 785**2 * 384",
+        {"expect_hidden"},
+    ),
     "the counter": (
         "expect",
         "row = vits.Row(12, 384, 1536, 6)\n"
@@ -533,6 +559,16 @@ RIGHT = {
     "expected as numbers": (
         "expect",
         "return [22_050_664, 197, 785, 5_679_129_600]",
+    ),
+    "expected from a list of layers": (
+        "expect",
+        "D = 384\n"
+        "layers = 12 * [(D, 3 * D), (D, D), (D, 4 * D), (4 * D, D)]\n"
+        "layers += [(3 * 16**2, D), (D, 1000)]\n"
+        "params = sum((before + 1) * after for before, after in layers)\n"
+        "tokens = [(side // 16) ** 2 + 1 for side in (224, 448)]\n"
+        "params += 25 * 2 * D + (1 + tokens[0]) * D\n"
+        "return params, *tokens, 12 * 2 * D * tokens[1] ** 2",
     ),
 }
 WITH_LIBRARY = """
