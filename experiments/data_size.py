@@ -8,8 +8,8 @@ has its own optimizer, and a learning rate chosen on 5,000 validation images amo
 (2,000 training images, one seed: data/results/14_vit-rates.csv). Ten epochs each, on
 500 to 5,000 images, without augmentation. On 2,000 images both are also trained with
 flips and shifts, and the transformer with the augmented residual network, of the same
-images, as its teacher. The subset is the same for all seeds, and seeds pair the
-networks. About twenty minutes on one core. A row of data/results/14_vit-data_size.csv
+images, as its teacher. The subset is the same for all seeds, and five seeds pair the
+networks. About half an hour on one core. A row of data/results/14_vit-data_size.csv
 is a run; a run with a row is not repeated.
 """
 
@@ -146,7 +146,7 @@ def train(run: Run) -> Row:
     return Row(macs, best_rate(run.network), *scores)
 
 
-def main(seeds: int = 3) -> None:
+def main(seeds: int = 5) -> None:
     trials = [Trial(name, rate, 0) for name, rates in RATES.items() for rate in rates]
     table.fill(RATES_TABLE, trials, try_rate)
     arms = [(size, name, "plain") for size in SIZES for name in RATES]

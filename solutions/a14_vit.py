@@ -624,7 +624,7 @@ for name, found, number in zip(names, mine, true, strict=True):
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "when_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# The notebook's ViT had no advantage on up to 5,000 images: at equal MACs the residual network was 4.7 to 7.4 points better. Attention must learn from data that
+# The notebook's ViT had no advantage on up to 5,000 images: at equal MACs the residual network was 5.2 to 7.5 points better. Attention must learn from data that
 # neighbours belong together; a convolution has it built in. With much data, for example JFT's 303 million images, L/16 reaches 87.1 % on ImageNet,
 # and with ImageNet alone 76.5 %, less than the smaller B/16. So the friend trains a convolutional network from scratch, or fine-tunes a
 # transformer that someone else has pre-trained.
