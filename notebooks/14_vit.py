@@ -400,10 +400,11 @@ page.record("14_vit-vit_small-cifar10-long-seed0")
 # %% jupyter={"source_hidden": true}
 with open(results.RESULTS / "14_vit-data_size.csv", encoding="utf-8") as file:
     found = list(csv.DictReader(file))
-top1 = {}
+top1, fitted = {}, {}
 for row in found:
     arm = row["network"], row["how"], int(row["images"])
     top1.setdefault(arm, []).append(100 * float(row["test_top1"]))
+    fitted.setdefault(arm, []).append(100 * float(row["train_top1"]))
 counts = sorted({images for _, how, images in top1 if how == "plain"})
 figure, ax = plt.subplots(figsize=(6.4, 2.8))
 for name, color, label in (("resnet", "C0", "ResNet"), ("vit", "C1", "ViT")):
@@ -422,11 +423,9 @@ print("ResNet − ViT, test top-1 in points:")
 for images in counts:
     arms = [top1[(name, "plain", images)] for name in ("resnet", "vit")]
     print(f"{images:7,} images {page.paired(*arms)}")
-print("2,000 images, last training top-1:")
 for name in ("resnet", "vit"):
-    kind = {"network": name, "how": "plain", "images": "2000"}
-    last = [100 * float(row["train_top1"]) for row in found if kind.items() <= row.items()]
-    print(f"  {name:6} {sum(last) / len(last):.0f} %")
+    last = fitted[(name, "plain", 2_000)]
+    print(f"2,000 images, last training top-1 of {name}: {sum(last) / len(last):.0f} %")
 plain, augmented, distilled = (top1[("vit", how, 2_000)] for how in ("plain", "augmented", "distilled"))
 rival = top1[("resnet", "augmented", 2_000)]
 print("2,000 images, flips and shifts, in points:")
