@@ -293,13 +293,18 @@ def fives(row: dict, way: str) -> list[int]:
 with open(results.RESULTS / "01_imagenet-crops.csv", encoding="utf-8") as file:
     rows = list(csv.DictReader(file))
 truth = torch.tensor([int(row["label"]) for row in rows])
-for way, words_of in (("one", "one crop"), ("ten", "ten crops, probabilities"), ("ten_logits", "ten crops, logits")):
+first = {}
+for way in ("one", "ten", "ten_logits"):
     hits = torch.tensor([fives(row, way) for row in rows]) == truth[:, None]
-    print(f"{words_of:25} top-1 {hits[:, 0].float().mean():.1%}, top-5 {hits.any(dim=1).float().mean():.1%}")
-print(f"{len(rows)} images")
+    first[way] = hits[:, 0]
+    print(f"{way:10} top-1 {hits[:, 0].float().mean():.1%}, top-5 {hits.any(dim=1).float().mean():.1%}")
+won, lost = ((first["ten"] & ~first["one"]).sum().item(), (first["one"] & ~first["ten"]).sum().item())
+half = 1.96 * math.sqrt(won + lost - (won - lost) ** 2 / len(rows))
+print(f"ten crops set {won} of {len(rows)} first guesses right and {lost} wrong: {100 * (won - lost) / len(rows):+.1f} ± {100 * half / len(rows):.1f} points")
 
 # %% [markdown]
-# XXCROPS
+# Ten crops gain 2.6 ± 1.4 points of top-1 (95 %, over the images; it is one network). Top-5 changes by less than one. Whether probabilities or logits are averaged makes no difference that 800 images could show. But
+# the two are not the same function, so a comparison has to say which it used.
 #
 # Which mistakes does top-5 forgive? These are the first guesses that are wrong while the label is among the five.
 
@@ -312,7 +317,8 @@ print(f"{(~right[:, 0]).sum()} first guesses are wrong; for {forgiven.sum()} of 
 page.table(["label", "first guess", "images"], [(names[label], names[guess], count) for (label, guess), count in pairs.most_common(8)])
 
 # %% [markdown]
-# XXMISTAKES
+# Of 224 wrong first guesses 162 are forgiven. Look at the pairs. A church may be a monastery, and inside one there is an altar; a cassette player and a tape player are one machine. Springers and setters differ, but only to a person who knows
+# dogs: 118 of the thousand classes are breeds. So top-5 forgives two things: a label that is one of several right ones, and a fine distinction that was missed.
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 here = {row.name for row in data.available() if row.path}
@@ -415,15 +421,20 @@ for number, (name, found_rates) in enumerate(rates.items()):
 ax.axhline(need["ResNet-50"], color="0.5", ls="--", lw=1)
 ax.text(workers[0], 1.05 * need["ResNet-50"], "what one GPU wants for ResNet-50", color="0.4", fontsize=7)
 plot.name_ends(ax, ends)
-ax.set(xlabel="workers", ylabel="images/s", ylim=(0, 1.2 * need["ResNet-50"]), xticks=workers)
+ax.set(xlabel="workers", ylabel="images/s", yscale="log", ylim=(None, 2 * need["ResNet-50"]), xticks=workers)
 plt.show()
 
 # %% [markdown]
-# XXRATES
+# A core of this machine decodes some hundred photos in a second, and a GPU wants thousands. Half size helps, because a JPEG can be decoded at half its size by skipping work. More workers help, up to the number of cores. What remains is
+# to do the work once: store smaller images, or keep decoded ones in memory, as `course_lib.data` does for what fits.
 #
 # ## Take-aways
 #
-# XX
+# 1. ImageNet's challenge has 1,281,167 training images in 1,000 classes; the winners' top-5 error fell from 28.2 to 2.3 % in seven years.
+# 2. The devkit's class numbers are not the labels of sorted folders. Mixed up, a perfect network scores 0.1 %.
+# 3. Training sees a random part, 38 % of the photo in the middle of the draws; evaluation always sees the centre.
+# 4. Ten crops gained 2.6 ± 1.4 points of top-1 here, for ten times the work.
+# 5. Top-5 forgave 162 of 224 wrong first guesses: *monastery* for *church* was the most frequent.
 #
 # ## Before and after
 #
