@@ -68,6 +68,24 @@ def test_a_unit_opens_in_colab_and_binder_at_its_notebook(visit, button):
     assert unquote(link).endswith("notebooks/04_alexnet.ipynb")
 
 
+def test_a_table_is_sorted_by_the_column_whose_head_is_pressed(visit):
+    page, _ = visit("notebooks/15_comparison.html")
+    table = page.locator("table:has(thead button)").first
+
+    def first() -> str:
+        return table.locator("tbody td").first.inner_text()
+
+    by_top1 = table.get_by_role("button", name="top-1 (%)")
+    by_top1.press("Enter")
+    assert first() == "MobileNet 0.25"
+    by_top1.press("Enter")
+    assert first() == "EfficientNetV2 L"
+    head = table.locator("th[aria-sort]")
+    assert head.get_attribute("aria-sort") == "descending"
+    table.get_by_role("button", name="CIFAR-10").press("Enter")
+    assert table.locator("tr:last-child td").nth(9).inner_text() == ""
+
+
 def pages(site):
     return sorted(
         str(path.relative_to(site))
