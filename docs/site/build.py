@@ -22,6 +22,7 @@ from course_lib.files import ROOT
 DOCS = ROOT / "docs"
 COPIED = ["grading_scale.svg", "grading_scale.csv"]
 PAGES = {  # on the site: in the repository
+    "one_week": DOCS / "one_week.md",
     "grading": DOCS / "grading.md",
     "grading_figures": DOCS / "grading_figures.md",
     "security": ROOT / "course_grader/sandbox/README.md",
