@@ -78,7 +78,7 @@ def top_k_error(logits: Tensor, labels: Tensor, k: int) -> float:
             raise ValueError(f"the label {label} is none of 0 to {classes - 1}")
     for index in logits.isnan().any(dim=1).nonzero().flatten().tolist():
         raise ValueError(f"image {index} has a logit that is not a number")
-    own = logits.gather(1, labels[:, None])
+    own = logits.gather(1, labels[:, None].long())
     rivals = (logits >= own).sum(dim=1) - 1  # its own logit is no rival
     return (rivals >= k).double().mean().item()
     ### END SOLUTION
@@ -251,7 +251,8 @@ for height, width, side in [(5, 9, 6), (9, 5, 6), (4, 4, 5), (4, 4, 0), (4, 4, -
     try:
         center_crop(torch.zeros(1, 3, height, width), side)
     except ValueError as error:
-        assert str(side) in str(error), f"the message {str(error)!r} does not name {side}"
+        said = str(error)
+        assert str(side) in said, f"the message {said!r} does not name {side}"
         continue
     raise AssertionError(f"a crop of {side} from {height}×{width} raised no ValueError")
 ### END HIDDEN TESTS
@@ -299,7 +300,8 @@ for height, width, side in [(5, 9, 6), (9, 5, 6), (4, 4, 0), (4, 4, -1)]:
     try:
         ten_crop(torch.zeros(2, 3, height, width), side)
     except ValueError as error:
-        assert str(side) in str(error), f"the message {str(error)!r} does not name {side}"
+        said = str(error)
+        assert str(side) in said, f"the message {said!r} does not name {side}"
         continue
     raise AssertionError(f"ten crops of {side} from {height}×{width} raised no ValueError")
 ### END HIDDEN TESTS
@@ -385,11 +387,11 @@ check.close(mine, true, 1e-4, 1e-5, what="probabilities in eval mode")
 
 # %% nbgrader={"grade": true, "grade_id": "average_left", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 torch.manual_seed(4)
-images, known = torch.randn(5, 1, 6, 6), []
-for eyes in ([], ["stem"], ["stem", "head"], ["stem.0"], ["", "stem.2"]):
+images = torch.randn(5, 1, 6, 6)
+for in_eval in ([], ["stem"], ["stem", "head"], ["stem.0"], ["", "stem.2"]):
     network = Small(1, 4, 3, most=5)
     parts = dict(network.named_modules())
-    for name in eyes:
+    for name in in_eval:
         parts[name].eval()
     before = {name: part.training for name, part in network.named_modules()}
     weights = {name: value.clone() for name, value in network.state_dict().items()}
@@ -444,3 +446,274 @@ else:
     raise AssertionError("the network raised an error, and your function did not")
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# ### 4 · Mean and standard deviation of a stream (5 points)
+#
+# ImageNet has 1.3 million photos: no memory holds all their pixels. They come in batches, and each pixel is seen
+# once. The short formula is $\sigma^2 = E[x^2] - E[x]^2$. In float32 it loses most of its digits when the mean is large. Chan et al.
+# ([1983](https://doi.org/10.1080/00031305.1983.10483115)) merge two parts instead. Each part has n numbers, their mean, and the sum S of the squared
+# distances from that mean:
+#
+# $$\delta = \mathrm{mean}_b - \mathrm{mean}_a, \quad \mathrm{mean} = \mathrm{mean}_a + \delta\,\frac{n_b}{n_a + n_b}, \quad S = S_a + S_b + \delta^2\,\frac{n_a n_b}{n_a + n_b}$$
+#
+# **Contract.** `RunningMoments(channels)` has seen nothing. `update(images)` adds images (N, C, H, W) of any type of real numbers. Batches may differ in N, and in H and W; every *pixel*
+# counts the same, and N may be 0. `mean` and `std` are attributes or properties, float64 tensors (C,), over all pixels seen so far.
+# `std` is that of the *population*: divide by the number of pixels, not by one less. Both equal the two-pass result to 1e-9 of its size, however the images
+# were split. The std of equal pixels is 0, to 1e-7. `merge(other)` adds all that another `RunningMoments` has seen; that one stays as it was, and may be the same
+# object. A `ValueError` is raised when `mean` or `std` is read before the first pixel, and when `images` or `other` have another number of channels. No images are kept: a loader may
+# overwrite them, and the stream may be as long as you like.
+#
+# *Hint:* first `.double()`, then square; `update` may make a part of one batch and merge it. *To see it:* the std of `1000 + torch.randn(…)` by both formulas in float32.
+
+# %% nbgrader={"grade": false, "grade_id": "moments", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class RunningMoments:
+    """Mean and population standard deviation of each channel, over batches of images.
+
+    Raises ValueError for another number of channels, and before the first pixel.
+    """
+
+    def __init__(self, channels: int):
+        ### BEGIN SOLUTION
+        self.count = 0  # pixels of one channel
+        self.center = torch.zeros(channels, dtype=torch.float64)
+        self.squares = torch.zeros(channels, dtype=torch.float64)  # Σ (x − mean)²
+        ### END SOLUTION
+
+    def update(self, images: Tensor) -> None:
+        """Add the pixels of images (N, C, H, W)."""
+        ### BEGIN SOLUTION
+        pixels = images.double().movedim(1, 0).flatten(1)  # (C, N·H·W)
+        part = RunningMoments(len(pixels))
+        part.count = pixels.shape[1]
+        if part.count:
+            part.center = pixels.mean(dim=1)
+            part.squares = (pixels - part.center[:, None]).square().sum(dim=1)
+        self.merge(part)
+        ### END SOLUTION
+
+    def merge(self, other: "RunningMoments") -> None:
+        """Add all that `other` has seen; `other` stays as it was."""
+        ### BEGIN SOLUTION
+        if len(other.center) != len(self.center):
+            raise ValueError(f"{len(other.center)} channels: expected {len(self.center)}")
+        total, delta = self.count + other.count, other.center - self.center
+        if other.count:
+            between = delta**2 * (self.count / total) * other.count
+            self.center = self.center + delta * (other.count / total)
+            self.squares = self.squares + other.squares + between
+            self.count = total
+        ### END SOLUTION
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean of each channel, float64 (C,)."""
+        ### BEGIN SOLUTION
+        if self.count == 0:
+            raise ValueError("no pixel was seen yet: there is no mean")
+        return self.center.clone()
+        ### END SOLUTION
+
+    @property
+    def std(self) -> Tensor:
+        """The population standard deviation of each channel, float64 (C,)."""
+        ### BEGIN SOLUTION
+        if self.count == 0:
+            raise ValueError("no pixel was seen yet: there is no standard deviation")
+        return (self.squares / self.count).sqrt()
+        ### END SOLUTION
+
+# %%
+# Yours: for example, the std of 1000 + torch.randn(8, 3, 64, 64) by both formulas.
+
+# %% nbgrader={"grade": false, "grade_id": "two_pass", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def fed(batches: list[Tensor]) -> "RunningMoments":
+    """Return your moments of the batches, from a buffer that is overwritten."""
+    moments = RunningMoments(batches[0].shape[1])
+    for batch in batches:
+        buffer = batch.clone()
+        moments.update(buffer)
+        buffer.zero_()
+    return moments
+
+
+def two_pass(batches: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return mean and std (C,) of all pixels, which are in memory at once."""
+    pixels = torch.cat([batch.double().movedim(1, 0).flatten(1) for batch in batches], dim=1)
+    mean = pixels.mean(dim=1)
+    return mean, (pixels - mean[:, None]).square().mean(dim=1).sqrt()
+
+
+def agrees(moments: "RunningMoments", batches: list[Tensor], what: str) -> None:
+    """Check the moments against two passes."""
+    mean, std = two_pass(batches)
+    for name, mine, true in [("mean", moments.mean, mean), ("std", moments.std, std)]:
+        assert isinstance(mine, Tensor), f"{name} is a {type(mine).__name__}, not a tensor"
+        assert mine.dtype == torch.float64, f"{name} is {mine.dtype}, expected torch.float64"
+        check.close(mine, true, 1e-9, 1e-12, what=f"{name} of {what}")
+
+# %% nbgrader={"grade": true, "grade_id": "moments_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+parts = [PHOTOS[:1, :, :40, :30], PHOTOS[:, :, 200:207, 300:305], PHOTOS[1:, :, 60:62, :9]]
+moments = fed(parts)
+mine = [moments.mean, moments.std]
+assert mine[0] is not None, "mean is None: is there a `return`?"
+shape = tuple(mine[0].shape)
+assert shape == (3,), f"the mean is {shape}, expected (3,): one number a channel"
+means, stds = zip(*[two_pass([part]) for part in parts], strict=True)
+each = torch.tensor([len(part) for part in parts], dtype=torch.float64)[:, None]
+pixels = torch.cat([part.double().movedim(1, 0).flatten(1) for part in parts], dim=1)
+for i, mistake, wrong in [
+    (0, "the mean of the last batch alone", means[-1]),
+    (0, "the mean of the batches' means: a small batch counts less", torch.stack(means).mean(dim=0)),
+    (0, "a batch counts by its images: its *pixels* count", (torch.stack(means) * each).sum(0) / each.sum()),
+    (0, "the mean over channels, too", pixels.mean().expand(3)),
+    (1, "the variance: where is the root?", pixels.var(dim=1, correction=0)),
+    (1, "the std of a sample: divide by the number of pixels, not by one less", pixels.std(dim=1)),
+    (1, "the std over channels, too", pixels.std(correction=0).expand(3)),
+    (1, "the mean of the batches' std: it misses how far their means are apart", torch.stack(stds).mean(dim=0)),
+]:
+    close = mine[i].shape == wrong.shape and torch.allclose(mine[i].double(), wrong, rtol=1e-7)
+    assert not close, f"{('mean', 'std')[i]}: this is {mistake}"
+agrees(moments, parts, "three pieces of photos")
+
+# %% nbgrader={"grade": true, "grade_id": "moments_precise", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+rng = torch.Generator().manual_seed(6)
+away = torch.tensor([100.0, -90.0, 0.0]).view(3, 1, 1)
+batches = [away + 0.5 * torch.randn(n, 3, 20, 20, generator=rng) for n in (16, 16, 5)]
+moments = fed(batches)
+far = (moments.std - two_pass(batches)[1]).abs().max().item()
+assert far < 1e-9, f"the std of float32 pixels around 100 is off by {far:.1e}: squares lose digits in float32"
+agrees(moments, batches, "float32 pixels around 100")
+moments = fed([torch.full((3, 2, 5, 5), 0.1)] * 4)
+check.close(moments.std, [0.0, 0.0], 0, 1e-7, what="the std of equal pixels")
+
+# %% nbgrader={"grade": true, "grade_id": "moments_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: digits in odd batches, any split of one set, many types of numbers, no image, one pixel; bad use.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(7)
+digits = data.load("digits", "train")
+agrees(fed(list(digits.images.split(100))), [digits.images], "digits in batches of 100")
+whole = 30 * torch.randn(23, 4, 5, 6, generator=rng) + torch.tensor([90.0, 0, -8, 40]).view(4, 1, 1)
+for size in (1, 2, 7, 22, 23):
+    agrees(fed(list(whole.split(size))), [whole], f"23 images in batches of {size}")
+for kind in (torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.int8, torch.int16):
+    batches = [part.to(kind) for part in whole.split(9)]
+    agrees(fed(batches), batches, f"images of {kind}")
+few, none = whole[:3, :, :2, :3], whole[:0]
+agrees(fed([none, few, none, whole, none]), [few, whole], "batches of which some are empty")
+agrees(fed([whole[:1, :, :1, :1], few]), [whole[:1, :, :1, :1], few], "one pixel and a batch")
+check.close(fed([whole[:1, :, :1, :1]]).std, [0.0] * 4, 0, 1e-7, what="the std of one pixel")
+moments = fed([few])
+first = moments.mean, moments.std
+moments.mean, moments.std  # reading them changes nothing
+agrees(moments, [few], "a batch, read twice")
+moments.update(whole)
+agrees(moments, [few, whole], "a batch that comes after a look")
+check.close(first[0], two_pass([few])[0], 1e-9, 1e-12, what="the mean that was read before")
+untouched = whole.clone()
+moments.update(whole.view(23, 4, 6, 5))
+assert torch.equal(whole, untouched), "update changed the images"
+for channels, images in [(3, whole), (5, whole), (1, whole[:2])]:
+    try:
+        RunningMoments(channels).update(images)
+    except ValueError:
+        continue
+    raise AssertionError(f"images of 4 channels, moments of {channels}: no ValueError")
+for name in ("mean", "std"):
+    for moments in (RunningMoments(4), fed([none])):
+        try:
+            value = moments.mean if name == "mean" else moments.std
+        except ValueError:
+            continue
+        raise AssertionError(f"{name} before the first pixel is {value}: no ValueError was raised")
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "moments_merge_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Hidden: parts merged in two orders, empty parts, a part that lives on, one merged with itself; a long stream.
+### BEGIN HIDDEN TESTS
+rng = torch.Generator().manual_seed(8)
+parts = [c + torch.randn(n, 2, 5, n, generator=rng) for c, n in [(40.0, 3), (-7.0, 8), (0.0, 1)]]
+for order in ([0, 1, 2], [2, 0, 1], [1, 2, 0]):
+    one, two, three = (fed([parts[i]]) for i in order)
+    one.merge(two)
+    agrees(two, [parts[order[1]]], "what was merged, which stays as it was")
+    one.merge(three)
+    agrees(one, parts, f"parts {order} merged")
+    two.merge(three)
+    agrees(two, [parts[i] for i in order[1:]], f"parts {order[1:]} merged")
+empty, full = RunningMoments(2), fed(parts[:1])
+full.merge(RunningMoments(2))
+agrees(full, parts[:1], "a part and an empty one")
+empty.merge(full)
+agrees(empty, parts[:1], "an empty one that gets a part")
+empty.update(parts[1])
+agrees(empty, parts[:2], "an empty one that gets a part and a batch")
+agrees(full, parts[:1], "a part after that it was merged elsewhere")
+full.update(parts[2])
+agrees(empty, parts[:2], "what had merged a part that then saw more")
+both = RunningMoments(2)
+both.merge(RunningMoments(2))
+both.update(parts[0])
+agrees(both, parts[:1], "two empty ones and a batch")
+both.merge(both)
+agrees(both, parts[:1] * 2, "moments merged with themselves")
+try:
+    both.merge(fed([parts[0][:, :1]]))
+except ValueError:
+    agrees(both, parts[:1], "moments after a merge that was refused")
+else:
+    raise AssertionError("merging 1 channel into 2 raised no ValueError")
+image = torch.rand(1, 3, 64, 64, generator=rng)
+long = fed([image])
+for _ in range(20):
+    long.merge(long)
+agrees(long, [image], "an image that was seen 2²⁰ times")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 5 · What ten crops see (2 points)
+#
+# **Expect, then compute.** An image has 256×256 pixels, the patches have 224×224. How many pixels of the image lie in all five patches, that is in every corner patch and in the central one? How
+# many lie in exactly one of the four *corner* patches? And how many pixels does the network read for the ten patches, each counted as often as it is
+# read? Write the three numbers down, as arithmetic.
+#
+# *Hint:* draw the four corner patches on paper. *To see it:* add up five masks, after you have written your numbers.
+
+# %% nbgrader={"grade": false, "grade_id": "expect", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def expected_pixels() -> tuple[int, int, int]:
+    """Return the pixels in all five, in one corner alone, and those that are read."""
+    ### BEGIN SOLUTION
+    margin = 256 - 224
+    return (256 - 2 * margin) ** 2, 4 * margin**2, 10 * 224**2
+    ### END SOLUTION
+
+# %%
+# Yours: did you expect it?
+
+# %% nbgrader={"grade": true, "grade_id": "expect_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Hidden: your three numbers, against masks.
+### BEGIN HIDDEN TESTS
+masks = torch.zeros(5, 256, 256, dtype=torch.long)
+for i, (top, left) in enumerate([(0, 0), (0, 32), (32, 0), (32, 32), (16, 16)]):
+    masks[i, top : top + 224, left : left + 224] = 1
+true = [masks.all(dim=0).sum(), (masks[:4].sum(dim=0) == 1).sum(), 2 * masks.sum()]
+mine = list(expected_pixels())
+names = "in all five patches", "in exactly one corner patch", "read for ten patches"
+for name, found, number in zip(names, mine, map(int, true), strict=True):
+    assert found == number, f"pixels {name}: you expected {found:,}, there are {number:,}"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 6 · Why top-5? (2 points)
+#
+# ImageNet's contest ranked networks by the top-5 error, and not by top-1. In two to four sentences: which property of the data is the reason, and which kind of mistake does top-5 forgive?
+# What does it hide when two good networks are compared? Give one example of a pair of classes, or one number from the notebook.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# ### BEGIN SOLUTION
+# A photo has one label, but it often shows several of the 1,000 things: a desk with a screen, a keyboard and a mouse. An answer that names another thing
+# in the photo is not wrong, and five answers leave room for it. Top-5 also forgives the confusion of close neighbours, of which ImageNet has many: more than a hundred breeds of dogs, or "maillot" twice. So it hides how well
+# a network tells neighbours apart. Good networks all have a top-5 error of a few percent, in which label errors are a large part, and their top-1 errors still differ.
+#
+# **Marking scheme.** 1 point: one label for a photo with several things (or classes that overlap), so a sensible answer may be counted as wrong. 1 point: what is forgiven and hidden
+# (fine-grained confusion, little difference between good networks), with an example or a number that fits.
+# ### END SOLUTION
