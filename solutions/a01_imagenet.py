@@ -55,8 +55,12 @@ from course_lib import check, data
 # **Contract.** `top_k_error(logits, labels, k)` takes logits (N, K) and labels (N,), which are integers. It returns a `float`
 # from 0 to 1: the share of images that are wrong. An image is right when *fewer than k other classes* have a logit
 # that is as large as that of its class or larger. So a tie counts against the network. With k = K every image is right.
-# A `ValueError` that names the value in its message is raised in these cases: k is below 1 or above K, a label is below 0
-# or not below K, labels and logits differ in number, there is no image (the message names 0), a logit is NaN (it names the image's index).
+# It raises a `ValueError` whose message names the bad value:
+#
+# - k, when it is below 1 or above K;
+# - a label that is below 0 or not below K;
+# - the number of labels, when it is not the number of images, or when it is 0;
+# - the index of an image that has a NaN among its logits.
 #
 # *Hint:* `logits.gather(1, labels[:, None])` is the logit of the true class. A negative index counts from the end, and
 # no comparison with NaN is true. *To see it:* compare with `torch.topk` for logits that are all zero.
@@ -384,6 +388,7 @@ for mistake, wrong in {
     same = torch.allclose(true, wrong, atol=1e-5)
     assert same or not torch.allclose(mine, wrong, atol=1e-5), mistake
 check.close(mine, true, 1e-4, 1e-5, what="probabilities in eval mode")
+assert mine.dtype == true.dtype, f"the probabilities are {mine.dtype}, expected {true.dtype}"
 
 # %% nbgrader={"grade": true, "grade_id": "average_left", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 torch.manual_seed(4)
@@ -397,6 +402,7 @@ for in_eval in ([], ["stem"], ["stem", "head"], ["stem.0"], ["", "stem.2"]):
     weights = {name: value.clone() for name, value in network.state_dict().items()}
     mine = ten_crop_probabilities(network, images, 4)
     check.close(mine.sum(dim=1), torch.ones(5), what="the sum of an image's probabilities")
+    assert not torch.allclose(mine[0], mine[1]), "two images have the same probabilities"
     assert not mine.requires_grad, "gradients are recorded: torch.no_grad()"
     enabled = torch.is_grad_enabled()
     torch.set_grad_enabled(True)
@@ -453,10 +459,10 @@ else:
 # $$\delta = \mathrm{mean}_b - \mathrm{mean}_a, \quad \mathrm{mean} = \mathrm{mean}_a + \delta\,\frac{n_b}{n_a + n_b}, \quad S = S_a + S_b + \delta^2\,\frac{n_a n_b}{n_a + n_b}$$
 #
 # **Contract.** `RunningMoments(channels)` has seen nothing. `update(images)` adds images (N, C, H, W) of any type of real numbers. Batches may differ in N, and in H and W; every *pixel*
-# counts the same, and N may be 0. `mean` and `std` are attributes or properties, float64 tensors (C,), over all pixels seen so far.
-# `std` is that of the *population*: divide by the number of pixels, not by one less. Both equal the two-pass result to 1e-9 of its size, however the images
-# were split. The std of equal pixels is 0, to 1e-7. `merge(other)` adds all that another `RunningMoments` has seen; that one stays as it was, and may be the same
-# object. A `ValueError` is raised when `mean` or `std` is read before the first pixel, and when `images` or `other` have another number of channels. No images are kept: a loader may
+# counts the same, and N may be 0. The attributes or properties `mean` and `std` are float64 tensors (C,), over all pixels seen so far.
+# The std is that of the *population*: divide by the number of pixels, not by one less. Both equal the two-pass result to 1e-9 of its size, however the images
+# were split. The std of equal pixels is 0, to 1e-7. `merge(other)` adds all that another `RunningMoments` has seen. That one stays as it was, and may be the same
+# object. A `ValueError` is raised when `mean` or `std` is read before the first pixel, and when `images` or `other` have another number of channels. No images are kept. A loader may
 # overwrite them, and the stream may be as long as you like.
 #
 # *Hint:* first `.double()`, then square; `update` may make a part of one batch and merge it. *To see it:* the std of `1000 + torch.randn(…)` by both formulas in float32.
@@ -551,8 +557,8 @@ parts = [PHOTOS[:1, :, :40, :30], PHOTOS[:, :, 200:207, 300:305], PHOTOS[1:, :, 
 moments = fed(parts)
 mine = [moments.mean, moments.std]
 assert mine[0] is not None, "mean is None: is there a `return`?"
-shape = tuple(mine[0].shape)
-assert shape == (3,), f"the mean is {shape}, expected (3,): one number a channel"
+shapes = [tuple(value.shape) for value in mine]
+assert shapes == [(3,), (3,)], f"mean and std are {shapes}, expected (3,): one number a channel"
 means, stds = zip(*[two_pass([part]) for part in parts], strict=True)
 each = torch.tensor([len(part) for part in parts], dtype=torch.float64)[:, None]
 pixels = torch.cat([part.double().movedim(1, 0).flatten(1) for part in parts], dim=1)
@@ -569,6 +575,8 @@ for i, mistake, wrong in [
     close = mine[i].shape == wrong.shape and torch.allclose(mine[i].double(), wrong, rtol=1e-7)
     assert not close, f"{('mean', 'std')[i]}: this is {mistake}"
 agrees(moments, parts, "three pieces of photos")
+again = moments.mean
+assert torch.equal(again, mine[0]), "the mean changes when it is read twice"
 
 # %% nbgrader={"grade": true, "grade_id": "moments_precise", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 rng = torch.Generator().manual_seed(6)
@@ -579,7 +587,8 @@ far = (moments.std - two_pass(batches)[1]).abs().max().item()
 assert far < 1e-9, f"the std of float32 pixels around 100 is off by {far:.1e}: squares lose digits in float32"
 agrees(moments, batches, "float32 pixels around 100")
 moments = fed([torch.full((3, 2, 5, 5), 0.1)] * 4)
-check.close(moments.std, [0.0, 0.0], 0, 1e-7, what="the std of equal pixels")
+largest = moments.std.abs().max().item()
+assert largest < 1e-7, f"the std of equal pixels is {largest}, expected 0"
 
 # %% nbgrader={"grade": true, "grade_id": "moments_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: digits in odd batches, any split of one set, many types of numbers, no image, one pixel; bad use.
@@ -651,17 +660,17 @@ both.update(parts[0])
 agrees(both, parts[:1], "two empty ones and a batch")
 both.merge(both)
 agrees(both, parts[:1] * 2, "moments merged with themselves")
-try:
-    both.merge(fed([parts[0][:, :1]]))
-except ValueError:
-    agrees(both, parts[:1], "moments after a merge that was refused")
-else:
-    raise AssertionError("merging 1 channel into 2 raised no ValueError")
 image = torch.rand(1, 3, 128, 128, generator=rng)
 long = fed([image])
 for _ in range(20):
     long.merge(long)
 agrees(long, [image], "an image that was seen 2²⁰ times")
+try:
+    full.merge(fed([parts[0][:, :1]]))
+except ValueError:
+    agrees(full, parts[::2], "moments after a merge that was refused")
+else:
+    raise AssertionError("merging 1 channel into 2 raised no ValueError")
 ### END HIDDEN TESTS
 
 # %% [markdown]
