@@ -511,7 +511,7 @@ class RunningMoments:
         ### BEGIN SOLUTION
         if self.count == 0:
             raise ValueError("no pixel was seen yet: there is no mean")
-        return self.center.clone()
+        return self.center
         ### END SOLUTION
 
     @property

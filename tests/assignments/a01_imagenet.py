@@ -347,8 +347,8 @@ MISTAKES = {
     ),
     "the mean as float32": (
         "moments",
-        "return self.center.clone()",
-        "return self.center.float()",
+        "return self.center\n",
+        "return self.center.float()\n",
         MOMENTS,
     ),
     "two empty parts": (
