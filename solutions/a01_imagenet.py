@@ -368,7 +368,8 @@ images = torch.randn(6, 3, 9, 8)
 network = Small(3, 5, 4, most=6)
 with torch.no_grad():
     network.head.weight.mul_(6)
-mine = ten_crop_probabilities(network, images, 5)
+with torch.enable_grad():
+    mine = ten_crop_probabilities(network, images, 5)
 assert mine is not None, "your function returns None: is there a `return`?"
 shape = tuple(mine.shape)
 assert shape == (6, 4), f"the probabilities are {shape}, expected (6, 4)"
@@ -400,12 +401,12 @@ for in_eval in ([], ["stem"], ["stem", "head"], ["stem.0"], ["", "stem.2"]):
         parts[name].eval()
     before = {name: part.training for name, part in network.named_modules()}
     weights = {name: value.clone() for name, value in network.state_dict().items()}
-    mine = ten_crop_probabilities(network, images, 4)
+    with torch.enable_grad():  # what you switch off stays off to the end of this block
+        mine = ten_crop_probabilities(network, images, 4)
+        enabled = torch.is_grad_enabled()
     check.close(mine.sum(dim=1), torch.ones(5), what="the sum of an image's probabilities")
     assert not torch.allclose(mine[0], mine[1]), "two images have the same probabilities"
     assert not mine.requires_grad, "gradients are recorded: torch.no_grad()"
-    enabled = torch.is_grad_enabled()
-    torch.set_grad_enabled(True)
     assert enabled, "gradients are switched off for good: use `with torch.no_grad():`"
     for name, part in network.named_modules():
         was, found = ("train" if mode else "eval" for mode in (before[name], part.training))
@@ -429,7 +430,8 @@ for images, side, classes, scale in [
         network.stem[0].running_mean.normal_()
         network.stem[0].running_var.uniform_(0.5, 2)
     before, modes = images.clone(), [part.training for part in network.modules()]
-    mine = ten_crop_probabilities(network, images, side)
+    with torch.enable_grad():
+        mine = ten_crop_probabilities(network, images, side)
     assert torch.equal(images, before), "your function changed the images"
     assert modes == [part.training for part in network.modules()], f"{what}: modes changed"
     network.eval()
@@ -440,7 +442,8 @@ network = Small(2, 4, 3, most=0)
 network.stem[1].eval()
 modes = [part.training for part in network.modules()]
 try:
-    ten_crop_probabilities(network, torch.zeros(2, 2, 6, 6), 4)
+    with torch.enable_grad():
+        ten_crop_probabilities(network, torch.zeros(2, 2, 6, 6), 4)
 except RuntimeError:
     left = [part.training for part in network.modules()]
     assert left == modes, "the network raised an error, and its modes are not what they were"

@@ -269,7 +269,8 @@ MISTAKES = {
     ),
     "ten times the memory": (
         "average",
-        "outputs = [network(patches).softmax(dim=1) for patches in ten_crop(images, side)]",
+        "outputs = [network(patches).softmax(dim=1) "
+        "for patches in ten_crop(images, side)]",
         "every = ten_crop(images, side)\n"
         "            outputs = network(every.flatten(0, 1)).softmax(dim=1)\n"
         "            outputs = [*outputs.view(10, len(images), -1)]",
@@ -569,7 +570,8 @@ RIGHT = {
         "    bad = [x for x in labels.tolist() if x not in range(classes)]\n"
         "    raise ValueError(f'labels {bad}')\n"
         "if torch.isnan(logits).any():\n"
-        "    raise ValueError(f'NaN in image {int(logits.isnan().any(1).float().argmax())}')\n"
+        "    rows = logits.isnan().any(1).float()\n"
+        "    raise ValueError(f'NaN in image {int(rows.argmax())}')\n"
         "if k == classes:\n"
         "    return 0.0\n"
         "fence = logits.sort(dim=1, descending=True).values[:, k]\n"
@@ -707,7 +709,8 @@ WELFORD = (
             flat = image.flatten(1)
             if len(flat) != self.channels:
                 raise ValueError(f"{len(flat)} channels")
-            self._add(flat.shape[1], flat.mean(1), flat.var(1, correction=0) * flat.shape[1])
+            n = flat.shape[1]
+            self._add(n, flat.mean(1), flat.var(1, correction=0) * n)
 
     def _add(self, n, mean, m2):
         step = mean - self._mean
