@@ -33,6 +33,49 @@ CONV = "nn.Conv2d(channels, width, kernel_size, groups=groups, bias={})"
 
 # assignment: cell: kind: body, or why there is none
 SHORTCUTS = {
+    "a01_imagenet": {
+        "topk": {
+            "spec": NO_SPEC,
+            "notebook": "the notebook's measure is `torch.topk`: see `torch`",
+            "torch": "found = logits.topk(k).indices == labels[:, None]\n"
+            "return 1 - found.any(dim=1).double().mean().item()",
+            "counter": NOT_COUNTED,
+            "constant": "return 0.5",
+        },
+        "center": {
+            "spec": NO_SPEC,
+            "notebook": "the notebook crops by torchvision: see `torch`",
+            "torch": "from torchvision.transforms import functional\n"
+            "if not 1 <= side <= min(images.shape[2:]): raise ValueError(side)\n"
+            "return functional.center_crop(images, side)",
+            "counter": NOT_COUNTED,
+            "constant": "return images[:, :, :side, :side]",
+        },
+        "ten": {
+            "spec": NO_SPEC,
+            "notebook": "the notebook crops by torchvision: see `torch`",
+            "torch": "from torchvision.transforms.v2 import functional\n"
+            "if not 1 <= side <= min(images.shape[2:]): raise ValueError(side)\n"
+            "five = torch.stack(functional.five_crop(images, side))\n"
+            "return torch.cat([five, five.flip(-1)])",
+            "counter": NOT_COUNTED,
+            "constant": "return images[:, :, :side, :side].expand(10, -1, -1, -1, -1)",
+        },
+        "average": {
+            "spec": NO_SPEC,
+            "notebook": "return network(center_crop(images, side)).softmax(dim=1)",
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return torch.full((len(images), 4), 0.25)",
+        },
+        "expect": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": NO_TORCH,
+            "counter": "masks that are added up are an answer of its own",
+            "constant": "return 50_176, 4_096, 501_760",
+        },
+    },
     "a02_sift": {
         "fit": {
             "spec": NO_SPEC,
