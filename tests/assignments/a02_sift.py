@@ -324,63 +324,63 @@ BODIES = {
     ),
 }
 RIGHT = {
-    'keep by the mean and half the difference': (
-        'keep',
-        'if edge < 1 or contrast < 0 or len(value) != len(curvature):\n'
+    "keep by the mean and half the difference": (
+        "keep",
+        "if edge < 1 or contrast < 0 or len(value) != len(curvature):\n"
         '    raise ValueError("no")\n'
-        'xx, yy, xy = (curvature[:, i] for i in range(3))\n'
-        'mean, half = (xx + yy).abs() / 2, torch.hypot((xx - yy) / 2, xy)\n'
-        'round_ = (mean > half) & (mean + half < edge * (mean - half))\n'
-        'return round_ & (value.abs() >= contrast)',
+        "xx, yy, xy = (curvature[:, i] for i in range(3))\n"
+        "mean, half = (xx + yy).abs() / 2, torch.hypot((xx - yy) / 2, xy)\n"
+        "round_ = (mean > half) & (mean + half < edge * (mean - half))\n"
+        "return round_ & (value.abs() >= contrast)",
     ),
     "peaks by numpy's roll and a mask": (
-        'peaks',
-        'h = histogram.double().numpy()\n'
-        'before, after = np.roll(h, 1), np.roll(h, -1)\n'
-        '(where,) = np.nonzero((h > before) & (h >= after) & (h >= 0.8 * h.max()))\n'
-        'a, b, c = before[where], h[where], after[where]\n'
-        'angle = 2 * np.pi * (where + (a - c) / (2 * a - 4 * b + 2 * c)) / len(h)\n'
-        'return torch.from_numpy(np.mod(angle, 2 * np.pi))',
+        "peaks",
+        "h = histogram.double().numpy()\n"
+        "before, after = np.roll(h, 1), np.roll(h, -1)\n"
+        "(where,) = np.nonzero((h > before) & (h >= after) & (h >= 0.8 * h.max()))\n"
+        "a, b, c = before[where], h[where], after[where]\n"
+        "angle = 2 * np.pi * (where + (a - c) / (2 * a - 4 * b + 2 * c)) / len(h)\n"
+        "return torch.from_numpy(np.mod(angle, 2 * np.pi))",
     ),
-    'normalise row by row': (
-        'normalise',
-        'answer = torch.zeros_like(entries)\n'
-        'for i, row in enumerate(entries):\n'
-        '    if row.any():\n'
-        '        row = torch.minimum(row / row.norm(), torch.tensor(0.2).to(row))\n'
-        '        answer[i] = row / row.norm()\n'
-        'return answer',
+    "normalise row by row": (
+        "normalise",
+        "answer = torch.zeros_like(entries)\n"
+        "for i, row in enumerate(entries):\n"
+        "    if row.any():\n"
+        "        row = torch.minimum(row / row.norm(), torch.tensor(0.2).to(row))\n"
+        "        answer[i] = row / row.norm()\n"
+        "return answer",
     ),
-    'ratio by sorting': (
-        'ratio',
+    "ratio by sorting": (
+        "ratio",
         'if ratio <= 0 or ratio > 1: raise ValueError("ratio")\n'
-        'if min(len(first), len(second) - 1) < 1:\n'
-        '    return torch.empty(0, 2).long()\n'
-        'far = (first[:, None] - second).square().sum(2).sqrt()\n'
-        'near, order = far.sort(dim=1)\n'
-        'pairs = [[i, j] for i, (j, *_) in enumerate(order.tolist())\n'
-        '         if near[i, 0] < ratio * near[i, 1] and far[:, j].min() >= far[i, j]]\n'
-        'return torch.tensor(pairs).long().view(-1, 2)',
+        "if min(len(first), len(second) - 1) < 1:\n"
+        "    return torch.empty(0, 2).long()\n"
+        "far = (first[:, None] - second).square().sum(2).sqrt()\n"
+        "near, order = far.sort(dim=1)\n"
+        "pairs = [[i, j] for i, (j, *_) in enumerate(order.tolist())\n"
+        "         if near[i, 0] < ratio * near[i, 1] and far[:, j].min() >= far[i, j]]\n"
+        "return torch.tensor(pairs).long().view(-1, 2)",
     ),
-    'curve by comprehensions': (
-        'curve',
-        'def right(pairs):\n'
-        '    a, b = first[0][pairs[:, 0], :2], second[0][pairs[:, 1], :2]\n'
-        '    one = torch.cat([a.double(), torch.ones(len(a), 1).double()], 1)\n'
-        '    moved = one @ homography.double().T\n'
-        '    away = moved[:, :2] / moved[:, 2:] - b.double()\n'
-        '    return int((away.square().sum(1) < 9).sum())\n'
-        'found = [ratio_matches(first[1], second[1], ratio) for ratio in ratios]\n'
-        'return [(len(pairs), right(pairs)) for pairs in found]',
+    "curve by comprehensions": (
+        "curve",
+        "def right(pairs):\n"
+        "    a, b = first[0][pairs[:, 0], :2], second[0][pairs[:, 1], :2]\n"
+        "    one = torch.cat([a.double(), torch.ones(len(a), 1).double()], 1)\n"
+        "    moved = one @ homography.double().T\n"
+        "    away = moved[:, :2] / moved[:, 2:] - b.double()\n"
+        "    return int((away.square().sum(1) < 9).sum())\n"
+        "found = [ratio_matches(first[1], second[1], ratio) for ratio in ratios]\n"
+        "return [(len(pairs), right(pairs)) for pairs in found]",
     ),
-    'curve, recursively': (
-        'curve',
-        'if not ratios: return []\n'
-        'pairs = ratio_matches(first[1], second[1], ratios[0])\n'
-        'left, there = first[0][pairs.T[0]], second[0][pairs.T[1]]\n'
-        'good = torch.count_nonzero(sift.errors(left, there, homography) < 3)\n'
-        'here = (pairs.shape[0], good.item())\n'
-        'return [here, *curve(first, second, homography, ratios[1:])]',
+    "curve, recursively": (
+        "curve",
+        "if not ratios: return []\n"
+        "pairs = ratio_matches(first[1], second[1], ratios[0])\n"
+        "left, there = first[0][pairs.T[0]], second[0][pairs.T[1]]\n"
+        "good = torch.count_nonzero(sift.errors(left, there, homography) < 3)\n"
+        "here = (pairs.shape[0], good.item())\n"
+        "return [here, *curve(first, second, homography, ratios[1:])]",
     ),
     "fit by numpy and inv, row by row": (
         "fit",

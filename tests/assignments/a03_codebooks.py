@@ -357,30 +357,30 @@ BODIES = {
     ),
 }
 RIGHT = {
-    'intersection, by absolute differences': (
-        'intersection',
-        'if {left.ndim, right.ndim} != {2} or left.shape[1] != right.shape[1]:\n'
+    "intersection, by absolute differences": (
+        "intersection",
+        "if {left.ndim, right.ndim} != {2} or left.shape[1] != right.shape[1]:\n"
         '    raise ValueError("no")\n'
-        'both = left.sum(1)[:, None] + right.sum(1)\n'
-        'return (both - (left[:, None] - right[None]).abs().sum(2)) / 2',
+        "both = left.sum(1)[:, None] + right.sum(1)\n"
+        "return (both - (left[:, None] - right[None]).abs().sum(2)) / 2",
     ),
-    'normalise, word by word': (
-        'normalise',
+    "normalise, word by word": (
+        "normalise",
         'if power < 0 or power > 1: raise ValueError("no")\n'
-        'parts = []\n'
-        'for part in residuals:\n'
-        '    part = torch.where(part == 0, 0.0, part.sign() * part.abs().pow(power))\n'
-        '    parts.append(part / part.norm() if intra and part.any() else part)\n'
-        'row = torch.cat(parts).to(residuals)\n'
-        'return row / (row.norm() or 1)',
+        "parts = []\n"
+        "for part in residuals:\n"
+        "    part = torch.where(part == 0, 0.0, part.sign() * part.abs().pow(power))\n"
+        "    parts.append(part / part.norm() if intra and part.any() else part)\n"
+        "row = torch.cat(parts).to(residuals)\n"
+        "return row / (row.norm() or 1)",
     ),
     "energy, by numpy's partition": (
-        'energy',
-        'squares = rows.double().numpy() ** 2\n'
-        'count = math.ceil(share * squares.shape[1])\n'
-        'squares = squares[squares.any(axis=1)]\n'
-        'top = np.partition(squares, -count, axis=1)[:, -count:]\n'
-        'return float((top.sum(1) / squares.sum(1)).mean())',
+        "energy",
+        "squares = rows.double().numpy() ** 2\n"
+        "count = math.ceil(share * squares.shape[1])\n"
+        "squares = squares[squares.any(axis=1)]\n"
+        "top = np.partition(squares, -count, axis=1)[:, -count:]\n"
+        "return float((top.sum(1) / squares.sum(1)).mean())",
     ),
     "soft, in loops": (
         "soft",

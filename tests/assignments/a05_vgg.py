@@ -307,14 +307,14 @@ BODIES = {
     ),
 }
 RIGHT = {
-    'field by two ends': (
-        'field',
-        'first, last, jump = 0, 0, 1\n'
-        'for k, s, p, d in layers:\n'
+    "field by two ends": (
+        "field",
+        "first, last, jump = 0, 0, 1\n"
+        "for k, s, p, d in layers:\n"
         '    if k < 1 or s < 1 or d < 1 or p < 0: raise ValueError("no")\n'
-        '    first, last = first - p * jump, last + (d * (k - 1) - p) * jump\n'
-        '    jump = jump * s\n'
-        'return last - first + 1, jump, first',
+        "    first, last = first - p * jump, last + (d * (k - 1) - p) * jump\n"
+        "    jump = jump * s\n"
+        "return last - first + 1, jump, first",
     ),
     "field from the last layer backwards": (
         "field",

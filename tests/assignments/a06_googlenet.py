@@ -277,15 +277,15 @@ BODIES = {
     ),
 }
 RIGHT = {
-    'norms by a long vector': (
-        'norms',
-        'found = []\n'
-        'for loss in losses:\n'
-        '    slopes = torch.autograd.grad(loss, parameters, retain_graph=True,\n'
-        '                                 allow_unused=True)\n'
-        '    flat = [torch.zeros(1)] + [s.flatten() for s in slopes if s is not None]\n'
-        '    found.append(torch.cat(flat).norm().item())\n'
-        'return found',
+    "norms by a long vector": (
+        "norms",
+        "found = []\n"
+        "for loss in losses:\n"
+        "    slopes = torch.autograd.grad(loss, parameters, retain_graph=True,\n"
+        "                                 allow_unused=True)\n"
+        "    flat = [torch.zeros(1)] + [s.flatten() for s in slopes if s is not None]\n"
+        "    found.append(torch.cat(flat).norm().item())\n"
+        "return found",
     ),
     "cost, layer by layer": (
         "cost",

@@ -330,42 +330,42 @@ SOURCES = {
     ),
 }
 RIGHT = {
-    'zero from the last layer back': (
-        'zero',
+    "zero from the last layer back": (
+        "zero",
         'blocks = [m for m in net.modules() if hasattr(m, "shortcut")]\n'
-        'if len(blocks) == 0 or {type(b.shortcut) for b in blocks} & {resnet.Cut}:\n'
+        "if len(blocks) == 0 or {type(b.shortcut) for b in blocks} & {resnet.Cut}:\n"
         '    raise ValueError("no")\n'
-        'for block in blocks:\n'
-        '    last = next(m for m in reversed(list(block.residual.modules()))\n'
+        "for block in blocks:\n"
+        "    last = next(m for m in reversed(list(block.residual.modules()))\n"
         '                if getattr(m, "weight", None) is not None)\n'
-        '    last.weight.data.fill_(0)\n'
-        'return len(blocks)',
+        "    last.weight.data.fill_(0)\n"
+        "return len(blocks)",
     ),
-    'cost from the two numbers of the growth': (
-        'cost',
-        'blocks = (depth - 2) / 6\n'
+    "cost from the two numbers of the growth": (
+        "cost",
+        "blocks = (depth - 2) / 6\n"
         'if blocks < 1 or blocks != int(blocks): raise ValueError("no")\n'
-        'more = predicted_growth()\n'
-        'first = [74_640, 12_238_848]  # of depth 8 without the linear layer\n'
-        'first = [n + (int(blocks) - 1) * m for n, m in zip(first, more, strict=True)]\n'
-        'return first[0] + 65 * classes, first[1] + 64 * classes',
+        "more = predicted_growth()\n"
+        "first = [74_640, 12_238_848]  # of depth 8 without the linear layer\n"
+        "first = [n + (int(blocks) - 1) * m for n, m in zip(first, more, strict=True)]\n"
+        "return first[0] + 65 * classes, first[1] + 64 * classes",
     ),
-    'responses by a wrapped forward': (
-        'responses',
-        'probe, found = copy.deepcopy(net), []\n'
-        'def watched(block):\n'
-        '    residual, whole = block.residual.forward, block.forward\n'
-        '    seen = []\n'
-        '    def inner(x):\n'
-        '        seen.append(residual(x)); return seen[-1]\n'
-        '    def outer(x):\n'
-        '        y = whole(x); found.append(float(seen.pop().std() / y.std())); return y\n'
-        '    block.residual.forward, block.forward = inner, outer\n'
-        'for block in probe.modules():\n'
+    "responses by a wrapped forward": (
+        "responses",
+        "probe, found = copy.deepcopy(net), []\n"
+        "def watched(block):\n"
+        "    residual, whole = block.residual.forward, block.forward\n"
+        "    seen = []\n"
+        "    def inner(x):\n"
+        "        seen.append(residual(x)); return seen[-1]\n"
+        "    def outer(x):\n"
+        "        y = whole(x); found.append(float(seen.pop().std() / y.std())); return y\n"
+        "    block.residual.forward, block.forward = inner, outer\n"
+        "for block in probe.modules():\n"
         '    if hasattr(block, "residual"): watched(block)\n'
-        'with torch.inference_mode():\n'
-        '    probe.train()(images)\n'
-        'return found',
+        "with torch.inference_mode():\n"
+        "    probe.train()(images)\n"
+        "return found",
     ),
     "pad into zeros": (
         "pad",

@@ -95,8 +95,7 @@ MISTAKES = {
     "drop-path at evaluation": (
         "fused",
         "return x + self.drop(y) if self.keeps_shape else y",
-        "self.drop.train()\n"
-        "        return x + self.drop(y) if self.keeps_shape else y",
+        "self.drop.train()\n        return x + self.drop(y) if self.keeps_shape else y",
         {"fused_visible"},
     ),
     "no drop-path": (

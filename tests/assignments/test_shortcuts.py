@@ -18,7 +18,9 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 
 def worth_of(name: str, cell: str) -> set[str]:
     """Return the test cells that are named after an answer: of their points it is."""
-    answers = [key for key, text in cases.sources(name).items() if "### BEGIN SOL" in text]
+    answers = [
+        key for key, text in cases.sources(name).items() if "### BEGIN SOL" in text
+    ]
     longer = [key for key in answers if key.startswith(cell) and key != cell]
     return {
         test
