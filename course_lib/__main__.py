@@ -57,9 +57,9 @@ app.command(rich_help_panel=AUTHORS)(training.records)
 if find_spec("course_grader"):  # the students' edition has none
     app.command(rich_help_panel=AUTHORS)(instructor.release)
     app.command(rich_help_panel=AUTHORS)(mutate)
-    for command in ("publish", "deadline", "extend", "remove", "collect"):
+    for command in ("publish", "roster", "deadline", "extend", "remove"):
         app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))
-    for command in ("grade", "feedback", "export"):
+    for command in ("collect", "grade", "feedback", "export"):
         app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))
 
 

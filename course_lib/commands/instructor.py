@@ -60,6 +60,27 @@ def publish(
     )
 
 
+def roster(
+    file: Annotated[Path, typer.Argument(help="CSV of Moodle, of Canvas, or with ids")],
+    course: Course = ROOT,
+):
+    """Put a class list into the gradebook: names, e-mail, the LMS's number.
+
+    Take Moodle's list of participants, Canvas's export of grades, or any CSV with the
+    columns id, first_name, last_name, email, lms_user_id. Nobody is removed.
+
+    Example: course roster participants.csv
+    """
+    from course_grader.intake.roster import import_roster
+
+    found = import_roster(file, course)
+    for student, status in found:
+        if status == "not on the list":
+            line(f"not on the list, and kept: {shown(student)} (course remove)")
+    counts = Counter(status for _, status in found)
+    line(", ".join(f"{count} {status}" for status, count in counts.items()))
+
+
 def deadline(
     assignment: Assignment,
     when: Annotated[

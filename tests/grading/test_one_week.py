@@ -33,6 +33,7 @@ def folder(tmp_path_factory) -> Path:
         for student, sample in (("ada", "ada_right"), ("bob", "cy_untouched")):
             source = course / "submitted" / sample / NAME / f"{NAME}.ipynb"
             archive.write(source, f"{student}/{NAME}.ipynb")
+    (course / "participants.csv").write_text("id,email\nada,ada@example.org\nbob,\n")
     shutil.rmtree(course / "submitted")
     (course / "gradebook.db").unlink()
     return course
@@ -73,6 +74,7 @@ def test_the_class_is_graded_and_gets_its_pages(said, folder):
             row["student_id"]: float(row["score"]) for row in csv.DictReader(file)
         }
     assert scores.keys() == {"ada", "bob"}
+    assert rows[0]["email"] == "ada@example.org"
     assert scores["ada"] > scores["bob"]
     for student in scores:
         assert (folder / "feedback" / student / NAME / f"{NAME}.html").exists()

@@ -114,6 +114,7 @@ BAD = [
     ("release --course /nowhere", 1, NO_COURSE),
     ("publish", 2, "Missing argument"),
     (f"publish {ROOT}/students", 1, "lies in this repository"),
+    ("roster /nowhere.csv --course /nowhere", 1, "/nowhere.csv cannot be read"),
     ("deadline a99 --course /nowhere", 1, NO_COURSE),
     ("extend a99 ada", 2, "Missing argument"),
     ("extend a99 ada 3d --course /nowhere", 1, NO_COURSE),
