@@ -9,6 +9,7 @@ from pathlib import Path
 from nbgrader.api import Assignment, Gradebook, MissingEntry, Student
 
 from course_grader.assignment.course import Course
+from course_lib.errors import CourseError
 from course_lib.files import replacing
 
 COLUMNS = (  # nbgrader's own
@@ -18,25 +19,66 @@ COLUMNS = (  # nbgrader's own
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how one begins in a spreadsheet
 
 
-def export(path: Path, course: Course | Path) -> Path:
-    """Write all grades of the course as CSV, with the columns of nbgrader's export.
+def export(path: Path, course: Course | Path, form: str = "csv") -> Path:
+    """Write all grades of the course as CSV.
 
+    form: "csv", a row for each student and assignment with the columns of nbgrader's
+    export; "moodle" or "canvas", what these import: a row for each student, a column
+    for each assignment, empty where nothing was handed in.
     Any name stays in its field. Text that a spreadsheet would take for a formula is
     written with an apostrophe before it.
     """
+    if form not in FORMS:
+        raise CourseError(f"form is {form!r}: expected one of {', '.join(FORMS)}")
     with Course.open(course).gradebook() as gradebook, replacing(path) as part:
+        rows = list(FORMS[form](gradebook))
         with open(part, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            writer = csv.DictWriter(file, list(rows[0]) if rows else COLUMNS)
             writer.writeheader()
-            writer.writerows(_rows(gradebook))
+            for row in rows:
+                writer.writerow({name: _field(value) for name, value in row.items()})
     return Path(path)
 
 
-def _rows(gradebook: Gradebook) -> Iterator[dict]:
+def _long(gradebook: Gradebook) -> Iterator[dict]:
     for assignment in gradebook.assignments:
         for student in gradebook.students:
             row = _row(gradebook, assignment, student)
-            yield {name: _field(value) for name, value in row.items()}
+            yield {name: row.get(name) for name in COLUMNS}
+
+
+def _moodle(gradebook: Gradebook) -> Iterator[dict]:
+    for student in gradebook.students:
+        yield {
+            "First name": student.first_name,
+            "Last name": student.last_name,
+            "ID number": student.lms_user_id,
+            "Email address": student.email,
+        } | _totals(gradebook, student)
+
+
+def _canvas(gradebook: Gradebook) -> Iterator[dict]:
+    """Canvas reads a first line of points, and knows a student by ID."""
+    known = dict.fromkeys(("Student", "ID", "SIS User ID", "SIS Login ID", "Section"))
+    most = {one.name: one.max_score for one in gradebook.assignments}
+    yield known | {"Student": "Points Possible"} | most
+    for student in gradebook.students:
+        last, first = student.last_name or student.id, student.first_name
+        name = f"{last}, {first}" if first else last
+        person = {"Student": name, "ID": student.lms_user_id}
+        yield known | person | _totals(gradebook, student)
+
+
+FORMS = {"csv": _long, "moodle": _moodle, "canvas": _canvas}
+
+
+def _totals(gradebook: Gradebook, student: Student) -> dict[str, float | None]:
+    """Return a student's total by assignment; None where nothing was handed in."""
+    rows = [_row(gradebook, one, student) for one in gradebook.assignments]
+    return {
+        row["assignment"]: row["score"] if row.get("timestamp") else None
+        for row in rows
+    }
 
 
 def _row(gradebook: Gradebook, assignment: Assignment, student: Student) -> dict:

@@ -288,15 +288,24 @@ def feedback(assignment: Assignment, course: Course = ROOT):
 
 def export(
     path: Annotated[Path | None, typer.Argument(hidden=True)] = None,
-    out: Annotated[Path, typer.Option(help="the file to write, a .csv")] = Path(
-        "grades.csv"
-    ),
+    out: Annotated[
+        Path | None, typer.Option(help="a .csv; default: reports/grades.csv")
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="csv (nbgrader's own), moodle or canvas")
+    ] = "csv",
     course: Course = ROOT,
 ):
     """Write all grades as CSV, for a learning management system.
 
-    Example: course export --out grades.csv
+    For Moodle and Canvas a student is a row and an assignment a column; where nothing
+    was handed in, the field is empty. `course roster` brings the numbers they need.
+
+    Example: course export
+
+    Example: course export --format canvas --out canvas.csv
     """
     import course_grader as grading
 
-    line(f"wrote {shown(grading.export(path or out, course))}")
+    target = path or out or Path(course) / "reports/grades.csv"
+    line(f"wrote {shown(grading.export(target, course, form))}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from course_grader import export
 from course_grader.assignment.course import Course
 from course_grader.intake.collect import collect
 from course_grader.intake.roster import Change, import_roster
+from course_grader.store.gradebook import Writer
 from course_lib.errors import CourseError
 
 from .conftest import TINY
@@ -92,6 +94,42 @@ def test_a_second_import_says_what_changed_and_removes_nobody(people):
     assert "bob" in after
     people("id\nada\n")  # an empty cell takes nothing away
     assert people.changes[0] == Change("ada", "as before")
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "name", "lines"),
+    [
+        (
+            "moodle",
+            MOODLE,
+            "Ada Byron",
+            [
+                "First name,Last name,ID number,Email address,tiny",
+                "Ada,Byron,1815,ada@example.org,9.0",
+                "José,Núñez,,jose@example.org,",
+            ],
+        ),
+        (
+            "canvas",
+            CANVAS,
+            "byronada",
+            [
+                "Student,ID,SIS User ID,SIS Login ID,Section,tiny",
+                "Points Possible,,,,,20.0",
+                '"Byron, Ada",12,,,,9.0',
+                '"O\'Hara Smith, Mary-Ann",13,,,,',
+            ],
+        ),
+    ],
+)
+def test_grades_go_back_as_the_lms_imports_them(
+    people, tiny, bundle, verdict, form, text, name, lines
+):
+    people(text)
+    with Writer(tiny, TINY, bundle) as writer:
+        writer.write(verdict(name))
+    written = export(tiny / "all.csv", tiny, form).read_text("utf-8")
+    assert written.splitlines() == lines
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,7 @@ BAD = [
     ("grade a04_alexnet --workers -1", 2, "--workers"),
     ("feedback a04_alexnet --course /nowhere", 1, NO_COURSE),
     ("export --course /nowhere", 1, NO_COURSE),
+    ("export --format xls", 1, "form is 'xls': expected one of csv, moodle, canvas"),
     ("doctor now", 2, "now"),
     ("frobnicate", 2, "frobnicate"),
 ]
