@@ -13,11 +13,71 @@
 
 # %% [markdown]
 # # 00 · Attention
+#
+# Attention lets a network look at everything it has read, and choose by content. The Transformer is made of it, and so is unit 14's network.
+#
+# | | |
+# |---|---|
+# | papers | Bahdanau et al. [1]; Vaswani et al. [2]; Devlin et al., *BERT* [3] |
+# | year | 2014; 2017; 2018 |
+# | parameters | BERT-base 109,482,240 |
+# | this notebook | about 2 minutes on two CPU cores |
+#
+# **You need** matrix products, the softmax and PyTorch's `nn.Module`. You have met a recurrent network, such as a GRU.
+#
+# **You will be able to** build attention with several heads, tell what a mask hides, order tokens by positions, and train a masked language model.
 
 # %% tags=["check"]
+import re
+
+import matplotlib.pyplot as plt
+
+from course_lib import check, plot
+
+# %% [markdown]
+# ## Where we stand
+#
+# Before 2014, a network that translated had two parts. An *encoder* read the sentence word by word and kept a state, a vector of fixed size. A
+# *decoder* then wrote the translation from the last state. So the whole sentence had to pass through **one vector**, a long one as well as a short one.
+#
+# A small task shows where this fails: read 12 random symbols, and write them in the reverse order. Nothing can be guessed here. We train
+# two networks of the same layers on it. The second one may look back at all states of the encoder.
+#
+# ## Idea
+#
+# The decoder's state is a *query* q. Each state of the encoder is a *key* $k_s$, and a *value* $v_s$, too. A score says how well a key fits the query, and
+# the softmax makes weights of the scores:
+#
+# $$w_s = \frac{e^{\mathrm{score}(q, k_s)}}{\sum_r e^{\mathrm{score}(q, k_r)}}, \qquad \text{answer} = \sum_s w_s\, v_s$$
+#
+# All of it can be differentiated, so where to look is *learned*. **Additive attention** [1] takes a network of one hidden layer as the
+# score, $v \cdot \tanh(W q + U k)$.
+#
+# What do the weights do? Here is one query with five keys in two dimensions. The score is the dot product.
+
+# %% jupyter={"source_hidden": true} tags=["thumbnail"]
 import torch
 
+keys = torch.tensor([[1.0, 0.2], [0.3, 1.0], [-0.9, 0.5], [-0.4, -0.9], [0.8, -0.7]])
+query = torch.tensor([1.6, 1.2])
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.6))
+for number, (x, y) in enumerate(keys.tolist(), start=1):
+    left.annotate("", (x, y), (0, 0), arrowprops={"arrowstyle": "->", "color": "C0"})
+    left.text(1.15 * x, 1.15 * y, f"key {number}", color="C0", ha="center", va="center")
+left.annotate("", query.tolist(), (0, 0), arrowprops={"arrowstyle": "->", "color": "C1"})
+left.text(1.6, 1.35, "query", color="C1", ha="center")
+left.set(xlim=(-1.5, 2), ylim=(-1.3, 1.6), aspect="equal")
+right.bar(range(1, 6), 100 * (keys @ query).softmax(dim=0))
+right.set(xlabel="key", ylabel="weight (%)", ylim=(0, 100))
+plt.show()
+
+# %% [markdown]
+# The keys that point where the query points get most of the weight; none gets 0.
+#
+# ## Implementation: additive attention
+
 # %% tags=["export"]
+import torch
 from torch import Tensor, nn
 
 
@@ -43,62 +103,86 @@ class AdditiveAttention(nn.Module):
         weights = self.score(torch.tanh(sums)).squeeze(-1).softmax(dim=-1)  # (N, T, S)
         return weights @ values, weights
 
+# %% tags=["check"]
+torch.manual_seed(0)
+layer, query, keys = AdditiveAttention(3, 4, 5), torch.randn(2, 1, 3), torch.randn(2, 6, 4)
+mixed, weights = layer(query, keys, keys)
+check.close(weights.sum(dim=-1), torch.ones(2, 1))
+order = torch.randperm(6)
+check.close(layer(query, keys[:, order], keys[:, order])[0], mixed)
+print("The weights sum to 1, and the order of the keys changes nothing.")
+
+# %% [markdown]
+# Remember the second fact: attention sees a *set*. It needs positions as soon as order matters.
+#
+# The decoder looks before each step. In the `fixed` network it sees a single key, so its weight is always 1 and only one vector
+# passes. The layers and the number of parameters are the same. (The layers of the score are idle then.)
+
+# %% tags=["export"]
+class Decoder(nn.Module):
+    """One step of writing: a look at the keys, a step of a GRU, logits of the next symbol."""
+
+    def __init__(self, symbols: int, width: int):
+        super().__init__()
+        self.embedding = nn.Embedding(symbols + 1, width)  # the last begins an answer
+        self.attention = AdditiveAttention(2 * width, 2 * width, 2 * width)
+        self.cell = nn.GRUCell(3 * width, 2 * width)
+        self.head = nn.Linear(4 * width, symbols)
+
+    def forward(self, before: Tensor, state: Tensor, keys: Tensor):
+        """Return logits (N, symbols), the next state (N, 2·width) and weights (N, S).
+
+        before: (N,), the symbol written last. keys: (N, S, 2·width).
+        """
+        context, weights = self.attention(state[:, None], keys, keys)
+        context = context[:, 0]  # (N, 2·width)
+        read = torch.cat([self.embedding(before), context], dim=1)
+        state = self.cell(read, state)
+        logits = self.head(torch.cat([state, context], dim=1))
+        return logits, state, weights[:, 0]
 
 # %% tags=["export"]
 class Reverser(nn.Module):
     """Write the symbols (N, T) that were read, in the reverse order.
 
-    fixed: the decoder sees the two last states of the encoder only, not the states of all T places.
+    fixed: the decoder sees one vector, made of the encoder's two last states.
     """
 
     def __init__(self, symbols: int, fixed: bool = False, width: int = 32):
         super().__init__()
-        self.fixed = fixed
-        self.embedding = nn.Embedding(
-            symbols + 1, width
-        )  # the last one begins an answer
+        self.fixed, self.symbols = fixed, symbols
+        self.embedding = nn.Embedding(symbols, width)
         self.encoder = nn.GRU(width, width, bidirectional=True, batch_first=True)
-        self.attention = AdditiveAttention(2 * width, 2 * width, 2 * width)
-        self.decoder = nn.GRUCell(3 * width, 2 * width)
-        self.head = nn.Linear(4 * width, symbols)
+        self.decoder = Decoder(symbols, width)
 
-    def forward(
-        self, tokens: Tensor, answer: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, tokens: Tensor, answer: Tensor | None = None):
         """Return logits (N, T, symbols) and weights (N, T, S): S is T, or 1 if `fixed`.
 
-        answer: (N, T), what should be written, to train with; without it, the decoder reads what it
-        wrote itself.
+        answer: (N, T), to train with; without it the decoder reads what it wrote.
         """
         keys, last = self.encoder(self.embedding(tokens))  # (N, T, 2·width)
         state = torch.cat([last[0], last[1]], dim=1)
-        if self.fixed:
-            keys = state[:, None]
-        before = torch.full_like(tokens[:, 0], self.embedding.num_embeddings - 1)
-        logits, weights = [], []
-        for step in range(tokens.shape[1]):
-            context, weight = self.attention(state[:, None], keys, keys)
-            state = self.decoder(
-                torch.cat([self.embedding(before), context[:, 0]], dim=1), state
-            )
-            logits.append(self.head(torch.cat([state, context[:, 0]], dim=1)))
-            weights.append(weight[:, 0])
-            before = logits[-1].argmax(dim=1) if answer is None else answer[:, step]
+        keys = state[:, None] if self.fixed else keys
+        before, steps = torch.full_like(tokens[:, 0], self.symbols), []
+        for place in range(tokens.shape[1]):
+            logits, state, weights = self.decoder(before, state, keys)
+            steps.append((logits, weights))
+            before = logits.argmax(dim=1) if answer is None else answer[:, place]
+        logits, weights = zip(*steps, strict=True)
         return torch.stack(logits, dim=1), torch.stack(weights, dim=1)
 
-
 # %% tags=["export"]
-def train_reverser(
-    net: Reverser, length: int, steps: int, batch_size: int = 64
-) -> list[float]:
-    """Train on random sequences with Adam, 3e-3; return the loss (nats a symbol) of each step."""
+def train_reverser(net: Reverser, length: int, steps: int) -> list[float]:
+    """Train on 64 random sequences a step with Adam, 3e-3; return the losses.
+
+    They are in nats a symbol.
+    """
     optimizer, losses = torch.optim.Adam(net.parameters(), lr=3e-3), []
     for _ in range(steps):
-        tokens = torch.randint(net.head.out_features, (batch_size, length))
+        tokens = torch.randint(net.symbols, (64, length))
         answer = tokens.flip(1)
-        loss = nn.functional.cross_entropy(
-            net(tokens, answer)[0].flatten(0, 1), answer.flatten()
-        )
+        logits, _ = net(tokens, answer)
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), answer.flatten())
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -106,6 +190,79 @@ def train_reverser(
         losses.append(loss.item())
     return losses
 
+# %% tags=["check"]
+sizes = [sum(w.numel() for w in Reverser(12, fixed).parameters()) for fixed in (False, True)]
+assert sizes[0] == sizes[1]
+tokens = torch.randint(12, (3, 5))
+assert Reverser(12)(tokens)[1].shape == (3, 5, 5)
+assert Reverser(12, fixed=True)(tokens)[1].shape == (3, 5, 1)
+print(f"Both networks have {sizes[0]:,} parameters.")
+
+# %% [markdown]
+# ## Training on the reversal
+#
+# Both get the same number of steps and start from the same seed. New sequences test them, and each network reads what it wrote itself. Chance is 8 %.
+
+# %% tags=["nbval-ignore-output"]
+length, nets, right = 12, {}, {}
+for name in ("attention", "fixed"):
+    torch.manual_seed(0)
+    nets[name] = Reverser(12, name == "fixed")
+    train_reverser(nets[name], length, 400)
+    tokens = torch.randint(12, (500, length))
+    with torch.inference_mode():
+        logits, weights = nets[name](tokens)
+    right[name] = (logits.argmax(dim=2) == tokens.flip(1)).float()
+    print(f"{name:10}{right[name].mean():.1%} of the symbols are right")
+assert right["attention"].mean() > right["fixed"].mean() + 0.1
+
+# %% [markdown]
+# One seed, and a short training: the fixed vector may get further with more steps. But at equal parameters and steps the gap is large. Where does the
+# network look? A row is a step of the decoder, and the weights of one sequence are drawn. The circles are the places of the symbols that are wanted.
+
+# %% tags=["nbval-ignore-output"]
+with torch.inference_mode():
+    weights = nets["attention"](tokens)[1]  # (N, T, S)
+wanted = torch.arange(length).flip(0)
+figure, ax = plt.subplots(figsize=(4.2, 3.2))
+ax.imshow(weights[0], cmap="Blues", vmin=0, vmax=1)
+ax.plot(wanted, range(length), "o", mfc="none", color="C1")
+ax.set(xlabel="place that was read", ylabel="step of the decoder")
+plt.show()
+offset = weights.argmax(dim=2) - wanted
+for step in (-1, 0, 1):
+    print(f"largest weight {step:+} from the wanted place: {(offset == step).float().mean():.0%}")
+
+# %% [markdown]
+# The dark cells follow the other diagonal, though often *beside* the circle: a GRU's state has read its neighbours, so the symbol can be
+# found there, too. Weights show where a network looks, and not by themselves what it takes from there.
+#
+# **Where attention is used.** In translation, each word looks at the words of the other language. In captions, a word looks at places of an image. In speech,
+# a letter looks at moments of a sound. Within *one* text or image, tokens look at each other: that is self-attention, the rest of this notebook.
+#
+# ## From addition to products
+#
+# A dot product $q \cdot k$ is a cheaper score: all scores of all queries are one matrix product, $QK^\top$. One problem comes with width. If the D entries of q
+# and k are independent with variance 1, each product has variance 1, and their sum has variance D. Large scores make the softmax
+# nearly one-hot. Its derivative is $\mathrm{diag}(w) - ww^\top$ with the trace $1 - \sum_s w_s^2$, which is then nearly 0. So: divide by √D [2].
+
+# %% tags=["nbval-ignore-output"]
+torch.manual_seed(0)
+print("width  variance  trace  variance, scaled  trace, scaled")
+for width in (4, 16, 64, 256, 1024):
+    queries, keys = torch.randn(2, 500, 16, width)
+    scores, cells = queries @ keys.transpose(1, 2), []  # 500 sets of 16 queries and 16 keys
+    for kind in (scores, scores / width**0.5):
+        trace = 1 - kind.softmax(dim=-1).square().sum(dim=-1).mean()
+        cells.append((kind.var().item(), trace.item()))
+    (raw, small), (scaled, kept) = cells
+    print(f"{width:5}{raw:10.1f}{small:7.2f}{scaled:18.2f}{kept:15.2f}")
+    assert abs(scaled - 1) < 0.2 and abs(raw / width - 1) < 0.2
+
+# %% [markdown]
+# Without the scale, the gradient that passes the softmax shrinks with the width. With it, width does not matter.
+#
+# A **mask** says where a query may look. Hidden scores become −∞ *before* the softmax, so their weights are exactly 0 and the others sum to 1.
 
 # %% tags=["export"]
 class ScaledDotProductAttention(nn.Module):
@@ -129,6 +286,40 @@ class ScaledDotProductAttention(nn.Module):
         weights = self.dropout(scores.softmax(dim=-1))
         return weights @ values, weights
 
+# %% tags=["check"]
+queries, keys, values = torch.randn(3, 2, 5, 8).double()
+mask = torch.ones(5, 5).tril().bool()
+mixed, weights = ScaledDotProductAttention()(queries, keys, values, mask)
+theirs = nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+check.close(mixed, theirs, 1e-9, 1e-9)
+assert weights[:, ~mask].count_nonzero() == 0
+print("Equal to PyTorch's; what the mask hides has the weight 0.")
+
+# %% [markdown]
+# ## Self-attention with several heads
+#
+# In **self-attention**, queries, keys and values are three linear maps of the *same* tokens $x$ (N, T, D). One set of weights can look at one thing at a
+# time, so the width is divided among h **heads**. Each has its own maps to D/h channels and its own weights. A last linear map mixes their
+# answers. First the form that is obviously right, one head and one token at a time:
+
+# %% tags=["check"]
+def one_by_one(layer: nn.Module, x: Tensor) -> Tensor:
+    """Compute MultiHeadAttention for one sequence (T, D) by loops."""
+    size, answer = x.shape[1] // layer.heads, []
+    for token in x:
+        mixed = []
+        for head in range(layer.heads):
+            mine = slice(head * size, (head + 1) * size)  # the channels of this head
+            query = layer.query(token)[mine]
+            scores = torch.stack([query @ layer.key(other)[mine] for other in x]) / size**0.5
+            values = torch.stack([layer.value(other)[mine] for other in x])
+            mixed.append(scores.softmax(dim=0) @ values)
+        answer.append(layer.out(torch.cat(mixed)))
+    return torch.stack(answer)
+
+# %% [markdown]
+# The vectorised form cuts the channels into heads and makes the heads a dimension of the batch. The channels of a head lie side by side: (N, T, D) → (N, T, h, D/h)
+# → (N, h, T, D/h).
 
 # %% tags=["export"]
 class MultiHeadAttention(nn.Module):
@@ -156,6 +347,49 @@ class MultiHeadAttention(nn.Module):
         mixed, weights = self.attention(queries, keys, values, mask)
         return self.out(mixed.transpose(1, 2).flatten(2)), weights
 
+# %% tags=["check"]
+torch.manual_seed(0)
+layer, x = MultiHeadAttention(12, 3).double(), torch.randn(2, 5, 12).double()
+check.close(layer(x)[0][0], one_by_one(layer, x[0]), 1e-9, 1e-9)
+theirs = nn.MultiheadAttention(12, 3, batch_first=True).double()
+parts = layer.query, layer.key, layer.value
+with torch.no_grad():
+    theirs.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
+    theirs.in_proj_bias.copy_(torch.cat([part.bias for part in parts]))
+theirs.out_proj.load_state_dict(layer.out.state_dict())
+for hidden in (None, ~mask):  # PyTorch's mask is True where a query may not look
+    mine = layer(x, None if hidden is None else ~hidden)
+    for ours, true in zip(mine, theirs(x, x, x, attn_mask=hidden, average_attn_weights=False), strict=True):
+        check.close(ours, true, 1e-9, 1e-9)
+print("The loop, the vectorised form and nn.MultiheadAttention agree, masked and not.")
+
+# %% [markdown]
+# ## A mask that leaks
+#
+# A network that writes may not see what comes later: place t looks at places up to t. A mask that is off by one trains *well*, since it shows the
+# answer, and is worthless when it has to write. No shape and no loss tells. A derivative does: output t may not depend on input s > t.
+
+# %% tags=["check"]
+def depends(layer: nn.Module, mask: Tensor, width: int) -> Tensor:
+    """Return (T, T), bool: does output t change with input s?"""
+    x = torch.randn(1, len(mask), width, requires_grad=True)
+    rows = [torch.autograd.grad(y.sum(), x, retain_graph=True)[0] for y in layer(x, mask)[0][0]]
+    return torch.stack([row[0].abs().sum(dim=1) > 0 for row in rows])
+
+
+causal = torch.ones(6, 6).tril().bool()
+leaking = torch.ones(6, 6).tril(diagonal=1).bool()
+layer = MultiHeadAttention(12, 3)
+for name, mask in (("causal", causal), ("leaking", leaking)):
+    future = depends(layer, mask, 12).triu(diagonal=1)
+    print(f"{name:8}{int(future.sum())} outputs depend on a later input")
+assert torch.equal(depends(layer, causal, 12), causal)
+
+# %% [markdown]
+# ## Positions
+#
+# Attention sees a set, so "dog bites man" and "man bites dog" are the same to it. The Transformer adds to each token a vector of its place t: sines and cosines of
+# $t \cdot f_i$ with frequencies from 1 down to about 1/10,000 [2]. A clock does the same with its hands.
 
 # %% tags=["export"]
 def sinusoidal_positions(length: int, width: int) -> Tensor:
@@ -172,6 +406,9 @@ def sinusoidal_positions(length: int, width: int) -> Tensor:
     angles = torch.arange(length)[:, None] * frequency  # (length, width/2)
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
 
+# %% [markdown]
+# Why these? Moving on by k turns each pair (sin, cos) by the angle $k f_i$. It is a rotation, so a *linear map* that is the same at each place. A linear layer can
+# learn "three places to the left".
 
 # %% tags=["export"]
 def shift(offset: int, width: int) -> Tensor:
@@ -181,13 +418,41 @@ def shift(offset: int, width: int) -> Tensor:
     turns = torch.stack([cos, sin, -sin, cos], dim=1).view(-1, 2, 2)
     return torch.block_diag(*turns)
 
+# %% tags=["check"]
+positions = sinusoidal_positions(60, 32)
+for offset in (-5, 1, 20):
+    moved = positions[10:40] @ shift(offset, 32).T
+    check.close(moved, positions[10 + offset : 40 + offset], atol=1e-5)
+print("One matrix for each offset moves all positions.")
+
+# %% [markdown]
+# Which places does a position resemble? Dot products of position t with all others are drawn; they depend on the distance alone.
+
+# %% tags=["nbval-ignore-output"]
+def draw_similarity(place: int) -> None:
+    """Draw the dot products of one position with all of them."""
+    _, ax = plt.subplots(figsize=(6.4, 2.0))
+    ax.plot(positions @ positions[place])
+    ax.set(xlabel="place", ylabel="dot product", title=f"position {place}")
+
+
+draw_similarity(30)
+plt.show()
+plot.slider(draw_similarity, "place", (0, 59))
+
+# %% [markdown]
+# ## The encoder
+#
+# A block has two branches, each with a shortcut (unit 08 explains shortcuts): attention, which moves information between tokens, and a network
+# of two layers, which works on each token alone. **Where does the norm stand?** The first Transformer and BERT normalise the
+# sum (*post-norm*). GPT-2 and ViT normalise what enters a branch (*pre-norm*), so the shortcut runs through the whole network untouched.
 
 # %% tags=["export"]
 class Block(nn.Module):
     """Attention and a network of two layers for each token, each with a shortcut and a norm.
 
-    pre_norm: normalise what enters a branch, as GPT-2 and ViT do; otherwise the sum of branch and shortcut, as in
-    the first Transformer and in BERT. Dropout also acts on the weights of attention.
+    pre_norm: normalise what enters a branch, as GPT-2 and ViT do; otherwise the sum of branch and
+    shortcut, as in the first Transformer and in BERT. Dropout also acts on the weights of attention.
     """
 
     def __init__(
@@ -210,7 +475,6 @@ class Block(nn.Module):
         x = first(x + self.dropout(self.attention(x, mask)[0]))
         return second(x + self.dropout(self.mlp(x)))
 
-
 # %% tags=["export"]
 class Encoder(nn.Module):
     """`depth` blocks: (N, T, D) becomes (N, T, D).
@@ -229,6 +493,38 @@ class Encoder(nn.Module):
             x = block(x, mask)
         return self.norm(x)
 
+# %% tags=["check"]
+for pre_norm in (True, False):
+    encoder = Encoder(12, 2, 3, pre_norm)
+    check.shape(encoder, (2, 7, 12), (2, 7, 12))
+    check.gradients(encoder, (2, 7, 12))
+    order, x = torch.randperm(7), torch.randn(2, 7, 12)
+    check.close(encoder(x[:, order]), encoder(x)[:, order], 1e-3, 1e-4)
+print("Without positions, an encoder that reads shuffled tokens gives shuffled answers.")
+
+# %% [markdown]
+# How large are the gradients of a new network, block by block? Here are twelve blocks of each kind at width 64. The target is random.
+
+# %% tags=["nbval-ignore-output"]
+figure, ax = plt.subplots(figsize=(6.4, 2.3))
+for pre_norm, name in ((True, "pre-norm"), (False, "post-norm")):
+    torch.manual_seed(0)
+    encoder, x = Encoder(64, 12, 4, pre_norm), torch.randn(16, 32, 64)
+    nn.functional.mse_loss(encoder(x), torch.randn_like(x)).backward()
+    norms = [block.mlp[2].weight.grad.norm().item() for block in encoder.blocks]
+    ax.semilogy(range(1, 13), norms, "o-")
+    ax.text(12.2, norms[-1], name)
+    print(f"{name:10} last block / first block: {norms[-1] / norms[0]:.2f}")
+ax.set(xlabel="block", ylabel="norm of the gradient", xlim=(0.5, 14))
+plt.show()
+
+# %% [markdown]
+# GRADIENTS
+#
+# ## BERT
+#
+# BERT [3] is a post-norm encoder that reads text in both directions. A token's vector is the sum of three learned ones: for the word, for the place and for the
+# segment (first or second sentence). A *pooler* makes a summary from the first token's state.
 
 # %% tags=["export"]
 class Embeddings(nn.Module):
@@ -259,7 +555,6 @@ def initialise(layer: nn.Module) -> None:
     if isinstance(layer, nn.Embedding):
         nn.init.normal_(layer.weight, std=(3 * layer.embedding_dim) ** -0.5)
 
-
 # %% tags=["export"]
 class Bert(nn.Module):
     """Tokens (N, T) become states (N, T, D) and a summary (N, D), made from the first state.
@@ -286,6 +581,22 @@ def bert_base() -> Bert:
     """Return BERT-base: 109,482,240 parameters."""
     return Bert(30_522, 768, 12, 12, 512)
 
+# %% tags=["check"]
+with torch.device("meta"):
+    bert = bert_base()
+check.params(bert, 109_482_240)
+for name, part in bert.named_children():
+    print(f"{name:7}{sum(weight.numel() for weight in part.parameters()):12,}")
+print("BERT-base to the parameter: embeddings, 12 blocks, pooler.")
+
+# %% [markdown]
+# The course's tests copy our weights into Hugging Face's `BertForMaskedLM` and compare the logits, in eval mode and, with the same random numbers for dropout, in
+# train mode. They agree to 1e-9.
+#
+# ## A masked language model
+#
+# How is it trained without labels? Hide 15 % of the tokens, and ask for them. To fill "the ___ of a list", a network must look at both
+# sides. The logits are dot products with the embeddings of the words, whose weights are shared.
 
 # %% tags=["export"]
 class MaskedLanguageModel(nn.Module):
@@ -312,20 +623,42 @@ class MaskedLanguageModel(nn.Module):
     def forward(self, tokens, segments=None, mask=None) -> Tensor:
         return self.logits(self.stages(self.stem(tokens, segments), mask))
 
+# %% tags=["export"]
+def mask_tokens(
+    tokens: Tensor, mask_token: int, share: float = 0.15
+) -> tuple[Tensor, Tensor]:
+    """Return tokens with a random share replaced by `mask_token`, and which ones (bool), both (N, T)."""
+    chosen = torch.rand(tokens.shape) < share
+    return tokens.masked_fill(chosen, mask_token), chosen
+
+# %% [markdown]
+# **The text** is real English that comes with Python: `pydoc_data.topics`, the help pages of the interpreter. (It changes a little with each version.) Many paragraphs stand in several topics.
+# We keep each once, *before* every tenth goes to validation. Otherwise the network would be tested on what it has read.
+
+# %% tags=["nbval-ignore-output"]
+import sys
+
+from pydoc_data.topics import topics
+
+found = (" ".join(p.split()) for name in sorted(topics) for p in topics[name].split("\n\n"))
+paragraphs = [paragraph for paragraph in dict.fromkeys(found) if paragraph]
+
+
+def words_of(texts: list[str]) -> list[str]:
+    """Split into words and signs; the space before a word belongs to it."""
+    return [word for text in texts for word in re.findall(r" ?\w+| ?[^\w\s]+", " " + text)]
+
+
+train = words_of([p for number, p in enumerate(paragraphs) if number % 10])
+val = words_of(paragraphs[::10])
+print(f"Python {sys.version.split()[0]}: {len(paragraphs):,} paragraphs, {len(train):,} words to train on")
+
+# %% [markdown]
+# **The vocabulary** is learned, too. Byte-pair encoding [4] starts from single letters, and joins the most frequent pair of neighbours, again and again. Frequent words
+# become one token; rare ones stay in parts, so no word is unknown.
 
 # %% tags=["export"]
 from collections import Counter, defaultdict
-
-
-def merge(parts: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
-    """Return the parts of a word with each occurrence of the pair made one part."""
-    merged = []
-    for part in parts:
-        if merged and (merged[-1], part) == pair:
-            merged[-1] += part
-        else:
-            merged.append(part)
-    return tuple(merged)
 
 
 def learn_merges(words: Counter, count: int) -> list[tuple[str, str]]:
@@ -356,39 +689,87 @@ def learn_merges(words: Counter, count: int) -> list[tuple[str, str]]:
         del pairs[merges[-1]]
     return merges
 
+# %% tags=["export"]
+def merge(parts: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
+    """Return the parts of a word with each occurrence of the pair made one part."""
+    merged = []
+    for part in parts:
+        if merged and (merged[-1], part) == pair:
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return tuple(merged)
+
+
+def split(word: str, ranks: dict) -> tuple[str, ...]:
+    """Return the parts of a word; ranks: the place of each pair in the list of merges."""
+    parts = tuple(word)
+    while len(parts) > 1:
+        pairs = list(zip(parts, parts[1:], strict=False))
+        first = min(pairs, key=lambda pair: ranks.get(pair, len(ranks)))
+        if first not in ranks:
+            break
+        parts = merge(parts, first)
+    return parts
+
+# %% tags=["check"]
+words = Counter({"low": 5, "lower": 2, "newest": 6, "widest": 3})
+merges = learn_merges(words, 4)
+assert merges[:2] == [("s", "t"), ("e", "st")]
+ranks = {pair: rank for rank, pair in enumerate(merges)}
+assert "".join(split("slowest", ranks)) == "slowest"
+print("First merges:", merges[:3], "so 'slowest' is", split("slowest", ranks))
+
+# %% tags=["nbval-ignore-output"]
+words = Counter(train)
+letters = sorted(set("".join(words)))
+merges = learn_merges(words, 998 - len(letters))
+ranks = {pair: rank for rank, pair in enumerate(merges)}
+vocabulary = [*letters, *("".join(pair) for pair in merges), "[UNK]", "[MASK]"]
+number = {part: place for place, part in enumerate(vocabulary)}
+
+
+def encode(words: list[str]) -> Tensor:
+    """Return the tokens (T,) of words."""
+    parts = {word: [number.get(p, 998) for p in split(word, ranks)] for word in set(words)}
+    return torch.tensor([token for word in words for token in parts[word]])
+
+
+train, val = encode(train), encode(val)
+print(f"{len(vocabulary):,} tokens; {len(train):,} to train on; the longest:")
+print(sorted(vocabulary, key=len)[-8:])
+
+# %% [markdown]
+# **What must it beat?** Three guesses that need no network. The unigram names the most frequent token. The left bigram names what follows
+# the token before most often, and the right bigram what precedes the token after. The bigrams see true neighbours; the network's may be masked, too.
+
+# %% tags=["nbval-ignore-output"]
+size = len(vocabulary)
+pairs = torch.bincount(train[:-1] * size + train[1:], minlength=size**2).view(size, size)
+guesses = {
+    "unigram": (torch.bincount(train).argmax() == val).float().mean().item(),
+    "left bigram": (pairs.argmax(dim=1)[val[:-1]] == val[1:]).float().mean().item(),
+    "right bigram": (pairs.argmax(dim=0)[val[1:]] == val[:-1]).float().mean().item(),
+}
+for name, share in guesses.items():
+    print(f"{name:13}{share:6.1%}")
 
 # %% tags=["export"]
-def mask_tokens(
-    tokens: Tensor, mask_token: int, share: float = 0.15
-) -> tuple[Tensor, Tensor]:
-    """Return tokens with a random share replaced by `mask_token`, and which ones (bool), both (N, T)."""
-    chosen = torch.rand(tokens.shape) < share
-    return tokens.masked_fill(chosen, mask_token), chosen
+def train_masked(net, tokens: Tensor, steps: int, length: int = 32, top: float = 5e-3):
+    """Train on random stretches of `tokens` (T,), 64 a step; return the losses.
 
-
-# %% tags=["export"]
-def train_masked(
-    net: MaskedLanguageModel,
-    tokens: Tensor,
-    steps: int,
-    length: int = 32,
-    top: float = 5e-3,
-):
-    """Train on random stretches of `tokens` (T,), 64 a step, the last word [MASK]; return the losses.
-
-    The learning rate rises to `top` for 8 % of the steps, and falls linearly to 0 from 30 %.
-    Losses are nats a masked token.
+    The last word is [MASK]. The learning rate rises to `top` for 8 % of the steps and
+    falls linearly to 0 from 30 %. Losses are nats a masked token.
     """
     optimizer = torch.optim.AdamW(net.parameters(), lr=top, weight_decay=0.01)
     pieces, losses = tokens.unfold(0, length, 1), []  # (T − length + 1, length)
     for step in range(steps):
-        done = step / steps
-        optimizer.param_groups[0]["lr"] = top * min(
-            1, (done + 1 / steps) / 0.08, (1 - done) / 0.7
-        )
+        done = (step + 1) / steps
+        rate = top * min(1, done / 0.08, (1 - done) / 0.7)
+        optimizer.param_groups[0]["lr"] = rate
         batch = pieces[torch.randint(len(pieces), (64,))]
         shown, chosen = mask_tokens(batch, len(net.bias) - 1)
-        states = net.stages(net.stem(shown))[chosen]  # only the masked ones cost logits
+        states = net.stages(net.stem(shown))[chosen]  # only masked ones cost logits
         loss = nn.functional.cross_entropy(net.logits(states), batch[chosen])
         optimizer.zero_grad()
         loss.backward()
@@ -396,3 +777,85 @@ def train_masked(
         optimizer.step()
         losses.append(loss.item())
     return losses
+
+# %% [markdown]
+# The network is small: width 64, two blocks, four heads, stretches of 32 tokens.
+
+# %% tags=["nbval-ignore-output"]
+torch.manual_seed(0)
+net = MaskedLanguageModel(size, 64, 2, 4, 32, pre_norm=True)
+losses = train_masked(net, train, 600)
+pieces = val[: len(val) // 32 * 32].view(-1, 32)
+shown, chosen = mask_tokens(pieces, size - 1)
+with torch.inference_mode():
+    guessed = net.eval()(shown).argmax(dim=2)
+reached = (guessed == pieces)[chosen].float().mean().item()
+print(f"masked accuracy {reached:.1%} of {int(chosen.sum()):,} tokens, validation")
+figure, ax = plt.subplots(figsize=(6.4, 2.0))
+ax.plot(torch.tensor(losses).unfold(0, 20, 20).mean(dim=1))
+ax.set(xlabel="step / 20", ylabel="loss (nats)")
+plt.show()
+
+# %% [markdown]
+# RESULT
+
+# %% tags=["nbval-ignore-output"]
+def fill(sentence: str, count: int = 5) -> list[str]:
+    """Return the likeliest tokens for the word ___ of a sentence, with probabilities."""
+    before, after = (encode(words_of([part])) for part in sentence.split(" ___ "))
+    tokens = torch.cat([before, torch.tensor([size - 1]), after])[None]
+    with torch.inference_mode():
+        best = net(tokens)[0, len(before)].softmax(dim=0).topk(count)
+    return [f"{vocabulary[i]} {p:.0%}" for p, i in zip(best.values, best.indices.tolist(), strict=True)]
+
+
+for sentence in ("If the ___ is not found, an exception is raised.", "The class ___ a method of the object."):
+    print(sentence, fill(sentence), sep="\n  ")
+
+# %% [markdown]
+# ## Take-aways
+#
+# 1. Attention is a mean of values, weighted by how well keys fit a query. On the reversal it beat one vector of fixed size at equal parameters.
+# 2. Dot products of width D have variance D. Divided by √D, they leave the softmax a gradient at each width.
+# 3. Heads are slices of the channels. Two lines of reshaping give `nn.MultiheadAttention` to 1e-9.
+# 4. A mask is −∞ before the softmax, and a derivative shows whether it leaks.
+# 5. BERT-base is embeddings, twelve post-norm blocks and a pooler: 109,482,240 parameters.
+#
+# ## Before and after
+#
+# Attention came to translation as a help for recurrent networks [1]. The Transformer [2] left the recurrence out. Its encoder became BERT [3], its decoder the GPT family. In
+# 2020 the Vision Transformer (unit 14) gave the same encoder patches of an image in place of words.
+#
+# ## Questions
+#
+# **1.** How many parameters has `MultiHeadAttention(768, 12)`, and how many with one head?
+# <details><summary>Answer</summary>
+# 4 · (768² + 768) = 2,362,368, with any number of heads: they only divide the channels.
+# </details>
+#
+# **2.** A mask multiplies the hidden *scores* by 0 instead of setting them to −∞. What happens?
+# <details><summary>Answer</summary>
+# A score of 0 becomes e⁰ = 1 in the softmax. The hidden tokens keep a weight, often a large one.
+# </details>
+#
+# **3.** How does the cost of self-attention grow with the number T of tokens?
+# <details><summary>Answer</summary>
+# The scores are T² products of width D, so it is quadratic; the linear maps are linear in T.
+# </details>
+#
+# **4.** Why may the network's masked accuracy be compared with a bigram's only on unseen paragraphs?
+# <details><summary>Answer</summary>
+# On the training text both could know the answers by heart, and the network has more room to do so.
+# </details>
+#
+# **5.** (open) Leave the positions out of the masked language model (set their weights to 0 and keep them there). How much accuracy is lost?
+# <details><summary>A start</summary>
+# Freeze `net.stem.position` with `requires_grad_(False)` after `zero_`, and train as above with the same seed.
+# </details>
+#
+# ## References
+#
+# 1. D. Bahdanau, K. Cho, Y. Bengio, *Neural Machine Translation by Jointly Learning to Align and Translate*, arXiv:1409.0473, 2014: additive attention.
+# 2. A. Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, 2017: scale, heads, positions, encoder.
+# 3. J. Devlin et al., *BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding*, arXiv:1810.04805, 2018: masked language model.
+# 4. R. Sennrich, B. Haddow, A. Birch, *Neural Machine Translation of Rare Words with Subword Units*, arXiv:1508.07909, 2015: byte-pair encoding.

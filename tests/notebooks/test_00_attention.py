@@ -242,7 +242,7 @@ def test_the_reverser_trains_on_what_it_should_write(fixed):
     assert weights.shape == (3, 5, 1 if fixed else 5)
     own = logits.argmax(dim=2)  # what it wrote, given as the answer, changes nothing
     check.close(net(tokens, own)[0], logits)
-    losses = ATTENTION.train_reverser(net, 4, 60, 16)
+    losses = ATTENTION.train_reverser(net, 4, 60)
     assert losses[-1] < losses[0]
 
 
