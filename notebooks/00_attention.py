@@ -31,6 +31,7 @@
 import re
 
 import matplotlib.pyplot as plt
+import torch
 
 from course_lib import check, plot
 
@@ -56,8 +57,6 @@ from course_lib import check, plot
 # What do the weights do? Here is one query with five keys in two dimensions. The score is the dot product.
 
 # %% jupyter={"source_hidden": true} tags=["thumbnail"]
-import torch
-
 keys = torch.tensor([[1.0, 0.2], [0.3, 1.0], [-0.9, 0.5], [-0.4, -0.9], [0.8, -0.7]])
 query = torch.tensor([1.6, 1.2])
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.6))
@@ -640,7 +639,6 @@ def mask_tokens(
 
 # %% tags=["nbval-ignore-output"]
 import sys
-
 from pydoc_data.topics import topics
 
 found = (" ".join(p.split()) for name in sorted(topics) for p in topics[name].split("\n\n"))
