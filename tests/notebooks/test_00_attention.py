@@ -147,7 +147,8 @@ def theirs_called(name: str) -> str:
 
 def hugging_face(ours, kind: str = "BertForMaskedLM", **names: str) -> nn.Module:
     """Return their network of the size 40, 24, 3 layers, 4 heads, 16 places."""
-    transformers = pytest.importorskip("transformers")
+    import transformers  # takes seconds: not at the top
+
     config = transformers.BertConfig(
         vocab_size=40,
         hidden_size=24,
