@@ -253,3 +253,73 @@ def test_the_two_reversers_have_equal_parameters():
         for fixed in (False, True)
     }
     assert len(sizes) == 1
+
+
+def test_a_vocabulary_spells_what_it_was_learned_from():
+    words = ATTENTION.words_of(["a list is a list", "lists, too: is it?"])
+    assert words[:3] == [" a", " list", " is"]
+    vocabulary = ATTENTION.Vocabulary(words, 30)
+    assert len(vocabulary.tokens) == 30
+    assert vocabulary.tokens[-2:] == ["[UNK]", "[MASK]"]
+    tokens = vocabulary.encode(words).tolist()
+    assert "".join(vocabulary.tokens[n] for n in tokens) == "".join(words)
+    assert vocabulary.encode(["€"]).tolist() == [28]
+
+
+def test_help_pages_share_no_paragraph():
+    train, val = ATTENTION.help_pages()
+    assert len(train) > 8 * len(val) > 10_000
+    again = ATTENTION.help_pages()
+    assert again == (train, val)
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [
+        ("unigram", 3 / 6),  # it says 1
+        ("left bigram", 5 / 6),  # 0 1, 1 2, 2 0
+        ("right bigram", 4 / 6),  # 1 2, 2 0, 0 1
+        ("two-sided trigram", 5 / 6),  # 1 ? 2 is new: it takes 1 2
+    ],
+)
+def test_counting_guesses_by_hand(name, share):
+    train = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1, 1, 0])
+    val = torch.tensor([0, 1, 2, 0, 1, 1, 2, 2])
+    found = ATTENTION.counting_accuracy(train, val, ATTENTION.CONTEXTS[name])
+    assert found == share
+
+
+def test_masked_accuracy_is_that_of_a_net_that_always_says_the_same():
+    net = ATTENTION.MaskedLanguageModel(12, 8, 1, 2, 16)
+    with torch.no_grad():
+        net.bias[3] = 1e6
+    assert ATTENTION.masked_accuracy(net, torch.full((480,), 3)) == 1
+    assert ATTENTION.masked_accuracy(net, torch.full((480,), 4)) == 0
+    state = torch.get_rng_state()
+    ATTENTION.masked_accuracy(net, torch.full((480,), 4))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert net.training
+
+
+def test_prepared_words_outweigh_positions_and_segments():
+    torch.manual_seed(0)
+    net = ATTENTION.MaskedLanguageModel(1_000, 64, 2, 4, 16, pre_norm=True)
+    ATTENTION.prepare(net)
+    word, place = net.stem.word.weight.std(), net.stem.position.weight.std()
+    assert abs(place / word - 0.3) < 0.03
+    assert net.stem.segment.weight.count_nonzero() == 0
+    for layer in net.modules():
+        if isinstance(layer, nn.Linear):
+            assert abs(layer.weight.std() - 0.15) < 0.01
+            assert layer.bias.count_nonzero() == 0
+
+
+@pytest.mark.slow
+def test_the_masked_model_learns_a_text_that_repeats():
+    torch.manual_seed(0)
+    net = ATTENTION.MaskedLanguageModel(8, 16, 1, 2, 8, pre_norm=True)
+    ATTENTION.prepare(net)
+    tokens = torch.arange(6).repeat(50)
+    losses = ATTENTION.train_masked(net, tokens, 150, length=8, top=1e-2)
+    assert len(losses) == 150
+    assert ATTENTION.masked_accuracy(net, tokens, 8) > 0.9
