@@ -734,8 +734,7 @@ def split(word: str, ranks: dict) -> tuple[str, ...]:
     return parts
 
 # %% tags=["check"]
-words = Counter({"low": 5, "lower": 2, "newest": 6, "widest": 3})
-merges = learn_merges(words, 4)
+merges = learn_merges(Counter({"low": 5, "lower": 2, "newest": 6, "widest": 3}), 4)
 assert merges[:2] == [("s", "t"), ("e", "st")]
 ranks = {pair: rank for rank, pair in enumerate(merges)}
 assert "".join(split("slowest", ranks)) == "slowest"

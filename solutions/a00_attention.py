@@ -18,8 +18,7 @@
 # # Assignment 00 · Attention (20 points)
 #
 # The notebook `00_attention` built attention with several heads and a masked language model. Here you write
-# its neighbours: masks for padding and for the future, attention to another sequence, BERT's full corruption of a text, and
-# positions that are learned.
+# its neighbours: masks for padding and for the future, and attention to another sequence. BERT's full corruption of a text and learned positions follow.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -282,8 +281,9 @@ for wrong, words in [
     assert not torch.allclose(mine, wrong), words
 order = torch.arange(8).view(2, 4).T.flatten()  # channels that are dealt out in turn
 dealt = {k: v if k.startswith("out") else v[order.argsort()] for k, v in weights.items()}
-dealt["out.weight"] = weights["out.weight"][:, order.argsort()]
-assert not torch.allclose(mine, cross_spec(x, memory, dealt, 2, there)), "channels of a head lie side by side: unflatten to (h, D/h), not (D/h, h)"
+joined = dealt | {"out.weight": weights["out.weight"][:, order.argsort()]}
+for wrong in (dealt, joined):
+    assert not torch.allclose(mine, cross_spec(x, memory, wrong, 2, there)), "channels of a head lie side by side: unflatten to (h, D/h), not (D/h, h)"
 check.close(layer(x, one), cross_spec(x, one[:, :1], weights, 2), 1e-6, 1e-6, what="a memory of equal tokens: the weights over the keys sum to 1, so each answer is one token's")
 check.close(mine, true, 1e-6, 1e-6, what="two heads with a padded memory")
 assert mine.dtype == x.dtype, f"the answer is of {mine.dtype}, expected {x.dtype}"
@@ -331,8 +331,8 @@ for name, tensor in (("x", x), ("the memory", memory)):
 #
 # **Contract.** `corrupt(tokens, words, mask_token, share)` takes tokens (N, T), int64. Numbers from 0 to `words` − 1 are words; larger ones
 # are special, such as `[PAD]` or `mask_token`, and are never chosen. Each word is chosen by itself with probability `share`. Of the chosen ones, each by itself, 80 %
-# become `mask_token`, 10 % a random word, each of the `words` equally likely, and 10 % stay. The function returns what is shown to the network and the labels, both (N, T), int64: the label of a
-# chosen token is the token itself, and −100 elsewhere, which `cross_entropy` leaves out. `tokens` are not changed.
+# become `mask_token`, 10 % a random word, each of the `words` equally likely, and 10 % stay. The function returns what is shown to the network and the labels, both (N, T), int64. The label of a
+# chosen token is the token itself. Elsewhere it is −100, which `cross_entropy` leaves out. The argument `tokens` is not changed.
 #
 # *Hint:* one draw says *whether*, a second one says *what*. *To see it:* count the three kinds among 10,000 tokens.
 
