@@ -2,9 +2,9 @@
 
     python experiments/masked.py
 
-The network and the text are the notebook's. Rows with start "default" leave the weights
-as the network draws them; "prepared" are those of `prepare`. The long run is compared
-with a trigram that sees both neighbours. It goes on where it was stopped. A row of
+The network and the text are the notebook's. Short runs compare lengths and shares of
+masked tokens at equal tokens a step. The long run is compared with a trigram that sees
+both neighbours; it goes on where it was stopped. A row of
 data/results/00_attention-masked.csv is a run; a run with a row is not repeated.
 """
 
@@ -27,8 +27,8 @@ TOP = 4e-3
 class Run(NamedTuple):
     """One training."""
 
-    start: str
     length: int  # tokens
+    share: float  # of tokens that are masked in training
     steps: int
     seed: int
 
@@ -52,8 +52,6 @@ class Training:
     def __init__(self, run: Run):
         torch.manual_seed(run.seed)
         self.net = ATTENTION.MaskedLanguageModel(1_000, 64, 2, 4, run.length, True)
-        if run.start == "prepared":
-            ATTENTION.prepare(self.net)
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), lr=TOP, weight_decay=0.01, fused=True
         )
@@ -88,8 +86,8 @@ def train(run: Run) -> Row:
         start = time.process_time()
         for _ in range(min(250, run.steps - state.step)):
             state.step += 1
-            done, parts = state.step / run.steps, (state.net, state.optimizer, pieces)
-            state.losses.append(ATTENTION.masked_step(*parts, done, TOP))
+            parts = state.net, state.optimizer, pieces, state.step / run.steps
+            state.losses.append(ATTENTION.masked_step(*parts, TOP, run.share))
         state.seconds += time.process_time() - start
         state.save()
     accuracy = ATTENTION.masked_accuracy(state.net, val, run.length)
@@ -99,13 +97,8 @@ def train(run: Run) -> Row:
 
 
 def main() -> None:
-    runs = [Run("prepared", 16, 8_000, 0)]
-    runs += [
-        Run(start, length, 700, seed)
-        for seed in range(1)
-        for start in ("prepared", "default")
-        for length in (16, 32)
-    ]
+    runs = [Run(length, share, 700, 0) for length in (16, 32) for share in (0.3, 0.15)]
+    runs.append(Run(16, 0.3, 8_000, 0))
     table.fill(TABLE, runs, train)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 
 import pytest
 import torch
 from torch import nn
 
-from course_lib import check, notebook
+from course_lib import check, notebook, results
 
 ATTENTION = notebook.load("00_attention")
 
@@ -301,25 +302,44 @@ def test_masked_accuracy_is_that_of_a_net_that_always_says_the_same():
     assert net.training
 
 
-def test_prepared_words_outweigh_positions_and_segments():
-    torch.manual_seed(0)
-    net = ATTENTION.MaskedLanguageModel(1_000, 64, 2, 4, 16, pre_norm=True)
-    ATTENTION.prepare(net)
-    word, place = net.stem.word.weight.std(), net.stem.position.weight.std()
-    assert abs(place / word - 0.3) < 0.03
-    assert net.stem.segment.weight.count_nonzero() == 0
-    for layer in net.modules():
-        if isinstance(layer, nn.Linear):
-            assert abs(layer.weight.std() - 0.15) < 0.01
-            assert layer.bias.count_nonzero() == 0
-
-
 @pytest.mark.slow
 def test_the_masked_model_learns_a_text_that_repeats():
     torch.manual_seed(0)
     net = ATTENTION.MaskedLanguageModel(8, 16, 1, 2, 8, pre_norm=True)
-    ATTENTION.prepare(net)
     tokens = torch.arange(6).repeat(50)
     losses = ATTENTION.train_masked(net, tokens, 150, length=8, top=1e-2)
     assert len(losses) == 150
     assert ATTENTION.masked_accuracy(net, tokens, 8) > 0.9
+
+
+def rows(name: str) -> list[dict]:
+    path = results.RESULTS / f"00_attention-{name}.csv"
+    with open(path, encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_table_of_reversals_is_whole_and_says_what_the_notebook_says():
+    found = rows("reverse")
+    arms = sorted((row["fixed"], row["seed"]) for row in found)
+    assert arms == [(fixed, seed) for fixed in ("False", "True") for seed in "012"]
+    for row in found:
+        share = float(row["symbols_right"])
+        assert share < 0.5 if row["fixed"] == "True" else share > 0.99
+    beside = [float(row["beside"]) for row in found if row["fixed"] == "False"]
+    assert sum(share > 0.8 for share in beside) == 2
+
+
+def test_the_table_of_masked_models_has_each_length_with_each_share():
+    short = [row for row in rows("masked") if row["steps"] == "700"]
+    arms = sorted((row["length"], row["share"]) for row in short)
+    assert arms == [(n, share) for n in ("16", "32") for share in ("0.15", "0.3")]
+
+
+@pytest.mark.slow
+def test_cells_that_check_run_without_data(monkeypatch):
+    monkeypatch.delenv("COURSE_DATA", raising=False)
+    names: dict = {}
+    for cell in notebook.cells(notebook.source("00_attention").read_text("utf-8")):
+        if {"export", "check"} & set(cell.tags):
+            exec(cell.source, names)
+    assert names["bert"]
