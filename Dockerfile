@@ -5,8 +5,6 @@
 #                then c.CourseGrade.image = "course-grader" in nbgrader_config.py
 FROM python:3.12-slim AS packages
 WORKDIR /course
-RUN apt-get update && apt-get install -y --no-install-recommends make \
-    && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml README.md constraints.txt LICENSE* ./
 COPY course_lib course_lib
 COPY course_grader course_grader
@@ -16,9 +14,10 @@ FROM packages AS grader
 RUN pip install --no-cache-dir '.[grade]' --constraint constraints.txt
 
 FROM packages AS course
-RUN pip install --no-cache-dir --editable '.[grade]' --constraint constraints.txt
+RUN pip install --no-cache-dir --editable . --constraint constraints.txt
 COPY . .
 RUN useradd --create-home student && chown -R student /course
 USER student
+ENV JUPYTER_CONFIG_PATH=/course/.jupyter
 EXPOSE 8888
-CMD ["jupyter", "lab", "--ip=0.0.0.0", "--no-browser"]
+CMD python -m course_lib.landing && jupyter lab --ip=0.0.0.0 --no-browser START.md

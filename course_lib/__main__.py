@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ Example: course demo
 
 Example: course train 04_alexnet --data cifar10
 
-Example: course grade a04_alexnet --dry-run
+Example: course check a04_alexnet
 """
 EXITS = (
     "Exit status: 0 done; 1 error; 2 wrong usage; 3 the rest is done, but some "
@@ -53,10 +54,11 @@ for command in (student.demo, student.start, student.check, student.submit):
     app.command(rich_help_panel=STUDENTS)(command)
 app.add_typer(notebooks, name="notebooks", rich_help_panel=AUTHORS)
 app.command(rich_help_panel=AUTHORS)(training.records)
-app.command(rich_help_panel=AUTHORS)(instructor.release)
-app.command(rich_help_panel=AUTHORS)(mutate)
-for command in ("collect", "grade", "feedback", "export"):
-    app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))
+if find_spec("course_grader"):  # the students' edition has none
+    app.command(rich_help_panel=AUTHORS)(instructor.release)
+    app.command(rich_help_panel=AUTHORS)(mutate)
+    for command in ("publish", "collect", "grade", "feedback", "export"):
+        app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))
 
 
 def show_version(wanted: bool) -> None:

@@ -22,8 +22,7 @@ PICTURES = "image/png", "image/jpeg"
 FIRST = """# Image classification, from SIFT to the Vision Transformer
 
 **What to do first.** Open a unit below and run its cells from top to bottom with
-Shift+Enter. New to the subject? Begin with {first} and go on in order. Each unit takes
-about two minutes to run, and an hour or two to read.
+Shift+Enter. New to the subject? Begin with {first} and go on in order.
 
 **Then the assignment.** In a terminal (File → New → Terminal), `course start
 a04_alexnet` makes your copy in `work/`, `course check a04_alexnet` says what is right
@@ -67,7 +66,7 @@ def unit(name: str) -> Unit:
     found = {
         "title": re.search(r"^# (.+)$", text, re.M),
         "claim": re.search(r"\A# [^\n]+\n\n(.+?)\n\n", text, re.S),
-        "time": re.search(r"^\| (?:time here|this notebook) \| (.+?) \|$", text, re.M),
+        "time": re.search(r"^\| time here \| (.+?) \|$", text, re.M),
         "needs": re.search(r"\*\*You need\*\* (.+?)(?:\n\n|\Z)", text, re.S),
     }
     for what, match in found.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from html import escape
 
 import torch
 
@@ -19,11 +20,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence]):
 
     lines = [written(header), "|".join(["", *["---"] * len(header), ""])]
     for row in rows:
-        if len(row) != len(header):
-            raise CourseError(
-                f"a row has {len(row)} cells, the header {len(header)}: {row!r}; give "
-                "each column a cell"
-            )
+        same_length(row, header)
         lines.append(written(row))
     return Markdown("\n".join(lines))
 
@@ -31,6 +28,66 @@ def table(header: Sequence[str], rows: Iterable[Sequence]):
 def written(row: Sequence) -> str:
     cells = [f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+SORT = """
+const head = event.target.closest('th');
+if (!head) return;
+const up = head.ariaSort !== 'ascending', body = this.parentNode.tBodies[0];
+const value = row => row.cells[head.cellIndex].dataset.value;
+const order = (a, b) => isNaN(a) || isNaN(b) ? a.localeCompare(b) : a - b;
+const rows = [...body.rows].sort((x, y) => {
+  const a = value(x), b = value(y);
+  return (a === '') - (b === '') || (up ? order(a, b) : order(b, a));
+});
+for (const cell of head.parentNode.cells) cell.removeAttribute('aria-sort');
+head.ariaSort = up ? 'ascending' : 'descending';
+body.append(...rows);
+"""  # one listener for all heads; where scripts are closed, the rows stay as they are
+BUTTON = "font: inherit; color: inherit; background: none; border: 0; cursor: pointer"
+
+
+def sortable(columns: dict[str, str], rows: Iterable[Sequence]):
+    """Return a table that a click on a head sorts, for the end of a cell.
+
+    columns: name of each and how it writes a value, such as ",.1f"; "" for words.
+    rows: a value for each column; None leaves the cell empty and last in any order.
+    CourseError: a row that is longer or shorter than the columns.
+    """
+    from IPython.display import HTML
+
+    heads = "".join(
+        f'<th scope="col"><button type="button" style="{BUTTON}">{escape(name)} ⇅'
+        "</button></th>"
+        for name in columns
+    )
+    body = []
+    for row in rows:
+        same_length(row, columns)
+        cells = zip(row, columns.values(), strict=True)
+        body.append(f"<tr>{''.join(cell(*of) for of in cells)}</tr>")
+    return HTML(
+        f'<table><thead onclick="{escape(SORT)}"><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table>"
+    )
+
+
+def cell(value, written_as: str) -> str:
+    if value is None:
+        return '<td data-value=""></td>'
+    side = "left" if isinstance(value, str) else "right"
+    text = escape(format(value, written_as))
+    raw = escape(str(value))
+    return f'<td data-value="{raw}" style="text-align: {side}">{text}</td>'
+
+
+def same_length(row: Sequence, header: Iterable[str]) -> None:
+    header = list(header)
+    if len(row) != len(header):
+        raise CourseError(
+            f"a row has {len(row)} cells, the header {len(header)}: {row!r}; give "
+            "each column a cell"
+        )
 
 
 def record(name: str) -> None:

@@ -1,6 +1,6 @@
 """Every drawing that the course uses twice; looks live in course.mplstyle.
 
-Functions draw on the axes they are given and return None.
+Functions draw on the axes they are given and return None; two show a whole figure.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_lib.data import Images
+from course_lib.recipe import History
 
 plt.style.use(Path(__file__).with_name("course.mplstyle"))
 
@@ -43,6 +44,16 @@ def curves(ax: Axes, runs: dict[str, list], what: str = "val_top1") -> None:
         ends.append((epochs[-1], values[-1], name, line.get_color()))
     ax.set(xlabel="epoch", ylabel=NAMES[what])
     name_ends(ax, ends)
+
+
+def training(history: History) -> None:
+    """Print a run's last top-1 and show its two curves, training and validation."""
+    last = history[-1]
+    print(f"training top-1 {last.train_top1:.1%}, validation {last.val_top1:.1%}")
+    _, axes = plt.subplots(1, 2, figsize=(6.4, 2.3))
+    curves(axes[0], {"training": history}, "train_top1")
+    curves(axes[1], {"validation": history}, "val_top1")
+    plt.show()
 
 
 def name_ends(ax: Axes, ends: list[tuple[float, float, str, str]]) -> None:

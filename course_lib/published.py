@@ -1,8 +1,9 @@
 """The course's own networks, filled with weights that others trained on ImageNet.
 
 torchvision publishes them for networks of its own. Ours have other names for the same
-layers, in the same order, so the hand-over is a zip; a test compares the answers. A row
-of NETWORKS is all that another network needs. torch is imported inside the functions:
+layers, in the same order, so the hand-over is a zip; a test compares the answers. Only
+ViT's stem has another order, which its row names. A row of NETWORKS is all that another
+network needs. torch is imported inside the functions:
 the shell asks for the names alone.
 """
 
@@ -32,6 +33,7 @@ class Row(NamedTuple):
     build: Callable[[ModuleType], nn.Module]  # takes the unit's notebook
     centred: bool = False  # sees pixels from -1 to 1
     package: str = ""  # holds the weights, in our order; else torchvision has them
+    first: tuple[str, ...] = ()  # our names of its first weights, if the order differs
 
 
 def call(name: str, *arguments) -> Callable[[ModuleType], nn.Module]:
@@ -64,6 +66,13 @@ def torchvisions_googlenet(unit: ModuleType) -> nn.Module:
     return net
 
 
+VIT_STEM = (
+    "stem.class_token",
+    "stem.project.weight",
+    "stem.project.bias",
+    "stem.position",
+)
+
 NETWORKS = {  # the first row of a unit is its default
     "05_vgg.D": Row("vgg16", call("vgg", "D")),
     "05_vgg.A": Row("vgg11", call("vgg", "A")),
@@ -91,6 +100,15 @@ NETWORKS = {  # the first row of a unit is its default
     "13_efficientnet_v2.S": Row("efficientnet_v2_s", call("efficientnet_v2", "S")),
     "13_efficientnet_v2.M": Row("efficientnet_v2_m", call("efficientnet_v2", "M")),
     "13_efficientnet_v2.L": Row("efficientnet_v2_l", call("efficientnet_v2", "L")),
+    **{
+        f"14_vit.{size}/{patch}": Row(
+            f"vit_{size.lower()}_{patch}",
+            call("vit", f"{size}/{patch}"),
+            first=VIT_STEM,
+        )
+        for size in "BL"
+        for patch in (16, 32)
+    },
 }
 
 
@@ -168,7 +186,7 @@ def network(name: str) -> nn.Module:
         theirs = None if row.package else counterpart(row)
     try:
         values = torch.load(file, map_location="cpu", weights_only=True)
-        return filled(ours, values, theirs)
+        return filled(ours, values, theirs, row.first)
     except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = textwrap.shorten(str(error), 200)
         raise CourseError(f"{file} does not fit {name}: {reason}") from error
@@ -183,12 +201,16 @@ def counterpart(row: Row) -> nn.Module:
 
 
 def filled(
-    ours: nn.Module, values: dict[str, Tensor], theirs: nn.Module | None = None
+    ours: nn.Module,
+    values: dict[str, Tensor],
+    theirs: nn.Module | None = None,
+    first: tuple[str, ...] = (),
 ) -> nn.Module:
     """Fill `ours` with values that lie in its order, and return it in eval mode.
 
     theirs: whose state_dict the values are. Its auxiliary heads are left out, as only
-    training uses them. Raises RuntimeError or ValueError when a shape differs.
+    training uses them. first: our names of the first values, if they lie in another
+    order. Raises RuntimeError or ValueError when a shape differs.
     """
     if theirs is not None:
         theirs.load_state_dict(values, assign=True)  # knows the files of old versions
@@ -196,5 +218,6 @@ def filled(
     kept = [
         value for name, value in values.items() if not name.lower().startswith("aux")
     ]
-    ours.load_state_dict(dict(zip(ours.state_dict(), kept, strict=True)), assign=True)
+    names = [*first, *(name for name in ours.state_dict() if name not in first)]
+    ours.load_state_dict(dict(zip(names, kept, strict=True)), assign=True)
     return ours.eval()

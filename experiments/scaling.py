@@ -15,6 +15,7 @@ with a row is not repeated.
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,6 +74,7 @@ def settled(blocks: int, pixels: int, budget: int) -> float:
     return min(widths, key=lambda width: abs(macs(blocks, width, pixels) - budget))
 
 
+@cache
 def images(split: str, pixels: int, count: int) -> data.Images:
     return data.load("cifar10", split, size=pixels).take(count)
 

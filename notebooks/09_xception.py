@@ -24,7 +24,7 @@
 # | parameters | 22,855,952 |
 # | MACs | 8,357,403,496 at 299×299 |
 # | published top-1 | 79.0 % (ILSVRC-2012 validation) |
-# | this notebook | 1 to 2 minutes on two CPU cores |
+# | time here | 1 to 2 minutes on two CPU cores |
 #
 # **You need** the Inception module (units 06 and 07), shortcuts (unit 08) and the singular values of a matrix.
 #
@@ -395,11 +395,7 @@ val = data.load("digits", "val", size=8, channels=3)
 torch.manual_seed(0)
 net = xception_small()
 history = fit(net, digits, val, Recipe(**RECIPES["digits"]), quiet=True)
-print(f"training top-1 {history[-1].train_top1:.1%}, validation {history[-1].val_top1:.1%}")
-figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.3))
-plot.curves(axes[0], {"train": history}, "train_top1")
-plot.curves(axes[1], {"val": history}, "val_top1")
-plt.show()
+plot.training(history)
 
 # %% [markdown]
 # Now the line. Five paired seeds of each network were trained on 5,000 images of CIFAR-10 at 16×16 pixels, six epochs each, by

@@ -24,7 +24,7 @@
 # | parameters | 4,231,976 |
 # | MACs | 568,740,352 at 224×224 |
 # | published top-1 | 70.6 % (ILSVRC-2012 validation) |
-# | this notebook | 1 to 2 minutes on two CPU cores |
+# | time here | 1 to 2 minutes on two CPU cores |
 #
 # **You need** convolution and batch normalisation (units 04 and 07); a MAC is a multiply-accumulate, two FLOPs.
 #
@@ -590,11 +590,7 @@ train, val = (data.load("digits", part, size=8, channels=3) for part in ("train"
 torch.manual_seed(0)
 net = mobilenet_small(0.25)
 history = fit(net, train, val, Recipe(**RECIPES["digits"]), quiet=True)
-print(f"validation top-1 {history[-1].val_top1:.1%}")
-figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.3))
-plot.curves(axes[0], {"train": history}, "train_top1")
-plot.curves(axes[1], {"val": history}, "val_top1")
-plt.show()
+plot.training(history)
 
 # %% [markdown]
 # The paper's Table 4 asks what the factorisation costs in accuracy: 71.7 % with full convolutions, 70.6 % without. The same question on the

@@ -24,7 +24,7 @@
 # | parameters | 3,504,872 |
 # | MACs | 300,774,272 at 224×224 |
 # | published top-1 | 72.0 % (ILSVRC-2012 validation) |
-# | this notebook | 1 to 2 minutes on two CPU cores |
+# | time here | 1 to 2 minutes on two CPU cores |
 #
 # **You need** separable convolutions (unit 10), shortcuts (unit 08) and the rank of a matrix.
 #
@@ -417,10 +417,7 @@ val = data.load("digits", "val", size=8, channels=3)
 torch.manual_seed(0)
 net = wired()
 history = fit(net, digits, val, Recipe(**RECIPES["digits"]), quiet=True)
-print(f"training top-1 {history[-1].train_top1:.1%}, validation {history[-1].val_top1:.1%}")
-figure, ax = plt.subplots(figsize=(6.4, 2.3))
-plot.curves(ax, {"linear, thin": history}, "train_top1")
-plt.show()
+plot.training(history)
 
 # %% [markdown]
 # And all four arms with five paired seeds each, from `python experiments/bottlenecks.py`: eight minutes, which is why they are

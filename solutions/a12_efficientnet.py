@@ -584,7 +584,7 @@ with torch.device("meta"):
 true = [sum(p.numel() for p in gate.parameters())]
 for part in (gate, project):
     true.append(flops.count(part, (1, 1152, 7, 7)).macs)
-with check.without("course_lib.flops.count", "torch.nn.Module.parameters"):
+with check.without("torch.nn.Module.__init__"):  # a pencil builds no network
     mine = list(expected_costs())
 names = "parameters of the gate", "MACs of the gate", "MACs of the projection"
 for name, found, number in zip(names, mine, true, strict=True):

@@ -525,7 +525,7 @@ with torch.device("meta"):
     blocks = [build(160, 160) for build in (v2.mbconv, v2.fused_mbconv)]
 true = [flops.count(block, (1, 160, 14, 14)).macs for block in blocks]
 true += [sum(p.numel() for p in block.parameters() if p.ndim == 4) for block in blocks]
-with check.without("course_lib.flops.count", "torch.nn.Module.parameters"):
+with check.without("torch.nn.Module.__init__"):  # a pencil builds no network
     mine = list(expected_costs())
 names = "MACs of mbconv", "MACs of fused", "weights of mbconv", "weights of fused"
 for name, found, number in zip(names, mine, true, strict=True):

@@ -38,6 +38,28 @@ def release(assignments: Assignments = None, course: Course = ROOT):
         line(f"released {shown(path)}")
 
 
+def publish(
+    folder: Annotated[Path, typer.Argument(help="new, empty, or an earlier edition")],
+):
+    """Write the repository that students clone: notebooks and assignments, no answers.
+
+    Solutions, hidden tests, marking schemes and the grader stay here. The same command
+    again brings the edition up to date, and touches nothing else in its folder: make it
+    a git repository of its own, and commit there.
+
+    Example: course publish ../course-students
+    """
+    from course_grader.assignment.publish import publish as write
+
+    done = write(folder)
+    for name in done.kept:
+        line(f"not touched, as it was there before: {shown(folder / name)}")
+    line(
+        f"{shown(folder)}: {len(done.written)} files written, {len(done.removed)} "
+        f"removed. Next: commit them there (git -C {shown(folder)} add --all)"
+    )
+
+
 def collect(
     sources: Annotated[list[Path], typer.Argument(help="folders or zips")],
     assignment: Annotated[

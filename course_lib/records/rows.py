@@ -142,6 +142,24 @@ EFFICIENTNET_V2 = Row(
     why="Fused blocks first, MBConv with squeeze-and-excite after them.",
 )
 
+VIT = Row(
+    "14_vit-vit_small-cifar10-long",
+    "14_vit",
+    "vit_small",
+    AUGMENTED
+    | {
+        "epochs": 100,
+        "batch_size": 128,
+        "learning_rate": 1e-3,
+        "optimizer": "adamw",
+        "weight_decay": 0.05,
+        "warmup_epochs": 5.0,
+        "label_smoothing": 0.1,
+        "channels_last": False,
+    },
+    why="No convolution but the patches: attention alone, with a long recipe.",
+)
+
 
 def degradation(network: str, depth: int) -> Row:
     return Row(
@@ -302,4 +320,5 @@ ROWS = [
     MOBILENET_V2,
     EFFICIENTNET,
     EFFICIENTNET_V2,
+    VIT,
 ]

@@ -14,7 +14,6 @@ exclude_patterns = ["**/.ipynb_checkpoints"]
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx_copybutton",
     "sphinx_design",
     "mathml",
@@ -24,16 +23,14 @@ extensions = [
 nb_execution_mode = "off"  # the outputs are the stored ones; nbval keeps them true
 nb_merge_streams = True
 nb_ipywidgets_js = {}  # no kernel: a slider goes through stored pictures
-myst_enable_extensions = ["dollarmath", "html_image", "colon_fence", "deflist"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
-myst_links_external_new_tab = False
 html_math_renderer = "mathml"
 
 default_role = "code"
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
-autosummary_generate = False
 add_module_names = False
 suppress_warnings = ["mystnb.unknown_mime_type", "config.cache"]
 
@@ -44,7 +41,6 @@ html_title = project
 html_static_path = ["static"]
 html_css_files = ["course.css"]
 html_js_files = ["frames.js"]
-html_copy_source = True
 html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_theme_options = {
@@ -62,7 +58,6 @@ if repository:
     html_theme_options |= {
         "repository_url": repository,
         "repository_branch": os.environ.get("COURSE_BRANCH", "main"),
-        "path_to_docs": ".",
         "use_repository_button": True,
         "use_issues_button": True,
         "launch_buttons": {

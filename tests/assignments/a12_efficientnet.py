@@ -235,6 +235,13 @@ MISTAKES = {
 }
 BODIES = {
     # name: cell, another body for its function, test cells it costs
+    "the weights of a gate": (
+        "expect",
+        "gate = efficientnet.SqueezeExcite(1152, 48)\n"
+        "count = sum(value.numel() for value in gate.state_dict().values())\n"
+        "return count, count - 1152 - 48, 49 * 1152 * 192",
+        {"expect_hidden"},
+    ),
     "the paper's rule": (
         "shared",
         "if depth < 1 or min(blocks) < 1: raise ValueError\n"

@@ -325,6 +325,16 @@ MISTAKES = {
 }
 BODIES = {
     # name: cell, another body for its function, test cells it costs
+    "the weights of the blocks": (
+        "expect",
+        "blocks = [f(160, 160) for f in (v2.mbconv, v2.fused_mbconv)]\n"
+        "weights = [sum(value.numel() for value in block.state_dict().values()\n"
+        "               if value.ndim == 4) for block in blocks]\n"
+        "excite = 2 * 640 * 40\n"
+        "macs = 196 * (weights[0] - excite) + excite, 196 * weights[1]\n"
+        "return *macs, *weights",
+        {"expect_hidden"},
+    ),
     "it refuses every schedule": ("schedule", "raise ValueError", SCHEDULE),
     "it refuses every search": ("search", "raise ValueError", SEARCH),
     "the paper's schedule": (

@@ -464,4 +464,57 @@ SHORTCUTS = {
             "constant": NUMBERS,
         },
     },
+    "a14_vit": {
+        "patchify": {
+            "spec": NO_SPEC,
+            "notebook": "return vits.unfold(images, height)",
+            "torch": "step = height, width\n"
+            "return F.unfold(images, step, stride=step).mT",
+            "counter": NOT_COUNTED,
+            "constant": "return images.flatten()[None, None]",
+        },
+        "back": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": "size = patches.shape[1] // columns * height, columns * width\n"
+            "step = height, width\n"
+            "return F.fold(patches.mT, size, step, stride=step)",
+            "counter": NOT_COUNTED,
+            "constant": "return patches[:, None]",
+        },
+        "positions": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": "new = F.interpolate(position[:, 1:].mT, rows * columns)\n"
+            "return torch.cat([position[:, :1], new.mT], dim=1)",
+            "counter": NOT_COUNTED,
+            "constant": "new = position[:, 1:2].expand(-1, rows * columns, -1)\n"
+            "return torch.cat([position[:, :1], new], dim=1)",
+        },
+        "resized": {
+            "spec": NO_SPEC,
+            "notebook": "return vits.vit_small(5, image_size, 1)",
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return copy.deepcopy(net)",
+        },
+        "pooled": {
+            "spec": NO_SPEC,
+            "notebook": "return net(images)",
+            "torch": NO_TORCH,
+            "counter": NOT_COUNTED,
+            "constant": "return net.head.bias.expand(len(images), -1)",
+        },
+        "expect": {
+            "spec": NO_SPEC,
+            "notebook": "net = vits.ViT(224, 16, vits.Row(12, 384, 1536, 6), 1000)\n"
+            "params = sum(p.numel() for p in net.parameters())\n"
+            "return params, 197, 785, 5_679_129_600",
+            "torch": NO_TORCH,
+            "counter": "net = vits.ViT(224, 16, vits.Row(12, 384, 1536, 6), 1000)\n"
+            "params = flops.count(net, (1, 3, 224, 224)).params\n"
+            "return params, 197, 785, 5_679_129_600",
+            "constant": NUMBERS,
+        },
+    },
 }

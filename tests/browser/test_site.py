@@ -1,5 +1,6 @@
 """The web site as a visitor meets it: each page, without a network or a server."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,8 @@ def site(tmp_path_factory):
     """The site, built from this checkout; a warning of Sphinx fails it."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, ROOT / "docs/site/build.py", "--to", folder]
-    done = subprocess.run(command, capture_output=True, text=True)
+    known = os.environ | {"COURSE_REPOSITORY": "https://github.com/example/course"}
+    done = subprocess.run(command, capture_output=True, text=True, env=known)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "html"
 
@@ -52,6 +54,36 @@ def visit(browser, site):
 
     yield opened
     context.close()
+
+
+@pytest.mark.parametrize(
+    "button", ["colab.research.google.com/github", "mybinder.org/v2/gh"]
+)
+def test_a_unit_opens_in_colab_and_binder_at_its_notebook(visit, button):
+    page, _ = visit("notebooks/04_alexnet.html")
+    links = page.eval_on_selector_all("a", "all => all.map(a => a.href)")
+    (link,) = {link for link in links if button in link}
+    assert "/example/course/" in link
+    assert "/./" not in link
+    assert unquote(link).endswith("notebooks/04_alexnet.ipynb")
+
+
+def test_a_table_is_sorted_by_the_column_whose_head_is_pressed(visit):
+    page, _ = visit("notebooks/15_comparison.html")
+    table = page.locator("table:has(thead button)").first
+
+    def first() -> str:
+        return table.locator("tbody td").first.inner_text()
+
+    by_top1 = table.get_by_role("button", name="top-1 (%)")
+    by_top1.press("Enter")
+    assert first() == "MobileNet 0.25"
+    by_top1.press("Enter")
+    assert first() == "EfficientNetV2 L"
+    head = table.locator("th[aria-sort]")
+    assert head.get_attribute("aria-sort") == "descending"
+    table.get_by_role("button", name="CIFAR-10").press("Enter")
+    assert table.locator("tr:last-child td").nth(9).inner_text() == ""
 
 
 def pages(site):

@@ -31,6 +31,7 @@ OFTEN = {  # of each unit the smallest; a push tries these
     "11_mobilenet_v2",
     "12_efficientnet.B0",
     "13_efficientnet_v2.S",
+    "14_vit.B/32",
 }
 SMALLEST = "11_mobilenet_v2"
 LITE0 = "12_efficientnet.lite0"
@@ -68,8 +69,8 @@ def test_ours_answers_as_torchvisions_with_its_weights(name):
     theirs = redrawn(empty.to_empty(device="cpu").apply(reset))
     with torch.device("meta"):
         empty = published.counterpart(row)
-    ours = published.filled(ours, theirs.state_dict(), empty)
-    side = 224 if name.startswith("05") else 96
+    ours = published.filled(ours, theirs.state_dict(), empty, row.first)
+    side = 224 if name.startswith(("05", "14")) else 96
     images = torch.randn(2, 3, side, side)
     with torch.inference_mode():
         expected = theirs(images)

@@ -112,6 +112,8 @@ BAD = [
     ("notebooks test 99", 1, UNKNOWN),
     ("release a99", 1, "a99"),
     ("release --course /nowhere", 1, NO_COURSE),
+    ("publish", 2, "Missing argument"),
+    (f"publish {ROOT}/students", 1, "lies in this repository"),
     ("collect", 2, "Missing argument"),
     ("collect /nowhere", 1, "/nowhere does not exist"),
     (f"collect {SINGLE} --course /nowhere", 1, NO_COURSE),

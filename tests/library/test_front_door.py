@@ -9,11 +9,16 @@ from course_lib import landing
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def make_targets() -> list[str]:
+    text = (ROOT / "Makefile").read_text() + (ROOT / "tests/targets.mk").read_text()
+    return re.findall(r"^([a-z-]+):", text, re.M)
+
+
 def test_each_command_of_the_contributing_guide_exists():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     (block,) = re.findall(r"^```\n(.*?)^```$", text, re.M | re.S)
     commands = re.findall(r"^make (\w+) ", block, re.M)
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    targets = make_targets()
     assert len(commands) == 5
     assert set(commands) <= set(targets)
 
@@ -45,7 +50,7 @@ def test_binder_takes_the_course_s_own_environment():
 
 
 def test_workflows_call_commands_of_the_makefile():
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    targets = make_targets()
     for path in (ROOT / ".github/workflows").glob("*.yml"):
         called = re.findall(r"run: make ([\w-]+)", path.read_text())
         assert set(called) <= set(targets), path.name

@@ -22,6 +22,17 @@ def test_a_row_of_another_length_is_refused():
         page.table(["a", "b"], [(1, 2), (1, 2, 3)])
 
 
+def test_a_sortable_table_keeps_raw_values_and_writes_them_as_told():
+    rows = [("a<b", 1234.5), ("c", None)]
+    found = page.sortable({"network": "", "MACs": ",.1f"}, rows).data
+    assert found.count("<button") == 2
+    assert '<td data-value="a&lt;b" style="text-align: left">a&lt;b</td>' in found
+    assert '<td data-value="1234.5" style="text-align: right">1,234.5</td>' in found
+    assert '<td data-value=""></td>' in found
+    with pytest.raises(CourseError, match="3 cells, the header 2"):
+        page.sortable({"a": "", "b": ""}, [(1, 2, 3)])
+
+
 def test_paired_differences_have_the_interval_of_scipy_s_paired_test():
     first, second = [40.0, 42.5, 47.0, 41.0, 44.5], [39.0, 42.0, 43.5, 41.5, 40.0]
     low, high = ttest_rel(first, second).confidence_interval()

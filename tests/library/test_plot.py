@@ -13,6 +13,7 @@ matplotlib.use("agg")
 from matplotlib import pyplot as plt
 
 from course_lib import data, plot
+from course_lib.recipe import Epoch, History
 
 
 @pytest.fixture
@@ -21,6 +22,17 @@ def ax():
     ax.imshow(np.zeros((40, 60)))
     yield ax
     plt.close(figure)
+
+
+def test_a_training_is_printed_and_drawn_in_two_curves(capsys):
+    history = History(
+        Epoch(n, 2.0, 0.1 * n, 2.0, 0.05 * n, 0.1, 1.0) for n in (1, 2, 3)
+    )
+    plot.training(history)
+    assert capsys.readouterr().out == "training top-1 30.0%, validation 15.0%\n"
+    drawn = [axes.lines[0].get_ydata() for axes in plt.gcf().axes]
+    assert np.allclose(drawn, [[10, 20, 30], [5, 10, 15]])
+    plt.close()
 
 
 def test_a_keypoint_is_a_circle_of_six_scales_and_a_ray(ax):

@@ -145,11 +145,15 @@ def test_everything_declared_is_used():
 
 
 def test_make_installs_what_its_commands_need():
-    text = (ROOT / "Makefile").read_text()
+    text = (ROOT / "Makefile").read_text() + (ROOT / "tests/targets.mk").read_text()
     assert set(re.findall(r"editable '\.\[(.*?)\]'", text)) == {
-        "grade,test,site,weights",
+        "$(EXTRAS)",
         "grade,test,site,weights,bench",
     }
+    assert re.findall(r"^EXTRAS := (.*)$", text, re.M) == [
+        "grade,test,site,weights",
+        "weights",  # the students' edition
+    ]
     for name in BY_MAKE:
         assert f"install --quiet {name}" in text
 

@@ -1,0 +1,115 @@
+"""The students' edition: the repository that a class clones, without any answer in it.
+
+It holds what git tracks in a few folders, in the state of the working tree. Solutions,
+hidden tests, marking schemes, the grader and its tests stay out by not being named.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from course_lib.errors import CourseError
+from course_lib.files import ROOT, replacing
+
+FOLDERS = "notebooks", "assignments", "course_lib", "data", "experiments", ".jupyter"
+FILES = (
+    *("README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE", "LICENSE-TEXT"),
+    *("Makefile", "pyproject.toml", "constraints.txt", "environment.yml"),
+    *(".gitignore", ".gitattributes", ".github/workflows/check.yml"),
+    *(".binder/environment.yml", ".binder/postBuild"),
+)
+NOTE = ".edition.json"  # in the edition: the files that the last publication wrote
+INSTRUCTORS = re.compile(r"<!-- instructors -->\n.*?<!-- /instructors -->\n", re.S)
+
+
+class Published(NamedTuple):
+    """What a publication did, as paths inside the edition."""
+
+    written: list[str]  # new or changed
+    removed: list[str]  # no longer part of the edition
+    kept: list[str]  # of somebody else, where one of ours would lie
+
+
+def publish(folder: Path, root: Path = ROOT) -> Published:
+    """Write the students' edition into a folder, or bring the one there up to date.
+
+    A file that this command did not write is never touched, so the folder's own git
+    history and what was added there stay. CourseError: the folder lies in this
+    repository, or holds other files and no edition, or an assignment is not released.
+    """
+    folder = folder.expanduser().resolve()
+    if folder == root or root in folder.parents:
+        raise CourseError(f"{folder} lies in this repository: name a folder outside it")
+    old = earlier(folder)
+    files = edition(root)
+    done = Published([], [], [])
+    for name, content in files.items():
+        path = folder / name
+        if path.exists() and name not in old:
+            done.kept.append(name)
+        elif not path.exists() or path.read_bytes() != content:
+            with replacing(path) as part:
+                part.write_bytes(content)
+                shutil.copymode(root / name, part)
+            done.written.append(name)
+    for name in sorted(old - files.keys()):
+        (folder / name).unlink(missing_ok=True)
+        done.removed.append(name)
+    ours = sorted(files.keys() - set(done.kept))
+    with replacing(folder / NOTE) as part:
+        part.write_text(json.dumps(ours, indent=0) + "\n", encoding="utf-8")
+    return done
+
+
+def earlier(folder: Path) -> set[str]:
+    """Return the files that the last publication wrote; CourseError: not an edition."""
+    if (folder / NOTE).exists():
+        return set(json.loads((folder / NOTE).read_text(encoding="utf-8")))
+    others = [path.name for path in folder.glob("*") if path.name != ".git"]
+    if others:
+        raise CourseError(
+            f"{folder} holds {sorted(others)[0]} and no edition of the course: name a "
+            "new or empty folder, or an empty clone"
+        )
+    return set()
+
+
+def edition(root: Path) -> dict[str, bytes]:
+    """Return name and content of each file of the edition."""
+    names = tracked(root)
+    wanted = [
+        name
+        for name in names
+        if name in FILES or name.startswith(tuple(f"{part}/" for part in FOLDERS))
+    ]
+    lost = [name for name in wanted if not (root / name).exists()]
+    if lost:
+        raise CourseError(f"{root / lost[0]} is deleted and not committed: commit it")
+    files = {name: (root / name).read_bytes() for name in wanted}
+    readme = students_text(files["README.md"].decode(), files["Makefile"].decode())
+    return files | {"README.md": readme.encode()}
+
+
+def tracked(root: Path) -> list[str]:
+    command = ["git", "-C", str(root), "ls-files", "-z"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise CourseError(f"git does not know what {root} holds: {error}") from error
+    return done.stdout.split("\0")[:-1]
+
+
+def students_text(readme: str, makefile: str) -> str:
+    """Return the README without the instructors' parts and targets of make."""
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
+    lines = INSTRUCTORS.sub("", readme).splitlines(keepends=True)
+    return "".join(
+        line
+        for line in lines
+        if not (found := re.match(r"make ([a-z-]+)", line)) or found[1] in targets
+    )
