@@ -17,7 +17,7 @@ from typing import NamedTuple
 import table
 import torch
 
-from course_lib import notebook, results
+from course_lib import notebook, results, text
 
 ATTENTION = notebook.load("00_attention")
 TABLE = results.RESULTS / "00_attention-masked.csv"
@@ -76,11 +76,11 @@ class Training:
 
 
 def train(run: Run) -> Row:
-    words, unseen = ATTENTION.help_pages()
-    vocabulary = ATTENTION.Vocabulary(words, 1_000)
+    words, unseen = text.help_pages()
+    vocabulary = text.Vocabulary(words, 1_000)
     tokens, val = vocabulary.encode(words), vocabulary.encode(unseen)
-    contexts = ATTENTION.CONTEXTS.values()
-    counted = [ATTENTION.counting_accuracy(tokens, val, where) for where in contexts]
+    contexts = text.CONTEXTS.values()
+    counted = [text.counting_accuracy(tokens, val, where) for where in contexts]
     state, pieces = Training(run), tokens.unfold(0, run.length, 1)
     while state.step < run.steps:
         start = time.process_time()

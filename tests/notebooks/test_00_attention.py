@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
 
 import pytest
 import torch
@@ -204,27 +203,6 @@ def test_the_summary_is_that_of_hugging_face():
     check.close(summary, answer.pooler_output, 1e-9, 1e-9)
 
 
-def test_pairs_are_joined_by_how_often_they_occur():
-    words = Counter({"low": 5, "lower": 2, "newest": 6, "widest": 3})
-    merges = ATTENTION.learn_merges(words, 4)
-    assert merges[:2] == [("s", "t"), ("e", "st")]  # 9 times each; ties by the alphabet
-    assert ATTENTION.merge(tuple("newest"), ("e", "s")) == ("n", "e", "w", "es", "t")
-    assert ATTENTION.merge(tuple("aaa"), ("a", "a")) == ("aa", "a")
-
-
-def test_merges_are_those_of_counting_anew_after_each():
-    words = Counter({"banana": 3, "bandana": 2, "ananas": 4, "nab": 1})
-    parts, expected = {word: tuple(word) for word in words}, []
-    for _ in range(6):
-        pairs: Counter = Counter()
-        for word, n in words.items():
-            for pair in zip(parts[word], parts[word][1:], strict=False):
-                pairs[pair] += n
-        expected.append(max(pairs, key=lambda pair: (pairs[pair], pair)))
-        parts = {w: ATTENTION.merge(p, expected[-1]) for w, p in parts.items()}
-    assert ATTENTION.learn_merges(words, 6) == expected
-
-
 def test_the_share_of_masked_tokens_is_the_one_asked_for():
     torch.manual_seed(0)
     tokens = torch.arange(20_000).view(100, 200) % 7
@@ -254,40 +232,6 @@ def test_the_two_reversers_have_equal_parameters():
         for fixed in (False, True)
     }
     assert len(sizes) == 1
-
-
-def test_a_vocabulary_spells_what_it_was_learned_from():
-    words = ATTENTION.words_of(["a list is a list", "lists, too: is it?"])
-    assert words[:3] == [" a", " list", " is"]
-    vocabulary = ATTENTION.Vocabulary(words, 30)
-    assert len(vocabulary.tokens) == 30
-    assert vocabulary.tokens[-2:] == ["[UNK]", "[MASK]"]
-    tokens = vocabulary.encode(words).tolist()
-    assert "".join(vocabulary.tokens[n] for n in tokens) == "".join(words)
-    assert vocabulary.encode(["€"]).tolist() == [28]
-
-
-def test_help_pages_share_no_paragraph():
-    train, val = ATTENTION.help_pages()
-    assert len(train) > 8 * len(val) > 10_000
-    again = ATTENTION.help_pages()
-    assert again == (train, val)
-
-
-@pytest.mark.parametrize(
-    ("name", "share"),
-    [
-        ("unigram", 3 / 6),  # it says 1
-        ("left bigram", 5 / 6),  # 0 1, 1 2, 2 0
-        ("right bigram", 4 / 6),  # 1 2, 2 0, 0 1
-        ("two-sided trigram", 5 / 6),  # 1 ? 2 is new: it takes 1 2
-    ],
-)
-def test_counting_guesses_by_hand(name, share):
-    train = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1, 1, 0])
-    val = torch.tensor([0, 1, 2, 0, 1, 1, 2, 2])
-    found = ATTENTION.counting_accuracy(train, val, ATTENTION.CONTEXTS[name])
-    assert found == share
 
 
 def test_masked_accuracy_is_that_of_a_net_that_always_says_the_same():
