@@ -57,7 +57,9 @@ app.command(rich_help_panel=AUTHORS)(training.records)
 if find_spec("course_grader"):  # the students' edition has none
     app.command(rich_help_panel=AUTHORS)(instructor.release)
     app.command(rich_help_panel=AUTHORS)(mutate)
-    for command in ("publish", "collect", "grade", "feedback", "export"):
+    for command in ("publish", "deadline", "extend", "remove", "collect"):
+        app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))
+    for command in ("grade", "feedback", "export"):
         app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))
 
 

@@ -556,7 +556,7 @@ else:
     figure, axes = plt.subplots(1, 4, figsize=(6.4, 1.7), width_ratios=(3, 2, 3, 2))
     for photo, left, right in zip(load_sample_images().images, axes[::2], axes[1::2], strict=True):
         with torch.inference_mode():
-            pixels = view(torch.from_numpy(photo).permute(2, 0, 1))  # (3, 224, 224), -1 to 1
+            pixels = view(torch.tensor(photo).permute(2, 0, 1))  # (3, 224, 224), -1 to 1
             found = lite(pixels[None]).softmax(dim=1)[0].topk(5)
         left.imshow(photo)
         left.set_axis_off()

@@ -29,7 +29,8 @@ def test_a_notebook_keeps_to_the_house_s_measure(unit):
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_exported_cells_import_only_what_they_may(unit):
-    allowed = {"torch", "numpy", "math", "course_lib", "typing", "collections"}
+    allowed = {"torch", "numpy", "scipy", "course_lib"}
+    allowed |= {"collections", "math", "pathlib", "typing"}
     for cell in notebook.cells(notebook.source(unit).read_text()):
         if "export" in cell.tags:
             for line in cell.source.splitlines():
