@@ -16,7 +16,7 @@ from course_lib.records import queue
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 ROOMS = ["data", "train", "results", "flops", "check", "classical", "notebook"]
-ROOMS += ["plot", "page", "latency"]
+ROOMS += ["plot", "page", "latency", "text"]
 PACKAGES = {
     "data",
     "train",

@@ -33,6 +33,52 @@ CONV = "nn.Conv2d(channels, width, kernel_size, groups=groups, bias={})"
 
 # assignment: cell: kind: body, or why there is none
 SHORTCUTS = {
+    "a00_attention": {
+        "mask": {
+            "spec": NO_SPEC,
+            "notebook": OWN,
+            "torch": "square = nn.Transformer.generate_square_subsequent_mask(size) == 0\n"
+            "return square.expand(len(lengths), 1, size, size)",
+            "counter": NOT_COUNTED,
+            "constant": "return torch.ones(len(lengths), 1, size, size).bool()",
+        },
+        "weights": {
+            "spec": NO_SPEC,
+            "notebook": "eye = torch.eye(scores.shape[-1], dtype=scores.dtype)\n"
+            "layer = attention.ScaledDotProductAttention()\n"
+            "root = scores.shape[-1] ** 0.5\n"
+            "return layer(root * scores, eye, eye, mask)[1]",
+            "torch": "eye = torch.eye(scores.shape[-1], dtype=scores.dtype)\n"
+            "eye = eye.expand(*scores.shape[:2], -1, -1)\n"
+            "return nn.functional.scaled_dot_product_attention(\n"
+            "    scores, eye, eye, mask.float(), scale=1.0)",
+            "counter": NOT_COUNTED,
+            "constant": "return mask / mask.sum(dim=-1, keepdim=True).expand(scores.shape)",
+        },
+        "corrupt": {
+            "spec": NO_SPEC,
+            "notebook": "shown, chosen = attention.mask_tokens(tokens, mask_token, share)\n"
+            "return shown, torch.where(chosen, tokens, -100)",
+            "torch": "kept = nn.functional.dropout(torch.ones(tokens.shape), share)\n"
+            "return torch.where(kept > 0, tokens, mask_token), tokens",
+            "counter": NOT_COUNTED,
+            "constant": "return tokens, torch.full_like(tokens, -100)",
+        },
+        "expect": {
+            "spec": NO_SPEC,
+            "notebook": "block = attention.Block(768, 12, False, 0.1, 1e-12)\n"
+            "own = sum(weight.numel() for weight in block.parameters())\n"
+            "return own, 402_653_184, 4_608",
+            "torch": "block = nn.TransformerEncoderLayer(768, 12, 3072)\n"
+            "own = sum(weight.numel() for weight in block.parameters())\n"
+            "return own, 402_653_184, 4_608",
+            "counter": "from course_lib import flops\n"
+            "block = attention.Block(768, 12, False, 0.1, 1e-12)\n"
+            "own = flops.count(block, (1, 512, 768)).params\n"
+            "return own, 402_653_184, 4_608",
+            "constant": "return 7_087_872, 402_653_184, 768",
+        },
+    },
     "a01_imagenet": {
         "topk": {
             "spec": NO_SPEC,
