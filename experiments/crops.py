@@ -2,8 +2,10 @@
 
     python experiments/crops.py
 
-EfficientNet-Lite0 with published weights (unit 12) names each test image of Imagenette,
-ten of ImageNet's thousand classes, among all thousand. The images have 160 pixels and
+EfficientNet-Lite0 with published weights (unit 12) names images of Imagenette, ten of
+ImageNet's thousand classes, among all thousand: those of its val folder, and those of
+its train folder that ImageNet has for validation (their names say so). Most of val are
+training images of ImageNet, which the network has seen. The images have 160 pixels and
 are enlarged to 256; a crop has 224. One crop is the centre; ten are the corners, the
 centre and their mirrors, of which the probabilities are averaged (AlexNet, section 4.1)
 or the logits. A row of data/results/01_imagenet-crops.csv is an image, with the five
@@ -12,24 +14,27 @@ likeliest classes of each way, the first the likeliest.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import table
 import torch
+from PIL import Image
 from torchvision.transforms import v2
 
-from course_lib import data, published, results
+from course_lib import published, results
+from course_lib.data import download
 
 TABLE = results.RESULTS / "01_imagenet-crops.csv"
-TEN = {"tench": 0, "English springer": 217, "cassette player": 482, "chain saw": 491,
-       "church": 497, "French horn": 566, "garbage truck": 569, "gas pump": 571,
-       "golf ball": 574, "parachute": 701}  # fmt: skip
+TEN = {"n01440764": 0, "n02102040": 217, "n02979186": 482, "n03000684": 491,
+       "n03028079": 497, "n03394916": 566, "n03417042": 569, "n03425413": 571,
+       "n03445777": 574, "n03888257": 701}  # fmt: skip
 
 
 class Run(NamedTuple):
-    """An image, by its place in the test split."""
+    """An image of Imagenette."""
 
-    image: int
+    file: str  # split/class/name
 
 
 class Row(NamedTuple):
@@ -51,14 +56,18 @@ def five(net: torch.nn.Module, image: torch.Tensor) -> list[str]:
 
 
 def main() -> None:
-    images = data.load("imagenette", "test", size=160)
+    folder = download.fetch("imagenette")
     net = published.network("12_efficientnet.lite0")
 
     def classify(run: Run) -> Row:
-        label = TEN[images.classes[images.labels[run.image]]]
-        return Row(label, *five(net, images.images[run.image]))
+        path = Path(folder, run.file)
+        image = v2.functional.pil_to_tensor(Image.open(path).convert("RGB"))
+        return Row(TEN[path.parent.name], *five(net, image))
 
-    table.fill(TABLE, map(Run, range(len(images))), classify)
+    files = sorted(folder.glob("val/*/*.JPEG"))
+    files += sorted(folder.glob("train/*/ILSVRC2012_val_*.JPEG"))
+    runs = (Run(path.relative_to(folder).as_posix()) for path in files)
+    table.fill(TABLE, runs, classify)
 
 
 if __name__ == "__main__":

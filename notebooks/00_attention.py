@@ -23,7 +23,7 @@
 # | parameters | BERT-base 109,482,240 |
 # | time here | about 3 minutes on two CPU cores |
 #
-# **You need** matrix products, the softmax and PyTorch's `nn.Module`. You have met a recurrent network, such as a GRU.
+# **You need** matrix products, the softmax and PyTorch's `nn.Module`. A GRU (gated recurrent unit) reads a sequence step by step and updates a state; that is all you need of it.
 #
 # **You will be able to** build attention with several heads, tell what a mask hides, order tokens by positions, and train a masked language model.
 
@@ -38,10 +38,10 @@ from course_lib import check, page, plot, results, text
 # %% [markdown]
 # ## Where we stand
 #
-# Before 2014, a network that translated had two parts. An *encoder* read the sentence word by word and kept a state, a vector of fixed size. A
+# The first neural translators had two parts. An *encoder* read the sentence word by word and kept a state, a vector of fixed size. A
 # *decoder* then wrote the translation from the last state. So the whole sentence had to pass through **one vector**, a long one as well as a short one.
 #
-# A small task shows where this fails: read 12 random symbols, and write them in the reverse order. Nothing can be guessed here. We train
+# A small task shows where this fails: read 12 random symbols from an alphabet of 12, and write them in the reverse order. Nothing can be guessed here. We train
 # two networks of the same layers on it. Only one of them may look back at all states of the encoder.
 #
 # ## Idea
@@ -198,7 +198,7 @@ print(f"Both networks have {sizes[0]:,} parameters.")
 # ## Training on the reversal
 #
 # Both get the same number of steps and start from the same seed. New sequences test them, and each network reads what it wrote itself. Chance is 8 %.
-# That is one seed and a short training. The record, printed after it, holds three seeds of each, trained twice as long on 20 symbols.
+# That is one seed and a short training. The record, printed after it, holds three seeds of each: the same length, an alphabet of 20 symbols (chance is 5 %) and 600 steps instead of 300.
 
 # %% tags=["nbval-ignore-output"]
 length, nets, right = 12, {}, {}
@@ -222,9 +222,11 @@ for row in rows:
 for fixed, name in (("False", "attention"), ("True", "fixed vector")):
     print(f"{name:13}", *(f"{share:6.1f} %" for share in reached[fixed]))
 print(f"difference {page.paired(reached['False'], reached['True'])} points, three paired seeds")
+beside = [f"{100 * float(row['beside']):.0f} %" for row in rows if row["fixed"] == "False"]
+print("largest weight one place to the right:", *beside)
 
 # %% [markdown]
-# In the record, attention writes nearly all symbols right, and the fixed vector fewer than half. Both have the same parameters and steps. Whether more steps would close the gap was not tried.
+# In the record, attention writes nearly all symbols right, and the fixed vector fewer than half. Both have the same number of parameters and of training steps. Whether more steps would close the gap was not tried.
 #
 # Where does the network look? A row is a step of the decoder, and the weights of one sequence are drawn. The circles are the places of the symbols that are wanted.
 
@@ -243,7 +245,7 @@ for step in (-1, 0, 1):
 
 # %% [markdown]
 # The dark cells follow the other diagonal, and often lie *beside* the circle. In two of the record's three seeds, the largest weight lies one place to the right in more than 80 %
-# of the steps. A GRU's state has read its neighbours, so the symbol can be found there, too. Weights show where a network looks, and not what it takes from there.
+# of the steps. A likely reason, not tested here: a GRU's state also carries its neighbours' symbols. Weights show where a network looks, and not what it takes from there.
 #
 # **Where attention is used.** In translation, each word looks at the words of the other language. In captions, a word looks at places of an image. In speech,
 # a letter looks at moments of a sound. Within *one* text or image, tokens look at each other: that is self-attention, the rest of this notebook.
@@ -251,7 +253,7 @@ for step in (-1, 0, 1):
 # ## From addition to products
 #
 # A dot product $q \cdot k$ is a cheaper score: all scores of all queries are one matrix product, $QK^\top$. One problem comes with width. If the D entries of q
-# and k are independent with variance 1, each product has variance 1, and their sum has variance D. Large scores make the softmax
+# and of k are independent, with mean 0 and variance 1, each product has variance 1, and the sum of the D products has variance D. Large scores make the softmax
 # nearly one-hot. Its derivative is $\mathrm{diag}(w) - ww^\top$ with the trace $1 - \sum_s w_s^2$, which is then nearly 0. So: divide by √D [2].
 # The variances and the traces are measured below, after the layer.
 #
@@ -306,8 +308,8 @@ for width in (4, 16, 64, 256, 1024):
 #
 # ## Self-attention with several heads
 #
-# In **self-attention**, queries, keys and values are three linear maps of the *same* tokens $x$ (N, T, D). One set of weights can look at one thing at a
-# time, so the width is divided among h **heads**. Each has its own maps to D/h channels and its own weights. A last linear map mixes their
+# In **self-attention**, queries, keys and values are three linear maps of the *same* tokens $x$ (N, T, D). One set of weights gives one mixture for
+# each query, so the width is divided among h **heads**. Each has its own maps to D/h channels and its own weights. A last linear map mixes their
 # answers.
 #
 # First the form that is obviously right, one head and one token at a time. Then the vectorised form: it cuts the channels into heads and makes the heads a dimension of the batch.
@@ -373,8 +375,8 @@ print("The loop, the vectorised form and nn.MultiheadAttention agree, masked and
 # %% [markdown]
 # ## A mask that leaks
 #
-# A network that writes may not see what comes later: place t looks at places up to t. A mask that is off by one trains *well*, since it shows the
-# answer, and is worthless when it has to write. No shape and no loss tells. A derivative does: output t may not depend on input s > t.
+# A network that writes may not see what comes later: place t looks at places up to t. A mask that is off by one shows the network its answer.
+# No shape is wrong, and the training loss only looks *better*. When the network writes, the answer is not there. A derivative finds the fault: output t may not depend on input s > t.
 
 # %% tags=["check"]
 def depends(layer: nn.Module, mask: Tensor, width: int) -> Tensor:
@@ -395,8 +397,8 @@ assert torch.equal(depends(layer, causal, 12), causal)
 # %% [markdown]
 # ## Positions
 #
-# Attention sees a *set*, as the first check showed. So "dog bites man" and "man bites dog" are the same to it. The Transformer adds to each token a vector of its place t: sines and cosines of
-# $t \cdot f_i$ with frequencies from 1 down to about 1/10,000 [2]. A clock does the same with its hands.
+# Attention sees a *set*: the order of the keys changes nothing. So each word of "dog bites man" gets the same vector in "man bites dog". The Transformer adds to each token a vector of its place t: sines and cosines of
+# $t \cdot f_i$ with frequencies from 1 down to about 1/10,000 [2] (1/5,600 at width 32). A clock does the same with its hands.
 #
 # Why these? Moving on by k turns each pair (sin, cos) by the angle $k f_i$. It is a rotation, so a *linear map* that is the same at each place. A linear layer can
 # learn "three places to the left".
@@ -450,8 +452,8 @@ plot.slider(draw_similarity, "place", (0, 59))
 #
 # ## The encoder
 #
-# A block has two branches, each with a shortcut (unit 08 explains shortcuts): attention, which moves information between tokens, and a network
-# of two layers, which works on each token alone. **Where does the norm stand?** The first Transformer and BERT normalise the
+# A block has two branches. Attention moves information between tokens; a network of two layers with a GELU (a smooth ReLU) works on each token alone. Each branch has a shortcut, which adds
+# its input to its output: x + branch(x). A *norm* here is layer normalisation: it brings the D numbers of each token to mean 0 and variance 1, then applies a learned scale and shift. **Where does the norm stand?** The first Transformer and BERT normalise the
 # sum (*post-norm*). GPT-2 and ViT normalise what enters a branch (*pre-norm*), so the shortcut runs through the whole network untouched.
 #
 # How large are the gradients of a new network, block by block? The last cell of this section compares twelve blocks of each kind at width 64. The target is random.
@@ -522,13 +524,13 @@ for pre_norm, name in ((True, "pre-norm"), (False, "post-norm")):
     norms = [block.mlp[2].weight.grad.norm().item() for block in encoder.blocks]
     ax.semilogy(range(1, 13), norms, "o-")
     ax.text(12.2, norms[-1], name)
-    print(f"{name:10} last block / first block: {norms[-1] / norms[0]:.2f}")
+    print(f"{name:10} first block {norms[0]:.1e}, last block {norms[-1]:.1e}, ratio {norms[-1] / norms[0]:.2f}")
 ax.set(xlabel="block", ylabel="norm of the gradient", xlim=(0.5, 14))
 plt.show()
 
 # %% [markdown]
-# With these weights (Xavier's) both gradients fall from the first block to the last. Those of post-norm are about twice as large in the first block, and more than
-# twice in the last. This figure shows new networks only; it does not say how either trains.
+# With these weights (Xavier's, one seed) both gradients are smaller in the last block than in the first, and those of post-norm are the larger ones. This figure shows new networks only; it does
+# not say how either trains.
 #
 # ## BERT
 #
@@ -607,8 +609,8 @@ print("BERT-base to the parameter: embeddings, 12 blocks, pooler.")
 # How is it trained without labels? Hide 15 % of the tokens, and ask for them. To fill "the ___ of a list", a network must look at both
 # sides. The logits are dot products with the embeddings of the words, whose weights are shared.
 #
-# **Why 16 tokens, and 30 % masked?** The model first learns how frequent tokens are. Only then does it find the neighbours, as at first each of T tokens has the weight 1/T.
-# Shorter stretches and more masked tokens might shorten that rest; the record at the end tries both. The test masks 15 %, as BERT does.
+# **Why 16 tokens, and 30 % masked?** The model first learns how frequent tokens are. Only then does it find the neighbours. A possible reason: at first each of the T tokens has a weight near 1/T.
+# Shorter sequences and more masked tokens might shorten this plateau; the record at the end tries both. The evaluation masks 15 %, as BERT's training does.
 
 # %% tags=["export"]
 class MaskedLanguageModel(nn.Module):
@@ -691,7 +693,7 @@ def train_masked(net, tokens: Tensor, steps: int, length: int = 16, top: float =
 #
 # **What must the network beat?** Guesses that only count. The unigram names the most frequent token. The left bigram names what most often follows the
 # token before, the right bigram what most often precedes the token after. The trigram looks at both neighbours. Where it never saw such a pair, it falls back to the
-# left one. All of these see true neighbours; the network's may be masked, too. The network is small (width 64, two blocks, four heads); expect about a minute.
+# left one. All of these see true neighbours; the network's may be masked, too. The network is small (width 64, two blocks, four heads); expect one to two minutes.
 
 # %% tags=["nbval-ignore-output"]
 import platform
@@ -727,10 +729,10 @@ ax.set(xlabel="step / 20", ylabel="loss (nats)")
 plt.show()
 
 # %% [markdown]
-# The loss rests at about 6 nats, which is what token frequencies give, and then falls quickly. The network beats the unigram and both bigrams. It does not reach the
-# trigram in this time. What did short stretches and more masks do? The table is the record: 700 steps of each, with the same number of tokens a step.
+# The loss stays near 6 nats at first, and then falls. The network beats the unigram and both bigrams. It does not reach the
+# trigram in this time. What did short sequences and more masks do? The table is the record: 700 steps of each, with the same number of tokens a step.
 #
-# After 700 steps only the run with both changes has left the rest: 12 %, against 6 to 7 % for the three others. This is one seed each, so it is a hint and no proof. A run of 8,000 steps,
+# After 700 steps the run with both changes reaches 12 %; the three others reach 6 to 7 %, and the unigram 2.2 %. This is one seed each, so it is a hint and no proof. A run of 8,000 steps,
 # against the trigram, is `python experiments/masked.py`.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
@@ -758,16 +760,16 @@ for sentence in ("If the ___ is not found,", "It is a method ___ the object."):
 # %% [markdown]
 # ## Take-aways
 #
-# 1. Attention is a mean of values, weighted by how well keys fit a query. On the reversal it beat one vector of fixed size by 57 points at equal parameters.
+# 1. Attention is a mean of values, weighted by how well keys fit a query. On the reversal it beat one vector of fixed size by 56.7 ± 2.1 points (three paired seeds, equal parameters).
 # 2. Dot products of width D have variance D. Divided by √D, they leave the softmax a gradient at each width.
-# 3. Heads are slices of the channels. Two lines of reshaping give `nn.MultiheadAttention` to 1e-9.
+# 3. Heads are slices of the channels. With two lines of reshaping, our layer agrees with `nn.MultiheadAttention` to 1e-9.
 # 4. A mask is −∞ before the softmax, and a derivative shows whether it leaks.
 # 5. BERT-base is embeddings, twelve post-norm blocks and a pooler: 109,482,240 parameters. A small masked language model beats both bigrams in 1,500 steps.
 #
 # ## Before and after
 #
 # Attention came to translation as a help for recurrent networks [1]. The Transformer [2] left the recurrence out. Its encoder became BERT [3], its decoder the GPT family. In
-# 2020 the Vision Transformer (unit 14) gave the same encoder patches of an image in place of words.
+# 2020 the Vision Transformer (unit 14) gave a pre-norm encoder patches of an image in place of words.
 #
 # ## Questions
 #
@@ -793,7 +795,7 @@ for sentence in ("If the ___ is not found,", "It is a method ___ the object."):
 #
 # **5.** (open) Leave the positions out of the masked language model (set their weights to 0 and keep them there). How much accuracy is lost?
 # <details><summary>A start</summary>
-# Freeze `net.stem.position` with `requires_grad_(False)` after `zero_`, and train as above with the same seed.
+# `nn.init.zeros_(net.stem.position.weight)`, then `net.stem.position.requires_grad_(False)`; train as above with the same seed.
 # </details>
 #
 # ## References

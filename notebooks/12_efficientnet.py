@@ -587,7 +587,7 @@ else:
     print(f"{len(truth)} images: top-1 {hits[:, 0].float().mean():.1%}, top-5 {hits.any(dim=1).float().mean():.1%}")
 
 # %% [markdown]
-# The published top-1 of Lite0 on all of ImageNet is 75.1 % [4], on images of full size; these are squares of 160 pixels, enlarged. A guess among the thousand classes is right in 0.1 %.
+# The published top-1 of Lite0 on all of ImageNet is 75.1 % [4], on images of full size; these are squares of 160 pixels, enlarged. Most of them are training images of ImageNet, which the network has seen (unit 01). So the number shows that the weights arrived, and not how well they generalise. A guess among the thousand classes is right in 0.1 %.
 #
 # `course classify photo.jpg --network 12_efficientnet.lite0` does the same for a photo of yours, and fills other networks of the course with the weights that
 # torchvision publishes.

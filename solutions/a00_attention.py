@@ -15,7 +15,7 @@
 
 
 # %% [markdown]
-# # Assignment 00 · Attention (20 points)
+# # Assignment 0 · Attention (20 points)
 #
 # The notebook `00_attention` built attention with several heads and a masked language model. Here you write
 # its neighbours: masks for padding and for the future, and attention to another sequence. BERT's full corruption of a text and learned positions follow.
@@ -29,8 +29,8 @@
 # | 5 | What a block costs | 2 |
 # | 6 | Why not always [MASK]? | 2 |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing. The *visible* tests show what you would be graded on. After you
+# Replace each `raise NotImplementedError`. The free cell after each solution is for your own
+# prints and drawings; it is not graded. The *visible* tests show what you would be graded on. After you
 # hand in, *hidden* tests ask the same function about other inputs. The first line of a hidden
 # test says which. N counts sequences, T queries, S keys, D and E are widths, h counts heads. All of it computes in a few seconds.
 #
@@ -50,13 +50,13 @@ attention = notebook.load("00_attention")
 # Sequences of a batch have different lengths. The short ones are filled up with *padding*, and no query may look there. A
 # network that writes has a second rule: a query may not look at later places. Write the mask, and the softmax that obeys it.
 #
-# **Contract.** `may_look(lengths, size, causal)` takes the lengths (N,), an integer each, and returns (N, 1, size, size), bool. Entry [n, 0, t, s] is true where query t of
+# **Contract.** `may_look(lengths, size, causal)` takes the lengths (N,), int64, and returns (N, 1, size, size), bool. Entry [n, 0, t, s] is true where query t of
 # sequence n may look at key s: s is below `lengths[n]` and, if `causal`, not above t. It raises `ValueError` when a length is negative or
 # above `size`. `masked_weights(scores, mask)` takes scores (N, h, T, S) and a mask that broadcasts to them. It returns weights of the shape of the scores. They are the softmax
 # over the keys that a query may look at, and exactly 0 elsewhere. A query that may look nowhere gets zeros, not nan. Neither argument is
 # changed; no gradient is nan.
 #
-# *Hint:* what is $e^{-\infty}$? *To see it:* print a mask of size 4 as integers.
+# *Hint:* what is $e^{-\infty}$, and what is 0/0 in a row where all scores are −∞? *To see it:* print a mask of size 4 as integers.
 
 # %% nbgrader={"grade": false, "grade_id": "mask", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def may_look(lengths: Tensor, size: int, causal: bool) -> Tensor:
@@ -185,7 +185,8 @@ assert scores.grad[0, :, 2].count_nonzero() > 0, "the scores get no gradient"
 # **Contract.** `CrossAttention(width, memory_width, heads)` is an `nn.Module` with four `nn.Linear` layers: `query` from D to D, `key` and `value` from E to D,
 # `out` from D to D. Its `forward(x, memory, there=None)` takes x (N, T, D), the memory (N, S, E) and `there` (N, S), bool, which is false where the memory is
 # padding. It returns (N, T, D). Each head has D/h channels that lie side by side, as in the notebook. Scores are divided by √(D/h). Each sequence has at least one
-# token that is no padding. It raises `ValueError` when `heads` does not divide `width`. `cross_spec` below says all of this slowly.
+# token that is no padding. It raises `ValueError` when `heads` does not divide `width`. `cross_spec` below says all of this slowly. Without `there`, nothing is
+# padding. PyTorch's attention functions and layers are forbidden here, and so is a call of `cross_spec`.
 #
 # *Hint:* `unflatten` and `transpose`, as in the notebook's `split`. *To see it:* draw the weights of a head for T = 3, S = 7.
 
@@ -197,18 +198,17 @@ def cross_spec(x, memory, weights: dict, heads: int, there=None, scale=None) -> 
 
     size = x.shape[-1] // heads
     answer = torch.zeros_like(x)
-    for n in range(len(x)):
+    for n, t in torch.cartesian_prod(*map(torch.arange, x.shape[:2])).tolist():
         seen = range(memory.shape[1]) if there is None else there[n].nonzero().flatten()
-        for t in range(x.shape[1]):
-            mixed = []
-            for head in range(heads):
-                mine = slice(head * size, (head + 1) * size)
-                query = linear("query", x[n, t])[mine]
-                scores = torch.stack([query @ linear("key", memory[n, s])[mine] for s in seen])
-                share = (scores / (scale or size**0.5)).softmax(dim=0)
-                values = torch.stack([linear("value", memory[n, s])[mine] for s in seen])
-                mixed.append(share @ values)
-            answer[n, t] = linear("out", torch.cat(mixed))
+        mixed = []
+        for head in range(heads):
+            mine = slice(head * size, (head + 1) * size)
+            query = linear("query", x[n, t])[mine]
+            scores = torch.stack([query @ linear("key", memory[n, s])[mine] for s in seen])
+            share = (scores / (scale or size**0.5)).softmax(dim=0)
+            values = torch.stack([linear("value", memory[n, s])[mine] for s in seen])
+            mixed.append(share @ values)
+        answer[n, t] = linear("out", torch.cat(mixed))
     return answer
 
 
@@ -265,11 +265,12 @@ for name, shape in [("query", (8, 8)), ("key", (8, 6)), ("value", (8, 6)), ("out
 assert len(named) == 8, f"four layers have 8 tensors: there are {named}"
 x, memory = torch.randn(2, 3, 8).double() / 3, torch.randn(2, 5, 6).double() / 3
 there = torch.tensor([[True] * 5, [True, True, False, True, False]])
-mine = layer(x, memory, there)
+one = memory[:, :1].expand(2, 5, 6)
+with check.without("torch.cartesian_prod"):  # on which the specification stands
+    mine, equal = layer(x, memory, there), layer(x, one)
 assert mine is not None, "forward returns None: is there a `return`?"
 assert mine.shape == (2, 3, 8), f"the answer is {tuple(mine.shape)}, expected (2, 3, 8)"
 weights = layer.state_dict()
-one = memory[:, :1].expand(2, 5, 6)
 true = cross_spec(x, memory, weights, 2, there)
 for wrong, words in [
     (cross_spec(x, memory, weights, 2), "padding is attended to"),
@@ -284,7 +285,7 @@ dealt = {k: v if k.startswith("out") else v[order.argsort()] for k, v in weights
 joined = dealt | {"out.weight": weights["out.weight"][:, order.argsort()]}
 for wrong in (dealt, joined):
     assert not torch.allclose(mine, cross_spec(x, memory, wrong, 2, there)), "channels of a head lie side by side: unflatten to (h, D/h), not (D/h, h)"
-check.close(layer(x, one), cross_spec(x, one[:, :1], weights, 2), 1e-6, 1e-6, what="a memory of equal tokens: the weights over the keys sum to 1, so each answer is one token's")
+check.close(equal, cross_spec(x, one[:, :1], weights, 2), 1e-6, 1e-6, what="a memory of equal tokens: the weights over the keys sum to 1, so each answer is one token's")
 check.close(mine, true, 1e-6, 1e-6, what="two heads with a padded memory")
 assert mine.dtype == x.dtype, f"the answer is of {mine.dtype}, expected {x.dtype}"
 
@@ -297,7 +298,7 @@ for seed, (width, memory_width, heads, t, s) in enumerate([(12, 5, 3, 4, 6), (6,
     x, memory = torch.randn(3, t, width).double(), torch.randn(3, s, memory_width).double()
     there = torch.arange(s) < torch.tensor([s, max(1, s - 1), 1])[:, None]
     for real in (None, there, there.flip(1)):
-        with check.without("torch.nn.functional.scaled_dot_product_attention", "torch.nn.functional.multi_head_attention_forward"):
+        with check.without("torch.nn.functional.scaled_dot_product_attention", "torch.nn.functional.multi_head_attention_forward", "torch.cartesian_prod"):
             mine = layer(x, memory, real)
         true = cross_spec(x, memory, layer.state_dict(), heads, real)
         check.close(mine, true, 1e-6, 1e-6, what=f"width {width}, memory {memory_width}, {heads} heads")
@@ -314,7 +315,8 @@ for width, heads in ((8, 3), (10, 4)):
 torch.manual_seed(3)
 layer = CrossAttention(8, 6, 2)
 x, memory = torch.randn(4, 3, 8, requires_grad=True), torch.randn(4, 5, 6, requires_grad=True)
-layer(x, memory).square().sum().backward()
+with check.without("torch.cartesian_prod"):
+    layer(x, memory).square().sum().backward()
 for name, weight in layer.named_parameters():
     if name != "key.bias":  # it moves all scores of a query alike
         assert weight.grad is not None, f"{name} gets no gradient: was it cut off?"
@@ -326,11 +328,11 @@ for name, tensor in (("x", x), ("the memory", memory)):
 # %% [markdown]
 # ### 3 · 80, 10 and 10 per cent (4 points)
 #
-# The notebook replaces each chosen token by `[MASK]`. BERT does so for 80 % of the chosen tokens. 10 % become a random word, and 10 % stay as they are. The network must name *all*
-# chosen ones, so it cannot tell which tokens it may trust.
+# The notebook replaces each chosen token by `[MASK]`. BERT does so for 80 % of the chosen tokens. 10 % become a random word, and 10 % stay as they are. The network must name *all* chosen ones. A visible word may
+# be one of them, so it cannot trust any token blindly.
 #
-# **Contract.** `corrupt(tokens, words, mask_token, share)` takes tokens (N, T), int64. Numbers from 0 to `words` − 1 are words; larger ones
-# are special, such as `[PAD]` or `mask_token`, and are never chosen. Each word is chosen by itself with probability `share`. Of the chosen ones, each by itself, 80 %
+# **Contract.** `corrupt(tokens, words, mask_token, share)` takes tokens (N, T), int64. Numbers from 0 to `words` − 1 are words; numbers from `words`
+# on are special, such as `[PAD]` or `mask_token`, and are never chosen. Each word is chosen by itself with probability `share`. Of the chosen ones, each by itself, 80 %
 # become `mask_token`, 10 % a random word, each of the `words` equally likely, and 10 % stay. The function returns what is shown to the network and the labels, both (N, T), int64. The label of a
 # chosen token is the token itself. Elsewhere it is −100, which `cross_entropy` leaves out. The argument `tokens` is not changed.
 #
@@ -524,7 +526,7 @@ assert reached > 0.8, f"{reached:.0%} of the symbols are right after 150 steps, 
 # ### 5 · What a block costs (2 points)
 #
 # **Expect, then compute.** A block of BERT-base has width 768; its second branch is 3,072 channels wide. How many parameters has the block, norms and biases included? Its six linear maps
-# cost MACs, and so do two products of attention: queries by keys, and weights by values. How many MACs do these *two products* cost for one sequence of 512 tokens, all heads
+# cost MACs, and so do two products of attention: queries by keys, and weights by values. How many MACs (multiply-accumulates: one multiplication and one addition) do these *two products* cost for one sequence of 512 tokens, all heads
 # together? And at which number of tokens do they cost as much as the six linear maps? Write the three numbers down, as arithmetic.
 #
 # *Hint:* the heads divide the channels, so their number cancels out. *To see it:* draw both costs over the number of tokens.

@@ -30,8 +30,8 @@
 # | 5 | What ten crops see | 2 |
 # | 6 | Why top-5? | 2 |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing. The *visible* tests show what you would be graded on. After you
+# Replace each `raise NotImplementedError`. The free cell after each solution is for
+# your own prints and drawings; it is not graded. The *visible* tests show what you would be graded on. After you
 # hand in, *hidden* tests ask the same function about other inputs. The first line of a hidden
 # test says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
 #
@@ -49,7 +49,7 @@ from course_lib import check, data
 # ### 1 · The top-k error, with ties (3 points)
 #
 # ImageNet counts an image as right when its class is among the network's five largest logits. What if the
-# fifth and the sixth are equal? `torch.topk` then keeps one of them by chance. A network that answers the same
+# fifth and the sixth are equal? `torch.topk` then keeps one of them; which one is not defined. A network that answers the same
 # for all classes would look better than it is. Numbers of 16 bits make such ties common.
 #
 # **Contract.** `top_k_error(logits, labels, k)` takes logits (N, K) and labels (N,), which are integers. It returns a `float`
@@ -315,11 +315,11 @@ for height, width, side in [(5, 9, 6), (9, 5, 6), (4, 4, 0), (4, 4, -1)]:
 # ### 3 · The mean of ten softmax outputs (4 points)
 #
 # The paper predicts "by averaging the predictions made by the network's softmax layer on the ten patches" (section 4.1).
-# It does not average the logits. One patch that is far too sure would then outvote nine others.
+# If the logits were averaged, one patch that is far too sure could outvote the nine others.
 #
 # **Contract.** `ten_crop_probabilities(network, images, side)` takes a network that returns logits (N, K) for patches (N, C, side, side). It returns the
 # mean of the ten softmax outputs, (N, K), for the patches of `ten_crop`. The network sees at most N patches at once:
-# those of one place, then those of the next. So ten crops need the memory of one. The network computes in *eval* mode, and no
+# those of one place, then those of the next. So the network needs no more memory than for one crop. The network computes in *eval* mode, and no
 # gradients are recorded. Afterwards *each* module of the network has the mode that it had before, also when the network raises an error.
 #
 # *Hint:* modules may have different modes; `network.modules()` has them all. `try` and `finally`. *To see it:* how far are both means apart for logits that you choose?
@@ -454,8 +454,8 @@ else:
 # %% [markdown]
 # ### 4 · Mean and standard deviation of a stream (5 points)
 #
-# ImageNet has 1.3 million photos: no memory holds all their pixels. They come in batches, and each pixel is seen
-# once. The short formula is $\sigma^2 = E[x^2] - E[x]^2$. In float32 it loses most of its digits when the mean is large. Chan et al.
+# ImageNet has 1.3 million photos: the memory of few machines holds all their pixels. They come in batches, and each pixel is seen
+# once. The short formula is $\sigma^2 = E[x^2] - E[x]^2$. In float32 it loses most of its digits when the mean is large compared with the deviation. Chan et al.
 # ([1983](https://doi.org/10.1080/00031305.1983.10483115)) merge two parts instead. Each part has n numbers, their mean, and the sum S of the squared
 # distances from that mean:
 #
@@ -464,8 +464,8 @@ else:
 # **Contract.** `RunningMoments(channels)` has seen nothing. `update(images)` adds images (N, C, H, W) of any type of real numbers. Batches may differ in N, and in H and W; every *pixel*
 # counts the same, and N may be 0. The attributes or properties `mean` and `std` are float64 tensors (C,), over all pixels seen so far.
 # The std is that of the *population*: divide by the number of pixels, not by one less. Both equal the two-pass result to 1e-9 of its size, however the images
-# were split. The std of equal pixels is 0, to 1e-7. `merge(other)` adds all that another `RunningMoments` has seen. That one stays as it was, and may be the same
-# object. A `ValueError` is raised when `mean` or `std` is read before the first pixel, and when `images` or `other` have another number of channels. No images are kept. A loader may
+# were split. The std of equal pixels is 0, to 1e-7. `merge(other)` adds all that another `RunningMoments` has seen. `other` stays as it was. If it is the same
+# object, each of its pixels counts twice from then on. A `ValueError` is raised when `mean` or `std` is read before the first pixel, and when `images` or `other` have another number of channels. No images are kept. A loader may
 # overwrite them, and the stream may be as long as you like.
 #
 # *Hint:* first `.double()`, then square; `update` may make a part of one batch and merge it. *To see it:* the std of `1000 + torch.randn(…)` by both formulas in float32.

@@ -136,6 +136,12 @@ MISTAKES = {
         CROSS,
     ),
     "one head": ("cross", "self.heads = heads", "self.heads = 1", CROSS),
+    "the given specification is called": (
+        "cross",
+        "return self.out(mixed.transpose(1, 2).flatten(2))",
+        "return cross_spec(x, memory, dict(self.named_parameters()), self.heads, there)",
+        CROSS | {"cross_learns"},
+    ),
     "padding of the memory attended to": (
         "cross",
         "if there is not None:",
