@@ -50,7 +50,7 @@ def _long(gradebook: Gradebook) -> Iterator[dict]:
 def _moodle(gradebook: Gradebook) -> Iterator[dict]:
     for student in gradebook.students:
         yield {
-            "First name": student.first_name,
+            "First name": student.first_name or student.id,  # not on a roster
             "Last name": student.last_name,
             "ID number": student.lms_user_id,
             "Email address": student.email,
