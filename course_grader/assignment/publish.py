@@ -47,12 +47,13 @@ def publish(folder: Path, root: Path = ROOT) -> Published:
         raise CourseError(f"{folder} lies in this repository: name a folder outside it")
     old = earlier(folder)
     files = edition(root)
-    done = Published([], [], [])
-    for name, content in files.items():
-        path = folder / name
-        if path.exists() and name not in old:
-            done.kept.append(name)
-        elif not path.exists() or path.read_bytes() != content:
+    kept = [name for name in files if (folder / name).exists() and name not in old]
+    ours = files.keys() - set(kept)
+    note(folder, old | ours)  # first, so that an interrupted run is taken up again
+    done = Published([], [], kept)
+    for name in sorted(ours):
+        path, content = folder / name, files[name]
+        if not path.exists() or path.read_bytes() != content:
             with replacing(path) as part:
                 part.write_bytes(content)
                 shutil.copymode(root / name, part)
@@ -60,10 +61,15 @@ def publish(folder: Path, root: Path = ROOT) -> Published:
     for name in sorted(old - files.keys()):
         (folder / name).unlink(missing_ok=True)
         done.removed.append(name)
-    ours = sorted(files.keys() - set(done.kept))
-    with replacing(folder / NOTE) as part:
-        part.write_text(json.dumps(ours, indent=0) + "\n", encoding="utf-8")
+    note(folder, ours)
     return done
+
+
+def note(folder: Path, names: set[str]) -> None:
+    """Write down which files of the folder are the edition's."""
+    with replacing(folder / NOTE) as part:
+        text = json.dumps(sorted(names), indent=0)
+        part.write_text(text + "\n", encoding="utf-8")
 
 
 def earlier(folder: Path) -> set[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -102,7 +103,7 @@ def remove(student: str, course: Course | Path) -> Path:
             folder = getattr(course, step)(student, ".")
             if folder.is_dir():
                 target.mkdir(parents=True, exist_ok=True)
-                folder.rename(target / step)
+                shutil.move(folder, target / step)
         if any(one.id == student for one in gradebook.students):
             gradebook.remove_student(student)
     return target

@@ -116,6 +116,22 @@ def test_a_deleted_file_is_named_before_anything_is_written(small, tmp_path):
     assert not (tmp_path / "students").exists()
 
 
+def test_an_interrupted_run_is_taken_up_by_the_same_command(
+    small, tmp_path, monkeypatch
+):
+    folder = tmp_path / "students"
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish.shutil, "copymode", stop)
+        with pytest.raises(KeyboardInterrupt):
+            publish.publish(folder, small)
+    done = publish.publish(folder, small)
+    assert (len(done.written), done.kept) == (3, [])
+
+
 def test_a_file_that_left_the_course_leaves_the_edition(small, tmp_path):
     folder = tmp_path / "students"
     publish.publish(folder, small)
