@@ -25,6 +25,10 @@ collect_ignore_glob = ["*.ipynb"]
 # one day for all workers, also over midnight: they inherit the environment
 os.environ.setdefault("COURSE_TESTS_DAY", str(date.today().toordinal()))
 
+# a test that calls `make` meets the same under `make test`, which adds lines of its own
+for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(name, None)
+
 # what a run begins with: seconds here, minutes there
 LONG_FIRST = ("notebooks/", "tests/assignments/", "tests/notebooks/", "tests/grading/")
 

@@ -27,8 +27,9 @@ def best_logits(label, epsilon, prior):
     logging.getLogger("mine").warning("to stderr")
     for _ in tqdm(range(50), file=sys.stderr):
         print(".", end="", file=sys.stderr)
-    fig, ax = plt.subplots()
+    fig, ax = plt.subplots(figsize=(1, 1))  # small: what counts is that it is drawn
     ax.plot(prior.numpy())
+    ax.set_axis_off()
     plt.show()
     display(HTML("<b>done</b>"), prior)
     sys.stdout.write("no newline")
