@@ -11,7 +11,8 @@ import os
 import re
 import shutil
 from collections import defaultdict
-from datetime import datetime, timezone
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from nbgrader.utils import parse_utc
 
 from course_grader.assignment.bundle import contents as files_under
 from course_grader.assignment.course import Course
+from course_grader.store import term
 from course_lib.errors import CourseError
 from course_lib.hand_in.ipynb import Refused, parse
 from course_lib.hand_in.submit import as_folder
@@ -59,14 +61,18 @@ class HandedIn(NamedTuple):
 
 
 def collect(
-    sources: list[Path], assignment: str | None, course: Course | Path
+    sources: list[Path],
+    assignment: str | None,
+    course: Course | Path,
+    zone: str | None = None,
 ) -> list[Collected]:
     """Put submissions into submitted/NAME/ASSIGNMENT/, never an older over a newer.
 
     sources: folders and zips.
     assignment: None is the one that folders or notebooks say.
+    zone: of the clocks in names and zips, "Europe/Berlin"; None is this machine's.
     """
-    course = Course.open(course)
+    course, place = Course.open(course), term.zone_of(zone)
     known = notebooks(course)
     if assignment and assignment not in known:
         raise CourseError(
@@ -78,7 +84,7 @@ def collect(
         if not source.exists():
             raise CourseError(f"{source} does not exist: name a folder or a zip.")
         try:
-            found = grouped(source, known)
+            found = grouped(source, known, place)
         except Refused as error:
             name = shown(source.name)
             results.append(Collected(name, assignment or "", "refused", str(error)))
@@ -97,7 +103,8 @@ def collect(
         for group, older in newest(some):
             try:
                 told.check(group)
-                row = _place(_read(group, assignment, known, alone), group, course)
+                mine = _read(group, assignment, known, alone, place)
+                row = _place(_marked(mine, group, course), group, course)
             except CourseError as error:
                 where = assignment or group.assignment
                 row = Collected(group.student, where, "refused", str(error))
@@ -136,14 +143,16 @@ def _joined(*remarks: str) -> str:
     return "; ".join(filter(None, remarks))
 
 
-def _read(group: Group, assignment: str | None, known, alone: bool) -> HandedIn:
+def _read(
+    group: Group, assignment: str | None, known, alone: bool, zone: tzinfo | None
+) -> HandedIn:
     """Read one student's files; `alone`: nobody else's came in the same source."""
     here = Listing(group.entries, group.skipped, [])
     files, skipped = contents(here)
     assigned = assignment or group.assignment
     zips = [name for name in files if name.lower().endswith(".zip")]
     if not any(map(is_notebook, files)) and len(zips) == 1:
-        here = listing(files[zips[0]])
+        here = listing(files[zips[0]], zone=zone)
         files, skipped = contents(here)
         inner = {tuple(name.split("/")[:2]) for name in files if name.count("/") > 1}
         if len(inner) == 1 and (own := inner.pop())[1] in known:
@@ -221,6 +230,25 @@ def _assigned(files: dict[str, bytes], known: dict[str, set[str]]) -> str:
             "assignment it is: say it with --assignment."
         )
     return found.pop()
+
+
+def _marked(found: HandedIn, group: Group, course: Course) -> HandedIn:
+    """Count as late what the LMS marks so, whatever the clock in its files says.
+
+    That clock is the student's, or has the time at which the work was packed.
+    """
+    due = None
+    if group.late:
+        with course.gradebook() as gradebook, suppress(CourseError):
+            due = term.released(gradebook, found.assignment).duedate
+    if due is None or found.time > due:
+        return found
+    after = f"{due + timedelta(seconds=1):%Y-%m-%d %H:%M:%S} UTC"
+    said = "marked LATE by the LMS: it counts as handed in just after the deadline"
+    return found._replace(
+        files=found.files | {TIMESTAMP: after.encode()},
+        remark=_joined(found.remark, said),
+    )
 
 
 def _place(found: HandedIn, group: Group, course: Course) -> Collected:

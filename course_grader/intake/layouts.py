@@ -4,7 +4,7 @@ Understood are nbgrader's own layout (NAME/ASSIGNMENT/…), a folder or a zip fo
 student, within any folders around the class, and the names that these give to files:
 
 - Moodle: `Ada Byron_123_assignsubmission_file_/…`, or `Participant_123_…`, blind
-- Canvas: `byronada_LATE_12_345_x.ipynb`
+- Canvas: `byronada_12_345_x.ipynb`, or `byronada_LATE_12_345_x.ipynb`
 - Blackboard: `Unit 1_byron_attempt_2026-01-15-10-30-00_x.ipynb`
 - Brightspace: `12-34 - Ada Byron - Jan 15, 2026 1030 AM - x.ipynb`, or a folder of it
 - Google Classroom: `Ada Byron - x.ipynb`
@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime, tzinfo
 from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from .unpack import LIMIT, Entry, apart, listing
 
 CLASS_FILES = 500_000  # of a whole class
 MOODLE = re.compile(r"(.+?)_(\d+)_assignsubmission_[a-z]+_?(.*)", re.S)
-CANVAS = re.compile(r"(.+?)(?:_LATE)?_(\d+)_\d+_(.+)", re.S)
+CANVAS = re.compile(r"(.+?)(_LATE)?_(\d+)_\d+_(.+)", re.S)
 BLACKBOARD = re.compile(r"(.+)_attempt_(\d{4}(?:-\d\d){5})(?:_(.+)|\.txt)", re.S)
 BRIGHTSPACE = re.compile(
     r"(\d+)-\d+ - (.+) - (\w{3}\w*\.? \d{1,2}, \d{4} \d{3,4} [AP]M)(?: - (.+))?", re.S
@@ -45,6 +45,7 @@ class Owner(NamedTuple):
     path: str  # of the file, among the student's
     attempt: float | None = None  # when it was handed in, s since 1970
     loose: bool = False  # is it a zip that lies beside others, in nobody's folder?
+    late: bool = False  # does the LMS say that it came after the deadline?
 
 
 class Group(NamedTuple):
@@ -55,6 +56,7 @@ class Group(NamedTuple):
     number: str  # an LMS's, or ""
     attempt: float | None
     loose: bool
+    late: bool
     entries: list[Entry]
     skipped: dict[str, str]
 
@@ -64,14 +66,18 @@ class Group(NamedTuple):
         return self.attempt or max((entry.time for entry in self.entries), default=0.0)
 
 
-def grouped(source: Path, known: dict[str, set[str]]) -> list[Group]:
+def grouped(
+    source: Path, known: dict[str, set[str]], zone: tzinfo | None = None
+) -> list[Group]:
     """Say whose each file is, without reading it.
 
     known: the notebooks of each assignment, as x.ipynb.
+    zone: of the times in names and in zips; None is this machine's.
     """
     source = source.resolve() if source.is_dir() else source
-    found = listing(source, CLASS_FILES)
-    layout = Layout([entry.name for entry in found.entries] + [*found.skipped], known)
+    found = listing(source, CLASS_FILES, zone)
+    names = [entry.name for entry in found.entries] + [*found.skipped]
+    layout = Layout(names, known, zone)
     groups: dict[tuple, Group] = {}
 
     def group(name: str) -> tuple[Group, str]:
@@ -82,7 +88,7 @@ def grouped(source: Path, known: dict[str, set[str]]) -> list[Group]:
             assigned, path = first, inner
         if not owner.number and student in known and not assigned:
             student, assigned = "", student
-        key = student, assigned, owner.number, owner.attempt, owner.loose
+        key = student, assigned, owner.number, owner.attempt, owner.loose, owner.late
         return groups.setdefault(key, Group(*key, [], {})), path
 
     for entry in found.entries:
@@ -96,7 +102,7 @@ def grouped(source: Path, known: dict[str, set[str]]) -> list[Group]:
     whole = whole or list(groups.values())
     stem = source.name if source.is_dir() else source.stem
     mine = [one._replace(student=one.student or stem) for one in whole]
-    return _named([_opened(_apart(one), known) for one in mine])
+    return _named([_opened(_apart(one), known, zone) for one in mine])
 
 
 def _apart(group: Group) -> Group:
@@ -105,7 +111,7 @@ def _apart(group: Group) -> Group:
     return group._replace(entries=sorted(entries, key=lambda entry: entry.name))
 
 
-def _opened(group: Group, known: dict[str, set[str]]) -> Group:
+def _opened(group: Group, known: dict[str, set[str]], zone: tzinfo | None) -> Group:
     """Give a loose zip to the student that it names inside, as `course submit` does.
 
     A folder, and what an LMS has named, is its owner's, whatever a zip in it says.
@@ -113,7 +119,7 @@ def _opened(group: Group, known: dict[str, set[str]]) -> Group:
     if not group.loose or len(group.entries) != 1 or group.entries[0].size > LIMIT:
         return group
     try:
-        inside = listing(group.entries[0].read()).entries
+        inside = listing(group.entries[0].read(), zone=zone).entries
     except (Refused, OSError):  # said when it is read
         return group
     owners = {
@@ -129,8 +135,10 @@ def _opened(group: Group, known: dict[str, set[str]]) -> Group:
 class Layout:
     """How the files of one download are named."""
 
-    def __init__(self, names: list[str], known: dict[str, set[str]]):
-        self.known = known
+    def __init__(
+        self, names: list[str], known: dict[str, set[str]], zone: tzinfo | None
+    ):
+        self.known, self.zone = known, zone
         titles = {*known, *(one[:-6] for own in known.values() for one in own)}
         self.titles = {title.casefold() for title in titles}
         self.canvas, self.logins = False, {}
@@ -162,14 +170,16 @@ class Layout:
             return Owner(*found.groups())
         if found := BRIGHTSPACE.fullmatch(first):
             number, student, date, rest = found.groups()
-            return Owner(student, number, rest or "", _brightspace_time(date))
+            time = _brightspace_time(date, self.zone)
+            return Owner(student, number, rest or "", time)
         if file and (found := BLACKBOARD.fullmatch(first)):
             head, date, rest = found.groups()
             login = self.logins.get(head, head.rpartition("_")[2])
-            time = _time(date, "%Y-%m-%d-%H-%M-%S")
+            time = _time(date, "%Y-%m-%d-%H-%M-%S", self.zone)
             return Owner(login, "", rest or "attempt.txt", time)
         if file and self.canvas and (found := CANVAS.fullmatch(first)):
-            return Owner(*found.groups())
+            student, late, number, path = found.groups()
+            return Owner(student, number, path, late=bool(late))
         if file and (found := CLASSROOM.fullmatch(first)):
             student, title = found.groups()
             if title.casefold() in self.titles:
@@ -192,17 +202,17 @@ def _logins(names: list[str]) -> dict[str, str]:
     return {head: "_".join(head.split("_")[len(steps) :]) for head in heads}
 
 
-def _time(text: str, form: str) -> float | None:
+def _time(text: str, form: str, zone: tzinfo | None) -> float | None:
     with suppress(ValueError):
-        return datetime.strptime(text, form).replace(tzinfo=timezone.utc).timestamp()
+        return datetime.strptime(text, form).replace(tzinfo=zone).timestamp()
     return None
 
 
-def _brightspace_time(text: str) -> float | None:
+def _brightspace_time(text: str, zone: tzinfo | None) -> float | None:
     """Read "January 5, 2026 930 AM": some write the month out, and no leading zero."""
     month, day, year, clock, half = text.replace(".", "").split()
     parts = month[:3], day, year, clock.zfill(4), half
-    return _time(" ".join(parts), "%b %d, %Y %I%M %p")
+    return _time(" ".join(parts), "%b %d, %Y %I%M %p", zone)
 
 
 def wrapper(names: list[str], known: dict[str, set[str]], layout: Layout) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import io
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime, tzinfo
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -33,7 +34,7 @@ class Entry(NamedTuple):
 
     name: str  # relative, with /
     size: int  # bytes
-    time: float  # of its last change, s since 1970; a zip's clock is taken for UTC
+    time: float  # of its last change, s since 1970
     read: Callable[[], bytes]
 
 
@@ -43,14 +44,17 @@ class Listing(NamedTuple):
     notes: list[str]  # what is odd about an entry
 
 
-def listing(source: Path | bytes, most: int = FILES) -> Listing:
+def listing(
+    source: Path | bytes, most: int = FILES, zone: tzinfo | None = None
+) -> Listing:
     """List a folder or a zip (a path, or its bytes), hidden files and the like aside.
 
     most: files; more are Refused, and so are a zip that is broken, has a password or
     names places outside itself.
+    zone: of the clock in a zip; None is this machine's.
     """
     if isinstance(source, bytes):
-        return _zip(io.BytesIO(source), source, most)
+        return _zip(io.BytesIO(source), source, most, zone)
     if source.is_symlink():
         raise Refused(f"{shown(source.name)} is a link: hand in the files themselves.")
     if source.is_dir():
@@ -58,8 +62,8 @@ def listing(source: Path | bytes, most: int = FILES) -> Listing:
     if not source.is_file():
         raise Refused(f"{shown(source.name)} is neither a folder nor a zip.")
     if source.stat().st_size <= LIMIT:
-        return listing(source.read_bytes(), most)
-    return _zip(source, b"", most)
+        return listing(source.read_bytes(), most, zone)
+    return _zip(source, b"", most, zone)
 
 
 def contents(found: Listing) -> tuple[dict[str, bytes], dict[str, str]]:
@@ -143,7 +147,9 @@ def _read(path: str, size: int) -> bytes:
         return file.read(size)
 
 
-def _zip(file: Path | io.BytesIO, data: bytes, most: int) -> Listing:
+def _zip(
+    file: Path | io.BytesIO, data: bytes, most: int, zone: tzinfo | None
+) -> Listing:
     """List a zip. `data`, where it is in memory, is looked at before it is parsed."""
     if data.count(zipfile.stringCentralDir) > 10 * most:
         raise Refused(_too_many(most))
@@ -161,7 +167,7 @@ def _zip(file: Path | io.BytesIO, data: bytes, most: int) -> Listing:
         if stat.S_ISLNK(member.external_attr >> 16):
             found.skipped[name] = "is a link"
         elif _fits(found, name):
-            entries.append(Entry(name, *_facts(archive, member)))
+            entries.append(Entry(name, *_facts(archive, member, zone)))
     entries = apart(entries)
     check_tree(entry.name for entry in entries)
     return found._replace(entries=sorted(entries, key=lambda entry: entry.name))
@@ -197,7 +203,7 @@ def _name(member: zipfile.ZipInfo) -> str:
     return "/".join(step for step in steps if step not in ("", "."))
 
 
-def _facts(archive: zipfile.ZipFile, member: zipfile.ZipInfo):
+def _facts(archive: zipfile.ZipFile, member: zipfile.ZipInfo, zone: tzinfo | None):
     def read() -> bytes:
         try:
             with archive.open(member) as file:
@@ -205,11 +211,25 @@ def _facts(archive: zipfile.ZipFile, member: zipfile.ZipInfo):
         except BROKEN as error:
             raise Refused(f"the zip is damaged ({error}): make it again.") from None
 
-    try:
-        time = datetime(*member.date_time, tzinfo=timezone.utc).timestamp()
-    except ValueError:
-        time = 0.0
-    return member.file_size, time, read
+    return member.file_size, _time(member, zone), read
+
+
+def _time(member: zipfile.ZipInfo, zone: tzinfo | None) -> float:
+    """Return when a file changed, s since 1970; 0 where its clock shows no time.
+
+    Most programs add that number beside the clock, whose zone nobody knows.
+    Source: Info-ZIP, APPNOTE "Extended Timestamp Extra Field" 0x5455
+    """
+    extra = member.extra
+    with suppress(struct.error):
+        while extra:
+            kind, size = struct.unpack_from("<HH", extra)
+            if kind == 0x5455 and extra[4] & 1:
+                return float(struct.unpack_from("<i", extra, 5)[0])
+            extra = extra[4 + size :]
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime(*member.date_time, tzinfo=zone).timestamp()
+    return 0.0
 
 
 def check_tree(names: Iterable[str]) -> None:

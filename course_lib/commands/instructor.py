@@ -140,6 +140,10 @@ def collect(
             autocompletion=complete.assignments,
         ),
     ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(help="of the LMS: Europe/Berlin, say; default: this machine's"),
+    ] = None,
     course: Course = ROOT,
     as_json: Json = False,
 ):
@@ -147,8 +151,9 @@ def collect(
 
     Understood are all submissions as Moodle, Canvas, Blackboard, Brightspace or Google
     Classroom hands them out, a folder or a zip for each student, and the zips of
-    `course submit`. An older submission never replaces a newer one. Who is refused is
-    named, with the reason, and so is each notebook that is left out.
+    `course submit`. An older submission never replaces a newer one. What Canvas marks
+    LATE is late. Who is refused is named, with the reason, and so is each notebook that
+    is left out.
 
     Example: course collect moodle.zip --assignment a04_alexnet
 
@@ -157,7 +162,7 @@ def collect(
     from course_grader.intake import collect
 
     with aside(as_json):
-        rows = collect.collect(sources, assignment, course)
+        rows = collect.collect(sources, assignment, course, zone)
     refused = sum(row.status == "refused" for row in rows)
     if as_json:
         print_json(rows)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import subprocess
 import sys
+import time
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -14,16 +16,27 @@ import pytest
 from nbformat import writes
 from nbformat.v4 import new_notebook
 
+from course_grader.assignment.course import Course
 from course_grader.intake.collect import collect
 from course_grader.intake.owners import RECORD
 from course_lib import __main__
 from course_lib.errors import CourseError
+from course_lib.hand_in import submit as hand_in
 from course_lib.hand_in.submit import submit
 
 NOTEBOOK = writes(new_notebook()).encode()
 CONFIG = """c = get_config()
 c.CourseDirectory.release_directory = "assignments"
 """
+
+
+@pytest.fixture(autouse=True)
+def machine_in_utc(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture
@@ -611,3 +624,66 @@ def test_the_command_prints_a_table(course, tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     for text in ("Ada [", "collected", "refused", "cannot be read", "1 of 2 in place"):
         assert text in said
+
+
+def handed_in(course: Path, student: str) -> str:
+    return (course / "submitted" / student / "a01/timestamp.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("due", "counts"),
+    [
+        ("2026-01-15 13:00", "2026-01-15 13:00:01 UTC"),  # the clock says on time
+        ("2026-01-15 11:00", "2026-01-15 12:00:00 UTC"),  # the clock says late, too
+        (None, "2026-01-15 12:00:00 UTC"),
+    ],
+)
+def test_what_canvas_marks_late_is_late(due, counts, course, tmp_path):
+    with Course.open(course).gradebook() as gradebook:
+        gradebook.update_or_create_assignment("a01", duedate=due)
+    files = {
+        "byronada_LATE_12_345_a01.ipynb": NOTEBOOK,
+        "bo_13_346_a01.ipynb": NOTEBOOK,
+    }
+    (tmp_path / "canvas.zip").write_bytes(zipped(files))
+    ada, bo = sorted(collect([tmp_path / "canvas.zip"], None, course))[::-1]
+    assert handed_in(course, "byronada") == counts
+    assert handed_in(course, "bo") == "2026-01-15 12:00:00 UTC"
+    assert ("marked LATE" in ada.reason) == (counts > "2026-01-15 12:30")
+    assert "LATE" not in bo.reason
+    again = collect([tmp_path / "canvas.zip"], None, course)
+    assert {row.status for row in again} == {"unchanged"}
+
+
+def test_the_clock_of_a_zip_is_in_the_zone_that_is_said(course, tmp_path):
+    whole = tmp_path / "in.zip"
+    whole.write_bytes(zipped({"Ada/a01.ipynb": NOTEBOOK}))
+    collect([whole], None, course, "America/New_York")
+    assert handed_in(course, "Ada") == "2026-01-15 17:00:00 UTC"
+    name = "A1_bo_attempt_2026-07-15-10-30-00_a01.ipynb"  # summer: another offset
+    source = spread(tmp_path / "board", {name: NOTEBOOK})
+    collect([source], None, course, "Europe/Berlin")
+    assert handed_in(course, "bo") == "2026-07-15 08:30:00 UTC"
+    with pytest.raises(CourseError, match="no time zone is called 'Berlin'"):
+        collect([whole], None, course, "Berlin")
+
+
+def zip_of_a_program(folder: Path) -> bytes:
+    program = shutil.which("zip") or pytest.skip("no program zip here")
+    subprocess.run([program, "-q", "a.zip", "a01.ipynb"], cwd=folder, check=True)
+    return (folder / "a.zip").read_bytes()
+
+
+def zip_of_ours(folder: Path) -> bytes:
+    path = folder / "a01.ipynb"
+    times = {path.name: path.stat().st_mtime}
+    return hand_in.zipped({path.name: path.read_bytes()}, times, "")
+
+
+@pytest.mark.parametrize("made", [zip_of_a_program, zip_of_ours])
+def test_a_zip_that_knows_the_second_needs_no_zone(made, course, tmp_path):
+    folder = spread(tmp_path / "work", {"a01.ipynb": NOTEBOOK})
+    os.utime(folder / "a01.ipynb", (1768478401, 1768478401))  # a zip's clock is even
+    (tmp_path / "Ada.zip").write_bytes(made(folder))
+    collect([tmp_path / "Ada.zip"], None, course, "America/New_York")
+    assert handed_in(course, "Ada") == "2026-01-15 12:00:01 UTC"
