@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from course_grader.assignment.colab import with_colab
 from course_lib.errors import CourseError
 from course_lib.files import ROOT, replacing
 
@@ -23,7 +24,8 @@ FILES = (
     *(".gitignore", ".gitattributes", ".github/workflows/check.yml"),
     *(".binder/environment.yml", ".binder/postBuild"),
 )
-NOTE = ".edition.json"  # in the edition: the files that the last publication wrote
+NOTE = ".edition.json"  # in the edition: what the last publication was, see `Note`
+ADDRESS = re.compile(r"(https?|ssh|file)://[^\s\"'\\]+")
 INSTRUCTORS = re.compile(r"<!-- instructors -->\n.*?<!-- /instructors -->\n", re.S)
 
 
@@ -35,21 +37,40 @@ class Published(NamedTuple):
     kept: list[str]  # of somebody else, where one of ours would lie
 
 
-def publish(folder: Path, root: Path = ROOT) -> Published:
+class Note(NamedTuple):
+    """What an edition says of itself."""
+
+    files: set[str]  # that the last publication wrote
+    repository: str  # where students clone it; "" is not known
+
+
+def publish(folder: Path, root: Path = ROOT, repository: str = "") -> Published:
     """Write the students' edition into a folder, or bring the one there up to date.
 
     A file that this command did not write is never touched, so the folder's own git
     history and what was added there stay. CourseError: the folder lies in this
     repository, or holds other files and no edition, or an assignment is not released.
+
+    repository: where students clone the edition: its notebooks then work on Colab, too.
+        "" is the one of the last publication.
     """
     folder = folder.expanduser().resolve()
     if folder == root or root in folder.parents:
         raise CourseError(f"{folder} lies in this repository: name a folder outside it")
-    old = earlier(folder)
+    if repository and not ADDRESS.fullmatch(repository):
+        raise CourseError(
+            f"{repository!r} is no address to clone from: expected one like "
+            "https://git.example.org/course.git"
+        )
+    old, before = earlier(folder)
+    repository = repository or before
     files = edition(root)
+    if repository:
+        files = {name: with_colab(name, files[name], repository) for name in files}
     kept = [name for name in files if (folder / name).exists() and name not in old]
     ours = files.keys() - set(kept)
-    note(folder, old | ours)  # first, so that an interrupted run is taken up again
+    # first, so that an interrupted run is taken up again
+    note(folder, Note(old | ours, repository))
     done = Published([], [], kept)
     for name in sorted(ours):
         path, content = folder / name, files[name]
@@ -61,28 +82,29 @@ def publish(folder: Path, root: Path = ROOT) -> Published:
     for name in sorted(old - files.keys()):
         (folder / name).unlink(missing_ok=True)
         done.removed.append(name)
-    note(folder, ours)
+    note(folder, Note(ours, repository))
     return done
 
 
-def note(folder: Path, names: set[str]) -> None:
-    """Write down which files of the folder are the edition's."""
+def note(folder: Path, said: Note) -> None:
+    """Write down what the edition is."""
     with replacing(folder / NOTE) as part:
-        text = json.dumps(sorted(names), indent=0)
-        part.write_text(text + "\n", encoding="utf-8")
+        facts = {"repository": said.repository, "files": sorted(said.files)}
+        part.write_text(json.dumps(facts, indent=0) + "\n", encoding="utf-8")
 
 
-def earlier(folder: Path) -> set[str]:
-    """Return the files that the last publication wrote; CourseError: not an edition."""
+def earlier(folder: Path) -> Note:
+    """Return what the last publication wrote; CourseError: not an edition."""
     if (folder / NOTE).exists():
-        return set(json.loads((folder / NOTE).read_text(encoding="utf-8")))
+        facts = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+        return Note(set(facts["files"]), facts["repository"])
     others = [path.name for path in folder.glob("*") if path.name != ".git"]
     if others:
         raise CourseError(
             f"{folder} holds {sorted(others)[0]} and no edition of the course: name a "
             "new or empty folder, or an empty clone"
         )
-    return set()
+    return Note(set(), "")
 
 
 def edition(root: Path) -> dict[str, bytes]:

@@ -40,18 +40,24 @@ def release(assignments: Assignments = None, course: Course = ROOT):
 
 def publish(
     folder: Annotated[Path, typer.Argument(help="new, empty, or an earlier edition")],
+    repository: Annotated[
+        str, typer.Option(help="where students clone it: opens notebooks on Colab, too")
+    ] = "",
 ):
     """Write the repository that students clone: notebooks and assignments, no answers.
 
     Solutions, hidden tests, marking schemes and the grader stay here. The same command
     again brings the edition up to date, and touches nothing else in its folder: make it
-    a git repository of its own, and commit there.
+    a git repository of its own, and commit there. With its address, which is kept, each
+    notebook gets a first cell that installs the course on Colab.
 
     Example: course publish ../course-students
+
+    Example: course publish ../course-students --repository https://github.com/me/course
     """
     from course_grader.assignment.publish import publish as write
 
-    done = write(folder)
+    done = write(folder, repository=repository)
     for name in done.kept:
         line(f"not touched, as it was there before: {shown(folder / name)}")
     line(

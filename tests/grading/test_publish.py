@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -165,3 +166,60 @@ def test_a_folder_that_is_no_edition_is_refused(small, tmp_path):
 def test_without_git_it_says_so(tmp_path):
     with pytest.raises(CourseError, match="git does not know"):
         publish.publish(tmp_path / "students", tmp_path / "nowhere")
+
+
+# a notebook's first cell in a Python that has no course, as Colab's
+ON_COLAB = """
+import json, sys
+from importlib.util import find_spec
+cells = json.load(open(sys.argv[1]))["cells"]
+first = next(cell for cell in cells if cell["cell_type"] == "code")
+assert find_spec("course_lib") is None
+exec("".join(first["source"]))
+print(find_spec("course_lib").origin)
+"""
+
+
+def cloned(edition: Path, folder: Path) -> str:
+    """Make the edition a repository that can be cloned; return its address."""
+    shutil.copytree(edition, folder)
+    for words in (["init", "-q"], ["add", "--all"], ["commit", "-qm", "edition"]):
+        author = ["-c", "user.name=T", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", "-C", folder, *author, *words], check=True)
+    return folder.as_uri()
+
+
+@pytest.mark.slow
+def test_on_colab_a_notebook_installs_the_course_first(edition, tmp_path):
+    address = cloned(edition, tmp_path / "course.git")
+    publish.publish(tmp_path / "students", repository=address)
+    notebook = tmp_path / "students/notebooks/05_vgg.ipynb"
+    python = tmp_path / "colab/bin/python"
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "colab"], check=True)
+    path = f"{python.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [python, "-c", ON_COLAB, notebook],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "PIP_NO_DEPS": "1", "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    expected = tmp_path / "course/course_lib/__init__.py"
+    assert done.stdout.splitlines()[-1:] == [str(expected)], done.stderr
+
+
+@pytest.mark.slow
+def test_the_cell_for_colab_is_in_both_twins_of_a_notebook(tmp_path):
+    folder = tmp_path / "students"
+    publish.publish(folder, repository="https://git.example.org/course.git")
+    text = (folder / "notebooks/05_vgg.py").read_text(encoding="utf-8")
+    assert text.count("https://git.example.org/course.git") == 1
+    assert text.index("# 05 · VGG") < text.index("On Colab")
+    done = course(folder, "notebooks", "check")
+    assert "16 notebooks in step" in done.stdout, done.stderr
+    assert publish.publish(folder) == ([], [], [])  # the address is kept
+
+
+def test_an_address_that_nobody_can_clone_is_refused(tmp_path):
+    with pytest.raises(CourseError, match="is no address to clone from"):
+        publish.publish(tmp_path / "students", repository='x"; import os')
