@@ -35,6 +35,7 @@ def lab(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     landing.write(folder / "START.md")
     (folder / "notebooks").symlink_to(ROOT / "notebooks")
+    shutil.copy(ROOT / "nbgrader_config.py", folder)
     shutil.copytree(ROOT / "assignments" / NAME, folder / "work" / NAME)
     environment = os.environ | {
         "JUPYTER_CONFIG_PATH": str(ROOT / ".jupyter"),
@@ -52,20 +53,20 @@ def lab(tmp_path_factory):
         text=True,
         start_new_session=True,
     )
+    said: list[str] = []
     try:
-        yield folder, address(server)
+        yield folder, address(server, said), said
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
 
 
-def address(server) -> str:
-    """Return where the server answers, once it says so."""
-    said = []
+def address(server, said: list[str]) -> str:
+    """Return where the server answers, once it says so; gather all that it says."""
     for line in server.stderr:
         said.append(line)
         if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
-            threading.Thread(target=server.stderr.read, daemon=True).start()
+            threading.Thread(target=said.extend, args=[server.stderr]).start()
             return found[0]
     raise AssertionError("".join(said))
 
@@ -73,7 +74,7 @@ def address(server) -> str:
 @pytest.fixture
 def page(browser, lab):
     """A window of JupyterLab; what a test showed last is kept as a picture."""
-    folder, where = lab
+    folder, where, _ = lab
     window = browser.new_page(viewport={"width": 1300, "height": 900})
     window.set_default_timeout(60_000)
     window.where = f"{where}lab/tree/{{}}?reset&token=student"
@@ -127,7 +128,7 @@ def said(page, words):
 
 
 def test_a_mistake_is_explained_and_mended(page, lab):
-    folder, _ = lab
+    folder, *_ = lab
     page.goto(page.where.format(f"work/{NAME}/{NAME}.ipynb"))
     page.locator(".jp-Notebook").wait_for()
     page.get_by_text("| Idle").wait_for()  # before, JupyterLab drops what is run
@@ -157,3 +158,14 @@ def test_a_mistake_is_explained_and_mended(page, lab):
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 3  # the other exercises are open
     assert re.search(r"✓.*shared_visible|shared_visible.*✓", done.stdout), done.stdout
+
+
+def test_no_warning_of_a_server_or_a_kernel_greets_a_newcomer(lab):
+    """After the tests above: Lab has opened, and a kernel has run.
+
+    That a notebook is not trusted is true until its reader has run it.
+    """
+    *_, said = lab
+    assert any("Kernel started" in line for line in said)
+    warned = [line for line in said if re.search(r"WARN|\[W |Error", line)]
+    assert not [line for line in warned if "is not trusted" not in line]
