@@ -591,6 +591,7 @@ kernel = torch.tensor([[0.0, 1, 2], [-1, 0, 1], [-2, -1, 0]])  # a diagonal edge
 fig, ax = plt.subplots(figsize=(2, 2))
 ax.imshow(kernel, cmap="RdBu")
 # Yours: the sums of one and of two pairs beside it.
+plt.show()
 
 # %% nbgrader={"grade": true, "grade_id": "separable_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 rng = torch.Generator().manual_seed(8)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from course_lib.errors import CourseError
-from course_lib.files import ROOT
+from course_lib.files import ROOT, replacing
 
 if TYPE_CHECKING:
     from .course import Course
@@ -19,8 +19,8 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 def build(assignment: str, course: Course | Path = ROOT) -> Path:
     """Write solutions/<assignment>/<assignment>.ipynb from the .py beside its folder.
 
-    The notebook has no outputs; a cell's id is its grade id or a digest of its text, so
-    that building twice gives the same bytes.
+    Outputs stay where no code above them has changed: see `key`. A cell's id is its
+    grade id or a digest of its text, so that building twice gives the same bytes.
     """
     import jupytext
     import nbformat
@@ -37,8 +37,26 @@ def build(assignment: str, course: Course | Path = ROOT) -> Path:
     _name_cells(notebook.cells)
     target = source.parent / assignment / f"{assignment}.ipynb"
     target.parent.mkdir(exist_ok=True)
-    nbformat.write(notebook, target)
+    _keep_outputs(notebook, target)
+    with replacing(target) as part:
+        nbformat.write(notebook, part)
     return target
+
+
+def _keep_outputs(notebook, earlier: Path) -> None:
+    """Copy the outputs of an earlier build, up to the first cell with other code."""
+    import nbformat
+
+    if not earlier.exists():
+        return
+    old, new = (
+        [cell for cell in one.cells if cell.cell_type == "code"]
+        for one in (nbformat.read(earlier, as_version=4), notebook)
+    )
+    for before, now in zip(old, new, strict=False):
+        if before.source != now.source:
+            break
+        now.outputs, now.execution_count = before.outputs, before.execution_count
 
 
 def release(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,15 +28,39 @@ from course_lib.errors import CourseError
 from course_lib.files import ROOT
 
 
-def release(assignments: Assignments = None, course: Course = ROOT):
+def release(
+    assignments: Assignments = None,
+    execute: Annotated[
+        bool, typer.Option(help="Run the solutions, too: they then show all outputs.")
+    ] = False,
+    course: Course = ROOT,
+):
     """Make what students get from the solutions: answers and hidden tests removed.
 
     Example: course release a04_alexnet
+
+    Example: course release --execute a04_alexnet   # renews the answer key
     """
     import course_grader as grading
 
     for path in grading.release(assignments, course):
         line(f"released {shown(path)}")
+        if execute:
+            line(f"executed {shown(answer_key(path.name, course))}")
+
+
+def answer_key(assignment: str, course: Path) -> Path:
+    """Run a solution under a progress bar; return where its notebook is."""
+    from rich.progress import Progress
+
+    from course_grader.assignment import key
+    from course_lib.commands.notebooks import show_cell
+
+    with Progress(console=console) as bar:
+        task = bar.add_task(assignment)
+        path = key.execute(assignment, course, partial(show_cell, bar, task))
+        bar.update(task, completed=1, total=1)
+    return path
 
 
 def publish(

@@ -47,9 +47,29 @@ def alone(folder, name):
 
 
 def test_built_notebook_is_the_python_source(name, tmp_path):
+    """Outputs stay as long as no code above them has changed."""
     alone(tmp_path, name)
-    fresh = build(name, tmp_path).read_bytes()
-    assert fresh in execute.versions(f"solutions/{name}/{name}.ipynb")
+    for before in execute.versions(f"solutions/{name}/{name}.ipynb"):
+        target = tmp_path / "solutions" / name / f"{name}.ipynb"
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(before)
+        if build(name, tmp_path).read_bytes() == before:
+            return
+    pytest.fail(f"not built from the source as it is: course release --execute {name}")
+
+
+def test_outputs_of_other_code_are_dropped(name, tmp_path):
+    alone(tmp_path, name)
+    source = tmp_path / "solutions" / f"{name}.py"
+    target = build(name, tmp_path)
+    target.write_bytes(execute.versions(f"solutions/{name}/{name}.ipynb")[0])
+    text = source.read_text("utf-8")
+    source.write_text(text.replace("### BEGIN SOLUTION", "### BEGIN SOLUTION\n", 1))
+    cells = nbformat.read(build(name, tmp_path), 4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    changed = next(i for i, cell in enumerate(code) if "BEGIN" in cell.source)
+    assert all(cell.execution_count for cell in code[:changed])
+    assert not any(cell.execution_count or cell.outputs for cell in code[changed:])
 
 
 def test_release_is_what_the_solution_gives_twice(name, tmp_path):
