@@ -56,6 +56,6 @@ def test_it_shows_what_comes_out_and_the_release_does_not(course):
 def test_a_solution_that_fails_is_named_and_nothing_new_is_kept(course):
     path = execute("a1", course)
     (course / "solutions/a1.py").write_text(SOURCE.format(answer="1 / 0"))
-    with pytest.raises(CourseError, match="the solution a1.ipynb fails"):
+    with pytest.raises(CourseError, match=r"the solution a1\.ipynb fails"):
         execute("a1", course)
     assert outputs(path) == ["before\n", "", ""]  # of the code that stayed
