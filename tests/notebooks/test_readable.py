@@ -13,7 +13,7 @@ from course_lib.files import ROOT
 from tests.notebooks import prose
 
 LONG_SENTENCES = {
-    "a06_googlenet",
+    
     "a07_inception", "a08_resnet", "a10_mobilenet", "a11_mobilenet_v2",
 }  # fmt: skip
 
