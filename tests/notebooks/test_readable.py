@@ -14,7 +14,7 @@ from tests.notebooks import prose
 
 LONG_SENTENCES = {
     
-    "a11_mobilenet_v2",
+    
 }  # fmt: skip
 
 PAGES = {path.stem: path for path in sorted((ROOT / "notebooks").glob("[0-9]*.py"))}
