@@ -64,8 +64,8 @@ sift = notebook.load("02_sift")
 # $$D(\mathbf u) = D + \mathbf g^\top \mathbf u + \tfrac12 \mathbf u^\top \mathbf H \mathbf u, \qquad \hat{\mathbf u} = -\mathbf H^{-1} \mathbf g, \qquad D(\hat{\mathbf u}) = D + \tfrac12 \mathbf g^\top \hat{\mathbf u}.$$
 #
 # The gradient $\mathbf g$ and the Hessian $\mathbf H$ are differences of pixels, as in the
-# notebook's `edge_ratio`: $D_x = (D_{+} - D_{-})/2$, $D_{xx} = D_{+} - 2D + D_{-}$, and $D_{xy} =
-# (D_{++} - D_{+-} - D_{-+} + D_{--})/4$.
+# notebook's `edge_ratio`: $D_x = (D_{+} - D_{-})/2$, $D_{xx} = D_{+} - 2D + D_{-}$, and
+# $D_{xy} = (D_{++} - D_{+-} - D_{-+} + D_{--})/4$.
 #
 # **Contract.** `fit(cubes)` takes (n, 3, 3, 3), indexed by level, row and column. It returns the
 # offsets $\hat{\mathbf u}$ (n, 3), in the order x, y, s, and the values $D(\hat{\mathbf u})$ (n,).
@@ -187,7 +187,8 @@ assert shapes == ((0, 3), (0,)), f"no cubes give offsets and values of {shapes}"
 #    absolute value. Then fit again, at most five fits in all.
 #
 # The answer is `None` in three cases. An offset is still over 0.5 after five fits. There is no top
-# (nan). Or a place, also the first one, lies on the border, where it has fewer than 26 neighbours.
+# (nan). Or a place, possibly the first one, lies on the border, where it has fewer than 26
+# neighbours.
 #
 # *To see it:* `sift.detect` finds the notebook's blobs on the grid. How far off are these points,
 # and how far after `refine`?
@@ -287,10 +288,10 @@ assert refine(torch.ones(5, 9, 9), (2, 4, 4)) is None, "a flat octave has no top
 # ### 2 · Which extrema to keep (3 points)
 #
 # An extremum is kept if it passes two tests on its refined value and its curvatures. First, the
-# absolute value is at least `contrast`. Second, it does not lie on an edge. The two principal
-# curvatures are the eigenvalues of $\begin{pmatrix} D_{xx} & D_{xy} \\ D_{xy} &
-# D_{yy}\end{pmatrix}$. They must have the same sign, and the larger must be less than `edge` times
-# the smaller, both in absolute value.
+# absolute value is at least `contrast`. Second, it does not lie on an edge. This means that its two
+# principal curvatures have the same sign, and the larger is less than `edge` times the smaller,
+# both in absolute value. The principal curvatures are the eigenvalues of
+# $\begin{pmatrix} D_{xx} & D_{xy} \\ D_{xy} & D_{yy}\end{pmatrix}$.
 #
 # **Contract.** `keep(value, curvature, contrast, edge)` takes (n,) and (n, 3), with the columns
 # $D_{xx}, D_{yy}, D_{xy}$, and returns booleans (n,). It raises `ValueError` when `edge` is below
@@ -403,15 +404,15 @@ for contrast, edge in ((0.1, 10.0), (0.0, 1.0)):  # what is no mistake gets an a
 # %% [markdown]
 # ### 3 · Between two bins (3 points)
 #
-# The notebook takes the middle of the highest bin of the orientation histogram, which is up to 5°
+# The notebook takes the middle of the highest bin of the orientation histogram. This is up to 5°
 # off. Section 5 of the paper fits a parabola to the bin and its two neighbours. If their heights
 # from left to right are $l, m, r$, the top lies $\tfrac12 (l - r) / (l - 2m + r)$ bins from the
 # middle bin.
 #
-# **Contract.** `peaks(histogram)` takes (B,) for any B ≥ 3. Bin $b$ stands for the angle $2\pi b /
-# B$, and the bin after the last is the first. A peak is higher than the bin before it and at least
-# as high as the bin after it. It has at least 0.8 times the height of the highest bin. The function
-# returns the angles of all peaks in radians, (m,), in [0, 2π), in any order.
+# **Contract.** `peaks(histogram)` takes (B,) for any B ≥ 3. Bin $b$ stands for the angle
+# $2\pi b / B$, and the bin after the last is the first. A peak is higher than the bin before it and
+# at least as high as the bin after it. It has at least 0.8 times the height of the highest bin. The
+# function returns the angles of all peaks in radians, (m,), in [0, 2π), in any order.
 #
 # *Hint:* `roll`. *To see it:* draw `sift.orientation_histogram` of a keypoint as bars, and mark
 # your angles.
@@ -576,9 +577,10 @@ assert np.allclose(lengths, [1, 1, 0, 1, 1], atol=1e-4), f"lengths of five rows:
 # nearest. A right match is much nearer than anything else; a wrong match has rivals.
 #
 # **Contract.** `ratio_matches(first, second, ratio)` takes descriptors (n, D) and (k, D). It
-# returns pairs of row numbers (m, 2), integers, in the order of `first`. Row i is matched with its
-# nearest row j of `second` under two conditions. The distance to j is *less* than `ratio` times the
-# distance to the second nearest row. And no other row of `first` is nearer to j.
+# returns pairs of row numbers (m, 2), integers, in the order of `first`. Row i of `first` is
+# matched with its nearest row j of `second` under two conditions. First, the distance to j is
+# *less* than `ratio` times the distance to the second nearest row of `second`. Second, no other row
+# of `first` is nearer to j.
 #
 # Distances are Euclidean and not squared. If two rows of `second` are at the same distance, they
 # are nearest and second nearest, so a tie is no match. With fewer than two rows in `second` there

@@ -189,10 +189,11 @@ else:
 # %% [markdown]
 # ### 2 · Where in the image? The spatial pyramid (5 points)
 #
-# A histogram does not know that the sky is above. Lazebnik, Schmid and Ponce (CVPR 2006) cut the
-# image into g × g cells, for g = 1, 2, 4, …, $2^L$. They append the histograms of all cells of all
-# levels. Two keypoints in the same fine cell are in the same coarse cells, too. To make this
-# agreement count more, level $l$ (g = $2^l$) has the weight
+# A histogram does not know where in the image a word occurs: the sky above, the ground below.
+# Lazebnik, Schmid and Ponce (CVPR 2006) cut the image into g × g cells, for g = 1, 2, 4, …, $2^L$.
+# They append the histograms of all cells of all levels. Two keypoints in the same fine cell are in
+# the same coarse cells, too. To make this agreement count more, level $l$ (g = $2^l$) has the
+# weight
 #
 # $$\frac{1}{2^{L}} \;\text{ for } l = 0, \qquad \frac{1}{2^{L - l + 1}} \;\text{ for } l \ge 1.$$
 #
@@ -357,9 +358,9 @@ assert answer.tolist() == [0.0] * 15, "no keypoints: 15 zeros"
 # %% [markdown]
 # ### 3 · Histogram intersection (2 points)
 #
-# How similar are two rows? The paper's kernel is the mass that they share, $\sum_k \min(a_k, b_k)$.
-# For rows of a pyramid, with the weights above, it is the *pyramid match kernel*. An SVM takes it
-# directly (`SVC(kernel="precomputed")`).
+# How similar are two rows? The kernel of Lazebnik et al. is the mass that they share,
+# $\sum_k \min(a_k, b_k)$. For rows of a pyramid, with the weights above, it is the *pyramid match
+# kernel*. An SVM takes it directly (`SVC(kernel="precomputed")`).
 #
 # **Contract.** `intersection(left, right)` takes (n, D) and (m, D) and returns (n, m), of the same
 # dtype. It raises `ValueError` when D differs, or when an input does not have two dimensions.
@@ -430,10 +431,10 @@ for shapes in [((3, 4), (3, 5)), ((4,), (2, 4)), ((2, 3, 4), (2, 4)), ((2, 4), (
 # At the end the whole row is divided by its length, so that it has length 1.
 #
 # **Contract.** `normalise(residuals, power, intra)` takes (K, D), the power $0 \le \alpha \le 1$
-# and a bool. It returns the row (K · D,), first word first, of length 1. Zeros stay zeros at every
-# step. This holds also for α = 0, where all other entries become 1 or -1. The part of a word
-# without descriptors stays zero, and so does a row of zeros. A power outside of [0, 1] raises
-# `ValueError`.
+# and the bool `intra`. Without `intra` the second step is left out. It returns the row (K · D,),
+# first word first, of length 1. Zeros stay zeros at every step. This holds also for α = 0, where
+# all other entries become 1 or -1. The part of a word without descriptors stays zero, and so does a
+# row of zeros. A power outside of [0, 1] raises `ValueError`.
 #
 # *Hint:* `(-2) ** 0.5` is nan; $0^0$ is 1. *To see it:* `[[100., 0.], [1., -1.]]`, step by step.
 

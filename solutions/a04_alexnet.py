@@ -57,8 +57,8 @@ alexnet = notebook.load("04_alexnet")
 # Section 3.3 of the paper divides each activation by the energy of its neighbours. These are the
 # channels beside it, at the same pixel of the same image:
 #
-# $b_i = a_i \,/\, \big(k + \alpha \sum_j a_j^2\big)^\beta$, with $j$ from $\max(0,\, i - \lfloor
-# n/2 \rfloor)$ to $\min(C - 1,\, i + \lfloor n/2 \rfloor)$, both included.
+# $b_i = a_i \,/\, \big(k + \alpha \sum_j a_j^2\big)^\beta$, with $j$ from
+# $\max(0,\, i - \lfloor n/2 \rfloor)$ to $\min(C - 1,\, i + \lfloor n/2 \rfloor)$, both included.
 #
 # The window is as wide to the left as to the right. So for an even $n$ it has one channel more than
 # the window of the notebook's class. It is cut off at the first and the last channel. The factor
@@ -67,8 +67,8 @@ alexnet = notebook.load("04_alexnet")
 # **Contract.** `local_response_norm(a, n, k, alpha, beta)` takes (N, C, H, W) and returns the same
 # shape. It raises `ValueError` when `a` does not have four dimensions or `n` is less than 1. The
 # given `lrn_spec` is right, but it needs minutes where your function may take a second. Write it
-# yourself: do not run `lrn_spec`, `np.ndindex`, which it uses, PyTorch's `local_response_norm` or
-# the notebook's `LocalResponseNorm`.
+# yourself. Your function may not run PyTorch's `local_response_norm`, the notebook's
+# `LocalResponseNorm`, or `lrn_spec` and its `np.ndindex`.
 #
 # *Hint:* do not loop over pixels. The sum over a window is a sum of shifted slices, the difference
 # of two cumulative sums, or an average pooling.
@@ -196,8 +196,8 @@ assert answer is not None, "what is no mistake gets an answer"
 # training it shifts all pixels of an image by a random amount along each direction. The random
 # numbers are drawn once for each image:
 #
-# $[p_1, p_2, p_3]\,[\alpha_1 \lambda_1, \alpha_2 \lambda_2, \alpha_3 \lambda_3]^T$, $\alpha_i \sim
-# \mathcal N(0,\, 0.1^2)$
+# $[p_1, p_2, p_3]\,[\alpha_1 \lambda_1, \alpha_2 \lambda_2, \alpha_3 \lambda_3]^T$,
+# $\alpha_i \sim \mathcal N(0,\, 0.1^2)$
 #
 # Here $p_i$ (a column) and $\lambda_i$ are the eigenvectors and eigenvalues of a 3x3 covariance
 # matrix. It is the covariance of the RGB values of *all pixels of all training images*. The light
@@ -211,8 +211,8 @@ assert answer is not None, "what is no mistake gets an answer"
 # shifted images, not clipped. The same seed gives the same images. Both functions raise
 # `ValueError` unless there are three channels.
 #
-# *Hint:* write all pixels of a set as one (N·H·W, 3) matrix. `torch.linalg.eigh` sorts upwards. *To
-# see it:* the free cell shows a photograph eight times. Multiply λ by ten to see the colours
+# *Hint:* write all pixels of a set as one (N·H·W, 3) matrix. `torch.linalg.eigh` sorts upwards.
+# *To see it:* the free cell shows a photograph eight times. Multiply λ by ten to see the colours
 # clearly.
 
 
@@ -364,9 +364,10 @@ for shape in [(2, 1, 4, 4), (4, 3, 4)]:
 # **Contract.** `conv_params(channels, width, kernel_size, groups, bias)` returns the number of
 # parameters of a convolution from `channels` to `width` channels with square kernels, an `int`.
 #
-# The second function, `conv_macs(…, side)`, returns its multiply-accumulates for an output map of
-# `side` x `side` pixels. The additions of a bias are not counted. Both functions raise `ValueError`
-# unless `groups` divides both `channels` and `width`. Use arithmetic: build no layer.
+# The second function, `conv_macs(…, side)`, returns the multiply-accumulates of such a convolution
+# for an output map of `side` x `side` pixels. The additions of a bias are not counted. Both
+# functions raise `ValueError` unless `groups` divides both `channels` and `width`. Use arithmetic:
+# build no layer.
 #
 # *Hint:* an output channel has one kernel, over the channels of its own group.
 
@@ -584,14 +585,15 @@ assert slow[-1] > 0.25, f"it cannot have reached {slow[-1]:.2f}"
 # ### 5 · A training, handed in with its weights (3 points)
 #
 # Anyone can type a number into a report, but nobody can type weights. Train `alexnet.alexnet_small`
-# on the digits for **at most five epochs**, half of the notebook's. It must classify **more than 93
-# %** of the test images correctly. Hand in the two files that `results.save` writes, `record.json`
-# and `record.safetensors`, in this folder. The grader loads your weights into the network, measures
-# them again and compares.
+# on the digits for **at most five epochs**, half of the notebook's. It must classify **more than
+# 93 %** of the test images correctly. Hand in the two files that `results.save` writes,
+# `record.json` and `record.safetensors`, in this folder. The grader loads your weights into the
+# network, measures them again and compares.
 #
 # **Contract.** `hand_in(path)` trains on `TRAIN`. If there is anything to choose, it chooses on
-# `VAL`. Then it calls `results.save(path, …, TRAIN, TEST, unit="04_alexnet",
-# network="alexnet_small")`. `TEST` is used for nothing else.
+# `VAL`. Then it calls
+# `results.save(path, …, TRAIN, TEST, unit="04_alexnet", network="alexnet_small")`. `TEST` is used
+# for nothing else.
 #
 # *Hint:* one training takes a fifth of a minute, so you may try several recipes. Smaller batches
 # give more steps in an epoch, and AdamW starts faster than SGD. The schedule should end with your
@@ -656,8 +658,8 @@ assert score > 0.85, f"of the test images, moved by a pixel, they name {score:.1
 #
 # The paper's ReLU network reaches 25 % training error six times faster than the tanh network. In
 # your race it did not. Give the numbers of epochs that you measured. Name two differences between
-# your race and the paper's that could explain the gap, each with the experiment that would test it.
-# Answer in two to four sentences.
+# your race and the paper's that could explain the gap. For each, name the experiment that would
+# test it. Answer in two to four sentences.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "six_times_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION

@@ -55,10 +55,10 @@ vgg = notebook.load("05_vgg")
 #
 # **Contract.** `receptive_field(layers)` takes a list of `(kernel, stride, padding, dilation)`,
 # first layer first, and returns three integers `(size, jump, start)`. Along one side of the image,
-# the first pixel that output number $i$ depends on is `start + i * jump`. The last one is `start +
-# i * jump + size - 1`. `start` is negative where padding reaches beyond the image. An empty list
-# gives `(1, 1, 0)`. It raises `ValueError` for a kernel, stride or dilation below 1, or a padding
-# below 0.
+# the first pixel that output number $i$ depends on is `start + i * jump`. The last one is
+# `start + i * jump + size - 1`. `start` is negative where padding reaches beyond the image. An
+# empty list gives `(1, 1, 0)`. It raises `ValueError` for a kernel, stride or dilation below 1, or
+# a padding below 0.
 #
 # The given `seen` finds the same by gradients. It is slow, and finds one output at a time. Use it
 # for your prints only: your function may build no layer.
@@ -171,11 +171,11 @@ assert len(answer) == 3, "what is no mistake gets three numbers"
 # %% [markdown]
 # ### 2 · A seventh configuration, estimated (2 points)
 #
-# Imagine a configuration F with *five* 3x3 convolutions in each of its last three stages, where E
-# has four: 22 weight layers. E has 143,667,240 parameters, and its last stage sees 268 pixels along
-# a side. Use paper and pencil. How many parameters does F have, and how many pixels along a side
-# does an output of its last stage see? Write down your two numbers; the test of these numbers is
-# hidden.
+# Imagine a configuration F with 22 weight layers. It has *five* 3x3 convolutions in each of its
+# last three stages, where E has four. E has 143,667,240 parameters, and its last stage sees 268
+# pixels along a side. Use paper and pencil. How many parameters does F have, and how many pixels
+# along a side does an output of its last stage see? Write down your two numbers; the test of these
+# numbers is hidden.
 
 
 # %% nbgrader={"grade": false, "grade_id": "predict", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -406,16 +406,16 @@ for deep, shallow, convs, what in [
 # of one `nn.Flatten`, followed by `nn.Linear`, activations and dropout. Examples are AlexNet's
 # head, with 6x6 maps, or a head with a single layer.
 #
-# **Contract.** `convolutional(head, side)` returns a module that maps (N, C, H, W) to (N, K, H -
-# side + 1, W - side + 1). At H = W = side its output holds the logits of the head. The weights are
-# the head's, and the head is not changed. It raises `ValueError` when the number of inputs of the
-# first linear layer is not a multiple of side².
+# **Contract.** `convolutional(head, side)` returns a module that maps (N, C, H, W) to (N, K,
+# H - side + 1, W - side + 1). At H = W = side its output holds the logits of the head. The weights
+# are the head's, and the head is not changed. It raises `ValueError` when the number of inputs of
+# the first linear layer is not a multiple of side².
 #
 # `dense_scores(net, images, side)` evaluates a network with `stages` and a `head` as section 3.2 of
-# the paper does. It averages the map of logits over its positions, and softmax makes them
-# probabilities. It does this for the image and for its mirror image (left and right exchanged), and
-# averages the two. It returns (N, K) without gradients. Dropout is off. Afterwards the network is
-# in the mode it was in before, train or eval.
+# the paper does. It averages the map of logits over its positions, and softmax turns the averages
+# into probabilities. It does this for the image and for its mirror image (left and right
+# exchanged), and averages the two. It returns (N, K) without gradients. Dropout is off. Afterwards
+# the network is in the mode it was in before, train or eval.
 #
 # *Hint:* an `nn.Linear` with weight (W, C·side·side) is an `nn.Conv2d` whose weight has the shape
 # (W, C, side, side). `with torch.no_grad()`. *To see it:* draw a map of the class with the highest

@@ -66,7 +66,7 @@ googlenet = notebook.load("06_googlenet")
 # `widest_reduction(channels, width, kernel_size, side, budget)` looks at one branch: a 1x1
 # reduction to r channels, then a convolution of `kernel_size` to `width`. It returns the largest r
 # for which both together cost at most `budget` multiply-accumulates. The answer is never more than
-# `channels`, since then nothing is reduced. It raises `ValueError` when even r = 1 costs more.
+# `channels`: beyond that, nothing is reduced. It raises `ValueError` when even r = 1 costs more.
 #
 # *Hint:* pooling multiplies nothing. What weights does a convolution have, and what does it compute
 # at each pixel? *To see it:* print both numbers for 3a and compare with the notebook.
@@ -450,8 +450,8 @@ assert answer is not None, "what is no mistake gets an answer"
 #
 # **Contract.** `auxiliary_weight(step, steps, first, hold)` returns the weight at a step, 0 <= step
 # <= steps. The weight is `first` as long as step <= hold · steps. From there it falls on a straight
-# line to 0 at step = steps. It raises `ValueError` for steps below 1, a step outside, or a hold
-# outside [0, 1).
+# line to 0 at step = steps. It raises `ValueError` for steps below 1, a step outside [0, steps], or
+# a hold outside [0, 1).
 #
 # `total_loss(answer, labels, weight)` returns the loss for what GoogLeNet returned. In train mode
 # that `answer` is a tuple: the logits, then the auxiliary logits. The loss is the mean
@@ -739,11 +739,11 @@ for norm, loss in zip(found, losses, strict=True):
 # %% [markdown]
 # ### 6 · Are the heads needed? (2 points)
 #
-# The authors added the heads because they expected the gradient to vanish. The conference version
-# of the paper reports that the heads give about 0.5 %, and that one head would be enough. Run
-# `stem_gradients` of exercise 5 for both initialisations and give your numbers. When do auxiliary
-# heads matter for the stem, and when do they not? Why does a weight that falls to 0 do no harm?
-# Answer in two to four sentences.
+# The authors added the heads because they feared that the gradient would vanish. The conference
+# version of the paper reports that the heads give about 0.5 %, and that one head would be enough.
+# Run `stem_gradients` of exercise 5 for both initialisations and give your numbers. When do
+# auxiliary heads matter for the stem, and when do they not? Why does a weight that falls to 0 do no
+# harm? Answer in two to four sentences.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "heads_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION

@@ -233,14 +233,15 @@ for channels, width in [(4, 8), (1, 2)]:
 # %% [markdown]
 # ### 2 · Label smoothing towards a prior (5 points)
 #
-# Section 7 of the paper mixes the label with a distribution $u$ over the classes: $q'(k) = (1 -
-# \varepsilon)\,\delta_{k,y} + \varepsilon\,u(k)$. The paper takes $u(k) = 1/K$. Here $u$ is any
-# distribution, called the prior. If every second image is a cat, the prior may say so.
+# Section 7 of the paper mixes the label with a distribution $u$ over the classes:
+# $q'(k) = (1 - \varepsilon)\,\delta_{k,y} + \varepsilon\,u(k)$. The paper takes $u(k) = 1/K$. Here
+# $u$ is any distribution, called the prior. If every second image is a cat, the prior may say so.
 #
 # **Contract.** `smoothed_cross_entropy(logits, labels, epsilon, prior)` takes logits (N, K), labels
-# (N,) and a prior (K,), where `None` means uniform. It returns the mean over the images of $-\sum_k
-# q'(k) \log p(k)$, where $p$ is the softmax of the logits. The answer is a tensor that gradients
-# flow back from, and it is finite for logits up to ±10,000. It raises `ValueError` in three cases:
+# (N,) and a prior (K,), where `None` means uniform. It returns the mean over the images of
+# $-\sum_k q'(k) \log p(k)$, where $p$ is the softmax of the logits. The answer is a tensor that
+# gradients flow back from, and it is finite for logits up to ±10,000. It raises `ValueError` in
+# three cases:
 #
 # - ε is not in [0, 1];
 # - a label is not in [0, K);
@@ -561,11 +562,11 @@ assert answer is not None, "what is no mistake gets an answer"
 # A column times a row is a kernel of rank 1. A sum of `channels` such pairs is a kernel of rank
 # `channels` at most. Find the best pairs.
 #
-# **Contract.** `separable(kernel, channels)` takes a kernel (n, m). It returns `columns` (channels,
-# n) and `rows` (channels, m). The sum $\sum_i$ `columns[i]` ⊗ `rows[i]` has the least squared error
-# to the kernel of all such sums. If `channels` is more than needed, the shapes stay the same and
-# the sum is the kernel itself. The kernel is not changed. It raises `ValueError` unless the kernel
-# is 2-D and `channels` is 1 or more.
+# **Contract.** `separable(kernel, channels)` takes a kernel (n, m). It returns `columns`
+# (channels, n) and `rows` (channels, m). The sum $\sum_i$ `columns[i]` ⊗ `rows[i]` has the least
+# squared error to the kernel of all such sums. If `channels` is more than needed, the shapes stay
+# the same and the sum is the kernel itself. The kernel is not changed. It raises `ValueError`
+# unless the kernel is 2-D and `channels` is 1 or more.
 #
 # *Hint:* `torch.linalg.svd` sorts by size. *To see it:* draw `torch.eye(5)`, and its sums of 1, 2,
 # … pairs.

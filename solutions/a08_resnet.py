@@ -59,11 +59,11 @@ resnet = notebook.load("08_resnet")
 # Here they go on *both sides* of the old channels, as many before as after. If their number is odd,
 # one more goes after.
 #
-# **Contract.** `pad_shortcut(x, width, stride)` takes (N, C, H, W) and returns (N, width,
-# ⌈H/stride⌉, ⌈W/stride⌉), of the same dtype. Gradients flow through it. It raises `ValueError` when
-# `x` does not have four dimensions, `width` is less than C, or `stride` is less than 1. The given
-# `shortcut_spec` is the same, one number at a time. Write it yourself: do not run `np.ndindex`,
-# which `shortcut_spec` uses, or the notebook's `PadShortcut`.
+# **Contract.** `pad_shortcut(x, width, stride)` takes (N, C, H, W) and returns
+# (N, width, ⌈H/stride⌉, ⌈W/stride⌉), of the same dtype. Gradients flow through it. It raises
+# `ValueError` when `x` does not have four dimensions, `width` is less than C, or `stride` is less
+# than 1. The given `shortcut_spec` is the same, one number at a time. Write it yourself: do not run
+# `np.ndindex`, which `shortcut_spec` uses, or the notebook's `PadShortcut`.
 #
 # *Hint:* a slice has a step, and `F.pad` pads the *last* dimension first. *To see it:* feed three
 # channels of 1, 2 and 3, and print the channels of one pixel of the answer.
@@ -177,8 +177,7 @@ assert answer is not None, "what is no mistake gets an answer"
 # changes, a norm and a ReLU lie on the shortcut path. Build a bottleneck whose shortcut path is
 # free of them. The input itself goes through `pad_shortcut`, and the residual is
 #
-# $\mathcal F(x) =
-# \mathrm{conv3}(\mathrm{relu}(\mathrm{norm3}(\mathrm{conv2}(\mathrm{relu}(\mathrm{norm2}(\mathrm{conv1}(\mathrm{relu}(\mathrm{norm1}(x)))))))))$.
+# $\mathcal F(x) = \mathrm{conv3}(\mathrm{relu}(\mathrm{norm3}(\mathrm{conv2}(\mathrm{relu}(\mathrm{norm2}(\mathrm{conv1}(\mathrm{relu}(\mathrm{norm1}(x)))))))))$.
 #
 # Here conv1 is 1×1 to a quarter of `width`, conv2 is 3×3 with the stride, and conv3 is 1×1 to
 # `width`. A side divided by the stride is rounded up. Nothing comes after the addition.
