@@ -9,13 +9,11 @@ from course_lib.files import ROOT
 from tests.notebooks import prose
 
 PAGES = {path.stem: path for path in sorted((ROOT / "notebooks").glob("[0-9]*.py"))}
-SHEETS = {path.stem: path for path in sorted((ROOT / "assignments").glob("*/*.ipynb"))}
+SHEETS = {path.stem: path for path in sorted((ROOT / "solutions").glob("a*.py"))}
 
 
 def cells(name: str) -> list:
-    if name in PAGES:
-        return jupytext.read(PAGES[name]).cells
-    return nbformat.read(SHEETS[name], 4).cells
+    return jupytext.read((PAGES | SHEETS)[name]).cells
 
 
 @pytest.mark.parametrize("name", [*PAGES, *SHEETS])
