@@ -17,8 +17,9 @@
 # %% [markdown]
 # # Assignment 0 · Attention (20 points)
 #
-# The notebook `00_attention` built attention with several heads and a masked language model. Here you write
-# its neighbours: masks for padding and for the future, and attention to another sequence. BERT's full corruption of a text and learned positions follow.
+# The notebook `00_attention` built attention with several heads and a masked language model. Here
+# you write variations: masks for padding and for the future, and attention to another sequence.
+# BERT's full corruption of a text and learned positions follow.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -29,10 +30,11 @@
 # | 5 | What a block costs | 2 |
 # | 6 | Why not always [MASK]? | 2 |
 #
-# Replace each `raise NotImplementedError`. The free cell after each solution is for your own
-# prints and drawings; it is not graded. The *visible* tests show what you would be graded on. After you
-# hand in, *hidden* tests ask the same function about other inputs. The first line of a hidden
-# test says which. N counts sequences, T queries, S keys, D and E are widths, h counts heads. All of it computes in a few seconds.
+# Replace each `raise NotImplementedError`. The free cell after each solution is for your own prints
+# and drawings; it is not graded. The *visible* tests give some of the points, and you can run them.
+# After you hand in, *hidden* tests ask the same function about other inputs; the first line of a
+# hidden test says which. N counts sequences, T queries, S keys, D and E are widths, h counts heads.
+# All of it computes in a few seconds.
 #
 # "BERT" is Devlin et al., [arXiv:1810.04805](https://arxiv.org/abs/1810.04805).
 
@@ -47,16 +49,22 @@ attention = notebook.load("00_attention")
 # %% [markdown]
 # ### 1 · Where a query may look (5 points)
 #
-# Sequences of a batch have different lengths. The short ones are filled up with *padding*, and no query may look there. A
-# network that writes has a second rule: a query may not look at later places. Write the mask, and the softmax that obeys it.
+# Sequences of a batch have different lengths. The short ones are filled up with *padding*, and no
+# query may look there. A network that writes has a second rule: a query may not look at later
+# places. Write the mask, and the softmax that obeys it.
 #
-# **Contract.** `may_look(lengths, size, causal)` takes the lengths (N,), int64, and returns (N, 1, size, size), bool. Entry [n, 0, t, s] is true where query t of
-# sequence n may look at key s: s is below `lengths[n]` and, if `causal`, not above t. It raises `ValueError` when a length is negative or
-# above `size`. `masked_weights(scores, mask)` takes scores (N, h, T, S) and a mask that broadcasts to them. It returns weights of the shape of the scores. They are the softmax
-# over the keys that a query may look at, and exactly 0 elsewhere. A query that may look nowhere gets zeros, not nan. Neither argument is
-# changed; no gradient is nan.
+# **Contract.** `may_look(lengths, size, causal)` takes the lengths (N,), int64, and returns
+# (N, 1, size, size), bool. Entry [n, 0, t, s] is true where query t of sequence n may look at key
+# s. This is where s is below `lengths[n]` and, if `causal`, not above t. It raises `ValueError`
+# when a length is negative or above `size`.
 #
-# *Hint:* what is $e^{-\infty}$, and what is 0/0 in a row where all scores are −∞? *To see it:* print a mask of size 4 as integers.
+# The second function, `masked_weights(scores, mask)`, takes scores (N, h, T, S) and a mask that
+# broadcasts to them. It returns weights of the shape of the scores. They are the softmax over the
+# keys that a query may look at, and exactly 0 elsewhere. A query that may look nowhere gets zeros,
+# not nan. Neither argument is changed; no gradient is nan.
+#
+# *Hint:* what is $e^{-\infty}$, and what is 0/0 in a row where all scores are −∞? *To see it:*
+# print a mask of size 4 as integers.
 
 # %% nbgrader={"grade": false, "grade_id": "mask", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def may_look(lengths: Tensor, size: int, causal: bool) -> Tensor:
@@ -179,16 +187,21 @@ assert scores.grad[0, :, 2].count_nonzero() > 0, "the scores get no gradient"
 # %% [markdown]
 # ### 2 · Cross-attention (4 points)
 #
-# In the notebook's layer, tokens look at tokens of their own sequence. A decoder that translates also looks at *another* sequence, the encoder's states. Its
-# queries come from x, its keys and values from the *memory*, which may have another length and another width.
+# In the notebook's layer, tokens look at tokens of their own sequence. A decoder that translates
+# also looks at *another* sequence, the encoder's states. Its queries come from x, its keys and
+# values from the *memory*, which may have another length and another width.
 #
-# **Contract.** `CrossAttention(width, memory_width, heads)` is an `nn.Module` with four `nn.Linear` layers: `query` from D to D, `key` and `value` from E to D,
-# `out` from D to D. Its `forward(x, memory, there=None)` takes x (N, T, D), the memory (N, S, E) and `there` (N, S), bool, which is false where the memory is
-# padding. It returns (N, T, D). Each head has D/h channels that lie side by side, as in the notebook. Scores are divided by √(D/h). Each sequence has at least one
-# token that is no padding. It raises `ValueError` when `heads` does not divide `width`. `cross_spec` below says all of this slowly. Without `there`, nothing is
-# padding. PyTorch's attention functions and layers are forbidden here, and so is a call of `cross_spec`.
+# **Contract.** `CrossAttention(width, memory_width, heads)` is an `nn.Module` with four `nn.Linear`
+# layers. The layers `query` and `out` go from D to D, `key` and `value` from E to D. Its
+# `forward(x, memory, there=None)` takes x (N, T, D), the memory (N, S, E) and `there` (N, S), bool,
+# which is false where the memory is padding. It returns (N, T, D). Each head has D/h channels that
+# lie side by side, as in the notebook. Scores are divided by √(D/h). Each sequence has at least one
+# token that is no padding. It raises `ValueError` when `heads` does not divide `width`. The given
+# `cross_spec` computes the same slowly. Without `there`, nothing is padding. PyTorch's attention
+# functions and layers are forbidden here, and so is a call of `cross_spec`.
 #
-# *Hint:* `unflatten` and `transpose`, as in the notebook's `split`. *To see it:* draw the weights of a head for T = 3, S = 7.
+# *Hint:* `unflatten` and `transpose`, as in the notebook's `split`. *To see it:* draw the weights
+# of a head for T = 3, S = 7.
 
 # %% nbgrader={"grade": false, "grade_id": "cross_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def cross_spec(x, memory, weights: dict, heads: int, there=None, scale=None) -> Tensor:
@@ -328,15 +341,20 @@ for name, tensor in (("x", x), ("the memory", memory)):
 # %% [markdown]
 # ### 3 · 80, 10 and 10 per cent (4 points)
 #
-# The notebook replaces each chosen token by `[MASK]`. BERT does so for 80 % of the chosen tokens. 10 % become a random word, and 10 % stay as they are. The network must name *all* chosen ones. A visible word may
-# be one of them, so it cannot trust any token blindly.
+# The notebook replaces each chosen token by `[MASK]`. BERT does so for 80 % of the chosen tokens.
+# 10 % become a random word, and 10 % stay as they are. The network must name *all* chosen ones. A
+# visible word may be one of them, so it cannot trust any token blindly.
 #
-# **Contract.** `corrupt(tokens, words, mask_token, share)` takes tokens (N, T), int64. Numbers from 0 to `words` − 1 are words; numbers from `words`
-# on are special, such as `[PAD]` or `mask_token`, and are never chosen. Each word is chosen by itself with probability `share`. Of the chosen ones, each by itself, 80 %
-# become `mask_token`, 10 % a random word, each of the `words` equally likely, and 10 % stay. The function returns what is shown to the network and the labels, both (N, T), int64. The label of a
-# chosen token is the token itself. Elsewhere it is −100, which `cross_entropy` leaves out. The argument `tokens` is not changed.
+# **Contract.** `corrupt(tokens, words, mask_token, share)` takes tokens (N, T), int64. Numbers from
+# 0 to `words` − 1 are words; numbers from `words` on are special, such as `[PAD]` or `mask_token`,
+# and are never chosen. Each word is chosen by itself with probability `share`. Of the chosen ones,
+# each by itself, 80 % become `mask_token`, 10 % a random word, each of the `words` equally likely,
+# and 10 % stay. The function returns what is shown to the network and the labels, both (N, T),
+# int64. The label of a chosen token is the token itself. Elsewhere it is −100, which
+# `cross_entropy` leaves out. The argument `tokens` is not changed.
 #
-# *Hint:* one draw says *whether*, a second one says *what*. *To see it:* count the three kinds among 10,000 tokens.
+# *Hint:* one draw says *whether*, a second one says *what*. *To see it:* count the three kinds
+# among 10,000 tokens.
 
 # %% nbgrader={"grade": false, "grade_id": "corrupt", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def corrupt(tokens: Tensor, words: int, mask_token: int, share: float) -> tuple[Tensor, Tensor]:
@@ -422,12 +440,16 @@ assert (labels == -100).all(), "special tokens alone: nothing is asked for"
 # %% [markdown]
 # ### 4 · Positions that are learned (3 points)
 #
-# BERT learns a vector for each place. When sequences are padded on the *left*, as in texts that are to be continued, the first real token should
-# still have the first position. So count real tokens, not columns.
+# BERT learns a vector for each place. When sequences are padded on the *left*, as in texts that are
+# to be continued, the first real token should still have the first position. So count real tokens,
+# not columns.
 #
-# **Contract.** `LearnedPositions(length, width)` is an `nn.Module` with one parameter, `weight` (length, width), drawn from a normal distribution with mean 0 and
-# standard deviation 0.02. Its `forward(x, there)` takes x (N, T, D) and `there` (N, T), bool, false for padding. It returns x plus, for the k-th real token of a sequence, row k
-# of the weight, counted from 0. Padding stays as it is. x is not changed. It raises `ValueError` when a sequence has more than `length` real tokens; T may be larger.
+# **Contract.** `LearnedPositions(length, width)` is an `nn.Module` with one parameter, `weight`
+# (length, width), drawn from a normal distribution with mean 0 and standard deviation 0.02. Its
+# `forward(x, there)` takes x (N, T, D) and `there` (N, T), bool, false for padding. It returns x
+# plus, for the k-th real token of a sequence, row k of the weight, counted from 0. Padding stays as
+# it is. x is not changed. It raises `ValueError` when a sequence has more than `length` real
+# tokens; T may be larger.
 #
 # *Hint:* `cumsum`. *To see it:* print the places of `[[False, True, True]]`.
 
@@ -525,11 +547,15 @@ assert reached > 0.8, f"{reached:.0%} of the symbols are right after 150 steps, 
 # %% [markdown]
 # ### 5 · What a block costs (2 points)
 #
-# **Expect, then compute.** A block of BERT-base has width 768; its second branch is 3,072 channels wide. How many parameters has the block, norms and biases included? Its six linear maps
-# cost MACs, and so do two products of attention: queries by keys, and weights by values. How many MACs (multiply-accumulates: one multiplication and one addition) do these *two products* cost for one sequence of 512 tokens, all heads
-# together? And at which number of tokens do they cost as much as the six linear maps? Write the three numbers down, as arithmetic.
+# **Expect, then compute.** A block of BERT-base has width 768; its second branch is 3,072 channels
+# wide. How many parameters does the block have, norms and biases included? Its six linear maps cost
+# MACs, and so do two products of attention: queries by keys, and weights by values. How many MACs
+# (multiply-accumulates: one multiplication and one addition) do these *two products* cost for one
+# sequence of 512 tokens, all heads together? And at which number of tokens do they cost as much as
+# the six linear maps? Write the three numbers down, as arithmetic.
 #
-# *Hint:* the heads divide the channels, so their number cancels out. *To see it:* draw both costs over the number of tokens.
+# *Hint:* the heads divide the channels, so their number cancels out. *To see it:* draw both costs
+# over the number of tokens.
 
 # %% nbgrader={"grade": false, "grade_id": "expect", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def expected_costs() -> tuple[int, int, int]:
@@ -563,15 +589,19 @@ for name, found, number in zip(names, mine, true, strict=True):
 # %% [markdown]
 # ### 6 · Why not always [MASK]? (2 points)
 #
-# In two to four sentences: what would a network learn, and not learn, about tokens that are *not* `[MASK]`, if all chosen tokens were masked? What do the 10 % that stay and the
-# 10 % that are random change? What is different when the network is used later?
+# Suppose that all chosen tokens were masked. What would a network learn, and not learn, about
+# tokens that are *not* `[MASK]`? What do the 10 % that stay and the 10 % that are random change?
+# What is different when the network is used later? Answer in two to four sentences.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# The loss is taken at chosen places alone. If all of these were `[MASK]`, the states of visible tokens would only have to help their neighbours: the network would never be asked about a token that it sees. Texts
-# that it is used for later hold no `[MASK]` at all, so training and use would differ. With 10 % unchanged it must keep the token that it sees, and with 10 % random it
-# must check that token against its context.
+# The loss is taken at chosen places alone. If all of these were `[MASK]`, the states of visible
+# tokens would only have to help their neighbours. The network would never be asked about a token
+# that it sees. Texts that it is used for later hold no `[MASK]` at all, so training and use would
+# differ. With 10 % unchanged it must keep the token that it sees, and with 10 % random it must
+# check that token against its context.
 #
-# **Marking scheme.** 1 point: `[MASK]` does not occur in later use (or: the loss never asks about visible tokens). 1 point: unchanged tokens keep the identity of what is seen, and random ones force
-# a check against the context.
+# **Marking scheme.** 1 point: `[MASK]` does not occur in later use (or: the loss never asks about
+# visible tokens). 1 point: unchanged tokens keep the identity of what is seen, and random ones
+# force a check against the context.
 # ### END SOLUTION

@@ -17,9 +17,9 @@
 # %% [markdown]
 # # Assignment 1 · ImageNet and how it is measured (20 points)
 #
-# The notebook `01_imagenet` measured a network of 1,000 classes with ready-made functions. Here you write the
-# measures yourself: the top-k error, the ten crops of 2012, and the mean and standard deviation of a data set
-# that memory cannot hold.
+# The notebook `01_imagenet` measured a network of 1,000 classes with ready-made functions. Here you
+# write the measures yourself: the top-k error and the ten crops of 2012. You also compute the mean
+# and standard deviation of a data set that memory cannot hold.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -30,13 +30,14 @@
 # | 5 | What ten crops see | 2 |
 # | 6 | Why top-5? | 2 |
 #
-# Replace each `raise NotImplementedError`. The free cell after each solution is for
-# your own prints and drawings; it is not graded. The *visible* tests show what you would be graded on. After you
-# hand in, *hidden* tests ask the same function about other inputs. The first line of a hidden
-# test says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
+# Replace each `raise NotImplementedError`. The free cell after each solution is for your own prints
+# and drawings; it is not graded. The *visible* tests give some of the points, and you can run them.
+# After you hand in, *hidden* tests ask the same function about other inputs; the first line of a
+# hidden test says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
 #
-# "The paper" is Krizhevsky et al., *ImageNet Classification with Deep Convolutional Neural Networks*,
-# [NeurIPS 2012](https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks).
+# "The paper" is Krizhevsky et al., *ImageNet Classification with Deep Convolutional Neural
+# Networks*, [NeurIPS
+# 2012](https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks).
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import torch
@@ -48,22 +49,25 @@ from course_lib import check, data
 # %% [markdown]
 # ### 1 · The top-k error, with ties (3 points)
 #
-# ImageNet counts an image as right when its class is among the network's five largest logits. What if the
-# fifth and the sixth are equal? `torch.topk` then keeps one of them; which one is not defined. A network that answers the same
-# for all classes would look better than it is. Numbers of 16 bits make such ties common.
+# ImageNet counts an image as right when its class is among the network's five largest logits. What
+# if the fifth and the sixth are equal? `torch.topk` then keeps one of them; which one is not
+# defined. A network that answers the same for all classes would look better than it is. Numbers of
+# 16 bits make such ties common.
 #
-# **Contract.** `top_k_error(logits, labels, k)` takes logits (N, K) and labels (N,), which are integers. It returns a `float`
-# from 0 to 1: the share of images that are wrong. An image is right when *fewer than k other classes* have a logit
-# that is as large as that of its class or larger. So a tie counts against the network. With k = K every image is right.
-# It raises a `ValueError` whose message names the bad value:
+# **Contract.** `top_k_error(logits, labels, k)` takes logits (N, K) and labels (N,), which are
+# integers. It returns a `float` from 0 to 1: the share of images that are wrong. An image is right
+# when *fewer than k other classes* have a logit that is as large as that of its class or larger. So
+# a tie counts against the network. With k = K every image is right. It raises a `ValueError` whose
+# message names the bad value:
 #
 # - k, when it is below 1 or above K;
 # - a label that is below 0 or not below K;
 # - the number of labels, when it is not the number of images, or when it is 0;
 # - the index of an image that has a NaN among its logits.
 #
-# *Hint:* `logits.gather(1, labels[:, None])` is the logit of the true class. A negative index counts from the end, and
-# no comparison with NaN is true. *To see it:* compare with `torch.topk` for logits that are all zero.
+# *Hint:* `logits.gather(1, labels[:, None])` is the logit of the true class. A negative index
+# counts from the end, and no comparison with NaN is true. *To see it:* compare with `torch.topk`
+# for logits that are all zero.
 
 # %% nbgrader={"grade": false, "grade_id": "topk", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def top_k_error(logits: Tensor, labels: Tensor, k: int) -> float:
@@ -165,17 +169,23 @@ for logits, labels, k, word, what in [
 # %% [markdown]
 # ### 2 · One crop and ten (4 points)
 #
-# A photo is resized to 256 pixels, and the network sees 224 of them. Which ones? The middle is the usual answer. The paper takes the
-# four corners and the centre "as well as their horizontal reflections" (section 4.1).
+# A photo is resized to 256 pixels, and the network sees 224 of them. Which ones? The middle is the
+# usual answer. The paper takes the four corners and the centre "as well as their horizontal
+# reflections" (section 4.1).
 #
-# **Contract.** `center_crop(images, side)` returns (N, C, side, side). The number of rows above is half of H − side, the number of
-# columns to the left is half of W − side. A half is rounded to the *even* number, as torchvision does: 0.5 to 0, 1.5 to 2.
-# `ten_crop(images, side)` returns (10, N, C, side, side). The first five are the patches top left, top right, bottom left,
-# bottom right and centre. Patch 5 + i is patch i mirrored, left to right. That is the paper's definition. It is not torchvision's order:
-# torchvision mirrors the image and then crops it, so its sixth patch is our seventh. Both functions raise a `ValueError` that names `side` when it is
-# below 1, above H or above W. The type of the numbers stays, and the input is not changed. torchvision's functions are forbidden here.
+# **Contract.** `center_crop(images, side)` returns (N, C, side, side). The number of rows above is
+# half of H − side, the number of columns to the left is half of W − side. A half is rounded to the
+# *even* number, as torchvision does: 0.5 to 0, 1.5 to 2.
 #
-# *Hint:* Python's `round` rounds a half to the even number; `Tensor.flip`. *To see it:* draw the ten patches of a photo.
+# The second function, `ten_crop(images, side)`, returns (10, N, C, side, side). The first five are
+# the patches top left, top right, bottom left, bottom right and centre. Patch 5 + i is patch i
+# mirrored, left to right. That is the paper's definition. It is not torchvision's order:
+# torchvision mirrors the image and then crops it, so its sixth patch is our seventh. Both functions
+# raise a `ValueError` that names `side` when it is below 1, above H or above W. The type of the
+# numbers stays, and the input is not changed. torchvision's functions are forbidden here.
+#
+# *Hint:* Python's `round` rounds a half to the even number; `Tensor.flip`. *To see it:* draw the
+# ten patches of a photo.
 
 # %% nbgrader={"grade": false, "grade_id": "center", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def center_crop(images: Tensor, side: int) -> Tensor:
@@ -314,15 +324,19 @@ for height, width, side in [(5, 9, 6), (9, 5, 6), (4, 4, 0), (4, 4, -1)]:
 # %% [markdown]
 # ### 3 · The mean of ten softmax outputs (4 points)
 #
-# The paper predicts "by averaging the predictions made by the network's softmax layer on the ten patches" (section 4.1).
-# If the logits were averaged, one patch that is far too sure could outvote the nine others.
+# The paper predicts "by averaging the predictions made by the network's softmax layer on the ten
+# patches" (section 4.1). If the logits were averaged, one patch with a far too large logit could
+# outvote the nine others.
 #
-# **Contract.** `ten_crop_probabilities(network, images, side)` takes a network that returns logits (N, K) for patches (N, C, side, side). It returns the
-# mean of the ten softmax outputs, (N, K), for the patches of `ten_crop`. The network sees at most N patches at once:
-# those of one place, then those of the next. So the network needs no more memory than for one crop. The network computes in *eval* mode, and no
-# gradients are recorded. Afterwards *each* module of the network has the mode that it had before, also when the network raises an error.
+# **Contract.** `ten_crop_probabilities(network, images, side)` takes a network that returns logits
+# (N, K) for patches (N, C, side, side). It returns the mean of the ten softmax outputs, (N, K), for
+# the patches of `ten_crop`. The network sees at most N patches at once: those of one place, then
+# those of the next. So the network needs no more memory than for one crop. The network computes in
+# *eval* mode, and no gradients are recorded. Afterwards *each* module of the network has the mode
+# that it had before, also when the network raises an error.
 #
-# *Hint:* modules may have different modes; `network.modules()` has them all. `try` and `finally`. *To see it:* how far are both means apart for logits that you choose?
+# *Hint:* modules may have different modes; `network.modules()` has them all. `try` and `finally`.
+# *To see it:* how far are both means apart for logits that you choose?
 
 # %% nbgrader={"grade": false, "grade_id": "networks", "locked": true, "schema_version": 3, "solution": false, "task": false}
 class Small(nn.Module):
@@ -454,21 +468,27 @@ else:
 # %% [markdown]
 # ### 4 · Mean and standard deviation of a stream (5 points)
 #
-# ImageNet has 1.3 million photos: the memory of few machines holds all their pixels. They come in batches, and each pixel is seen
-# once. The short formula is $\sigma^2 = E[x^2] - E[x]^2$. In float32 it loses most of its digits when the mean is large compared with the deviation. Chan et al.
-# ([1983](https://doi.org/10.1080/00031305.1983.10483115)) merge two parts instead. Each part has n numbers, their mean, and the sum S of the squared
-# distances from that mean:
+# ImageNet has 1.3 million photos: the memory of few machines holds all their pixels. They come in
+# batches, and each pixel is seen once. The short formula is $\sigma^2 = E[x^2] - E[x]^2$. In
+# float32 it loses most of its digits when the mean is large compared with the deviation. Chan et
+# al. ([1983](https://doi.org/10.1080/00031305.1983.10483115)) merge two parts instead. Each part
+# has n numbers, their mean, and the sum S of the squared distances from that mean:
 #
 # $$\delta = \mathrm{mean}_b - \mathrm{mean}_a, \quad \mathrm{mean} = \mathrm{mean}_a + \delta\,\frac{n_b}{n_a + n_b}, \quad S = S_a + S_b + \delta^2\,\frac{n_a n_b}{n_a + n_b}$$
 #
-# **Contract.** `RunningMoments(channels)` has seen nothing. `update(images)` adds images (N, C, H, W) of any type of real numbers. Batches may differ in N, and in H and W; every *pixel*
-# counts the same, and N may be 0. The attributes or properties `mean` and `std` are float64 tensors (C,), over all pixels seen so far.
-# The std is that of the *population*: divide by the number of pixels, not by one less. Both equal the two-pass result to 1e-9 of its size, however the images
-# were split. The std of equal pixels is 0, to 1e-7. `merge(other)` adds all that another `RunningMoments` has seen. `other` stays as it was. If it is the same
-# object, each of its pixels counts twice from then on. A `ValueError` is raised when `mean` or `std` is read before the first pixel, and when `images` or `other` have another number of channels. No images are kept. A loader may
-# overwrite them, and the stream may be as long as you like.
+# **Contract.** `RunningMoments(channels)` has seen nothing. `update(images)` adds images
+# (N, C, H, W) of any type of real numbers. Batches may differ in N, and in H and W; every *pixel*
+# counts the same, and N may be 0. The attributes or properties `mean` and `std` are float64 tensors
+# (C,), over all pixels seen so far. The std is that of the *population*: divide by the number of
+# pixels, not by one less. Both equal the two-pass result to 1e-9 of its size, however the images
+# were split. The std of equal pixels is 0, to 1e-7. `merge(other)` adds all that another
+# `RunningMoments` has seen. `other` stays as it was. If it is the same object, each of its pixels
+# counts twice from then on. A `ValueError` is raised when `mean` or `std` is read before the first
+# pixel, and when `images` or `other` have another number of channels. No images are kept. A loader
+# may overwrite them, and the stream may be as long as you like.
 #
-# *Hint:* first `.double()`, then square; `update` may make a part of one batch and merge it. *To see it:* the std of `1000 + torch.randn(…)` by both formulas in float32.
+# *Hint:* first `.double()`, then square; `update` may make a part of one batch and merge it.
+# *To see it:* the std of `1000 + torch.randn(…)` by both formulas in float32.
 
 # %% nbgrader={"grade": false, "grade_id": "moments", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class RunningMoments:
@@ -679,11 +699,14 @@ else:
 # %% [markdown]
 # ### 5 · What ten crops see (2 points)
 #
-# **Expect, then compute.** An image has 256×256 pixels, the patches have 224×224. How many pixels of the image lie in all five patches, that is in every corner patch and in the central one? How
-# many lie in exactly one of the four *corner* patches? And how many pixels does the network read for the ten patches, each counted as often as it is
-# read? Write the three numbers down, as arithmetic.
+# **Expect, then compute.** An image has 256×256 pixels, the patches have 224×224. How many pixels
+# of the image lie in all five patches, that is in every corner patch and in the central one? How
+# many lie in exactly one of the four *corner* patches? And how many pixels does the network read
+# for the ten patches, each counted as often as it is read? Write the three numbers down, as
+# arithmetic.
 #
-# *Hint:* draw the four corner patches on paper. *To see it:* add up five masks, after you have written your numbers.
+# *Hint:* draw the four corner patches on paper. *To see it:* add up five masks, after you have
+# written your numbers.
 
 # %% nbgrader={"grade": false, "grade_id": "expect", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def expected_pixels() -> tuple[int, int, int]:
@@ -712,15 +735,21 @@ for name, found, number in zip(names, mine, map(int, true), strict=True):
 # %% [markdown]
 # ### 6 · Why top-5? (2 points)
 #
-# ImageNet's contest ranked networks by the top-5 error, and not by top-1. In two to four sentences: which property of the data is the reason, and which kind of mistake does top-5 forgive?
-# What does it hide when two good networks are compared? Give one example of a pair of classes, or one number from the notebook.
+# ImageNet's contest ranked networks by the top-5 error, and not by top-1. Which property of the
+# data is the reason, and which kind of mistake does top-5 forgive? What does it hide when two good
+# networks are compared? Answer in two to four sentences. Give one example of a pair of classes, or
+# one number from the notebook.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# A photo has one label, but it often shows several of the 1,000 things: a desk with a screen, a keyboard and a mouse. An answer that names another thing
-# in the photo is not wrong, and five answers leave room for it. Top-5 also forgives the confusion of close neighbours, of which ImageNet has many: more than a hundred breeds of dogs, or "maillot" twice. So it hides how well
-# a network tells neighbours apart. Good networks all have a top-5 error of a few percent, in which label errors are a large part, and their top-1 errors still differ.
+# A photo has one label, but it often shows several of the 1,000 things: a desk with a screen, a
+# keyboard and a mouse. An answer that names another thing in the photo is not wrong, and five
+# answers leave room for it. Top-5 also forgives the confusion of close neighbours, of which
+# ImageNet has many: more than a hundred breeds of dogs, or "maillot" twice. So it hides how well a
+# network tells neighbours apart. Good networks all have a top-5 error of a few percent, in which
+# label errors are a large part, and their top-1 errors still differ.
 #
-# **Marking scheme.** 1 point: one label for a photo with several things (or classes that overlap), so a sensible answer may be counted as wrong. 1 point: what is forgiven and hidden
-# (fine-grained confusion, little difference between good networks), with an example or a number that fits.
+# **Marking scheme.** 1 point: one label for a photo with several things (or classes that overlap),
+# so a sensible answer may be counted as wrong. 1 point: what is forgiven and hidden (fine-grained
+# confusion, little difference between good networks), with an example or a number that fits.
 # ### END SOLUTION

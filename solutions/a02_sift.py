@@ -16,10 +16,10 @@
 # %% [markdown]
 # # Assignment 2 · SIFT (20 points)
 #
-# The notebook `02_sift` built the detector and the descriptor, and left four holes on purpose:
-# keypoints lie on the grid of their octave, orientations in the middle of a bin, descriptors are
-# not cut, and a match is believed whatever else looks like it. Here you fill them, and measure
-# what the last one is worth.
+# The notebook `02_sift` built the detector and the descriptor, and left four things out on purpose.
+# Keypoints lie on the pixel grid of their octave, and orientations in the middle of a bin. Large
+# entries of a descriptor are not cut, and every mutual nearest neighbour is accepted as a match.
+# Here you add all four, and measure the effect of the last one.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -31,11 +31,11 @@
 # | 6 | How strict? A measured curve | 2 |
 # | 7 | Why a ratio? | 2 |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing; the *visible* tests show what you would be graded on;
-# after you hand in, *hidden* tests ask the same function about other inputs. The first
-# line of a hidden test says which. Loops are fine everywhere: no test has more than a few
-# thousand numbers, and all of it computes in seconds.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. Loops are fine everywhere: no test has more than a few thousand numbers. All of it
+# computes in seconds.
 #
 # "The paper" is Lowe, *Distinctive Image Features from Scale-Invariant Keypoints*, IJCV 2004.
 
@@ -56,22 +56,23 @@ sift = notebook.load("02_sift")
 # %% [markdown]
 # ### 1 · Between pixels and levels (5 points)
 #
-# An extremum of the differences $D$ is found at a pixel of a level, but its top lies between
-# them. Section 4 of the paper fits a quadratic function to the 3×3×3 values around it. With
-# $\mathbf u = (x, y, s)$ counted from the pixel in the middle, $s$ in levels,
+# The notebook finds an extremum of the differences $D$ at a pixel of a level. The true extremum,
+# here called the *top*, lies between pixels and between levels. Section 4 of the paper fits a
+# quadratic function to the 3×3×3 values around the pixel. The offset $\mathbf u = (x, y, s)$ is
+# counted from that pixel, with $s$ in levels:
 #
-# $$D(\mathbf u) = D + \mathbf g^\top \mathbf u + \tfrac12 \mathbf u^\top \mathbf H \mathbf u, \qquad \hat{\mathbf u} = -\mathbf H^{-1} \mathbf g, \qquad D(\hat{\mathbf u}) = D + \tfrac12 \mathbf g^\top \hat{\mathbf u},$$
+# $$D(\mathbf u) = D + \mathbf g^\top \mathbf u + \tfrac12 \mathbf u^\top \mathbf H \mathbf u, \qquad \hat{\mathbf u} = -\mathbf H^{-1} \mathbf g, \qquad D(\hat{\mathbf u}) = D + \tfrac12 \mathbf g^\top \hat{\mathbf u}.$$
 #
-# where $\mathbf g$ and $\mathbf H$ are differences of pixels, as in the notebook's `edge_ratio`:
-# $D_x = (D_{+} - D_{-})/2$, $D_{xx} = D_{+} - 2D + D_{-}$, and
+# The gradient $\mathbf g$ and the Hessian $\mathbf H$ are differences of pixels, as in the
+# notebook's `edge_ratio`: $D_x = (D_{+} - D_{-})/2$, $D_{xx} = D_{+} - 2D + D_{-}$, and
 # $D_{xy} = (D_{++} - D_{+-} - D_{-+} + D_{--})/4$.
 #
-# **Contract.** `fit(cubes)` takes (n, 3, 3, 3), indexed by level, row and column, and returns
-# the offsets $\hat{\mathbf u}$ (n, 3), in the order x, y, s, and the values $D(\hat{\mathbf u})$ (n,),
-# both of the dtype of the cubes. For a cube whose $\mathbf H$ has no inverse both are nan, in that row alone. `cube_of` makes
-# cubes of which the answer is known exactly.
+# **Contract.** `fit(cubes)` takes (n, 3, 3, 3), indexed by level, row and column. It returns the
+# offsets $\hat{\mathbf u}$ (n, 3), in the order x, y, s, and the values $D(\hat{\mathbf u})$ (n,).
+# Both have the dtype of the cubes. If the $\mathbf H$ of a cube has no inverse, its offset and its
+# value are nan; other rows are not affected. The given `cube_of` makes cubes with a known answer.
 #
-# *Hint:* x is the *last* index of a cube. `torch.linalg.solve_ex` does not raise.
+# *Hint:* the *last* index of a cube is x. `torch.linalg.solve_ex` does not raise.
 # *To see it:* the fit of `cube_of((0.3, -0.2, 0.1), torch.eye(3), 5)`.
 
 # %% nbgrader={"grade": false, "grade_id": "cube_of", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -174,18 +175,23 @@ assert shapes == ((0, 3), (0,)), f"no cubes give offsets and values of {shapes}"
 
 # %% [markdown]
 # If the top is more than half a pixel or half a level away, the fit was made around the wrong
-# pixel: move there and fit again.
+# pixel. In that case, move there and fit again.
 #
 # **Contract.** `refine(differences, place)` takes all levels (L, H, W) of an octave and one place
-# (level, row, column), and returns `(x, y, s, value)`, floats, x, y and s counted from the first
-# pixel and level; or `None`. Fit at the place. If no offset is over 0.5 in absolute value, the
-# answer is place plus offset. Otherwise the place moves by *one*, in each of the three directions
-# whose offset is over 0.5 in absolute value, and is fitted again: five fits at most. `None` when
-# it is not at rest after five, when there is no top (nan), or when a place lies on the border,
-# without 26 neighbours, be it the first one.
+# (level, row, column). It returns four floats `(x, y, s, value)`, or `None`. Here x, y and s are
+# counted from the first pixel and the first level.
 #
-# *To see it:* the notebook's blobs: `sift.detect` finds them on the grid; how far off, and how
-# far after `refine`?
+# 1. Fit at the place.
+# 2. If no offset is over 0.5 in absolute value, the answer is the place plus the offset.
+# 3. Otherwise move the place by *one* in each of the three directions whose offset is over 0.5 in
+#    absolute value. Then fit again, at most five fits in all.
+#
+# The answer is `None` in three cases. An offset is still over 0.5 after five fits. There is no top
+# (nan). Or a place, possibly the first one, lies on the border, where it has fewer than 26
+# neighbours.
+#
+# *To see it:* `sift.detect` finds the notebook's blobs on the grid. How far off are these points,
+# and how far after `refine`?
 
 # %% nbgrader={"grade": false, "grade_id": "refine", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def refine(differences: Tensor, place: tuple[int, int, int]):
@@ -281,18 +287,20 @@ assert refine(torch.ones(5, 9, 9), (2, 4, 4)) is None, "a flat octave has no top
 # %% [markdown]
 # ### 2 · Which extrema to keep (3 points)
 #
-# With the refined value the tests become: the absolute value reaches `contrast`; and the two
-# principal curvatures, the eigenvalues of $\begin{pmatrix} D_{xx} & D_{xy} \\ D_{xy} & D_{yy}\end{pmatrix}$,
-# have one sign, and the larger is less than `edge` times the smaller, both in absolute value.
+# An extremum is kept if it passes two tests on its refined value and its curvatures. First, the
+# absolute value is at least `contrast`. Second, it does not lie on an edge. This means that its two
+# principal curvatures have the same sign, and the larger is less than `edge` times the smaller,
+# both in absolute value. The principal curvatures are the eigenvalues of
+# $\begin{pmatrix} D_{xx} & D_{xy} \\ D_{xy} & D_{yy}\end{pmatrix}$.
 #
-# **Contract.** `keep(value, curvature, contrast, edge)` takes (n,) and (n, 3), the columns
-# $D_{xx}, D_{yy}, D_{xy}$, and returns booleans (n,). It raises `ValueError` when `edge` is below 1,
-# `contrast` is negative, or the two tensors have not the same number of rows. `keep_spec` is
-# the same, one extremum at a time; yours may not call it, nor `np.linalg.eigvalsh`, on which
-# it stands, and needs no eigenvalues: see the notebook's formula.
+# **Contract.** `keep(value, curvature, contrast, edge)` takes (n,) and (n, 3), with the columns
+# $D_{xx}, D_{yy}, D_{xy}$, and returns booleans (n,). It raises `ValueError` when `edge` is below
+# 1, when `contrast` is negative, or when the two tensors have different numbers of rows. The given
+# `keep_spec` computes the same, one extremum at a time. Your function may call neither `keep_spec`
+# nor `np.linalg.eigvalsh`. You need no eigenvalues: use the notebook's formula.
 #
 # *Hint:* what is the sign of the determinant of a saddle? Do not divide by it.
-# *To see it:* of all extrema of a photo, how many does each test take?
+# *To see it:* how many of all extrema of a photo does each test remove?
 
 # %% nbgrader={"grade": false, "grade_id": "keep_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def keep_spec(value: Tensor, curvature: Tensor, contrast: float, edge: float) -> Tensor:
@@ -396,16 +404,18 @@ for contrast, edge in ((0.1, 10.0), (0.0, 1.0)):  # what is no mistake gets an a
 # %% [markdown]
 # ### 3 · Between two bins (3 points)
 #
-# The notebook takes the middle of the highest bin of the orientation histogram, up to 5° off.
-# Section 5 of the paper fits a parabola to the bin and its two neighbours. With heights $l, m, r$
-# its top lies $\tfrac12 (l - r) / (l - 2m + r)$ bins from the middle one.
+# The notebook takes the middle of the highest bin of the orientation histogram. This is up to 5°
+# off. Section 5 of the paper fits a parabola to the bin and its two neighbours. If their heights
+# from left to right are $l, m, r$, the top lies $\tfrac12 (l - r) / (l - 2m + r)$ bins from the
+# middle bin.
 #
-# **Contract.** `peaks(histogram)` takes (B,) of any B ≥ 3, where bin $b$ stands for the angle
-# $2\pi b / B$ and the last bin's neighbour is the first. A peak is higher than the bin before, at
-# least as high as the bin after, and at least 0.8 of the highest. It returns the angles of all
-# peaks in radians, (m,), in [0, 2π), in any order.
+# **Contract.** `peaks(histogram)` takes (B,) for any B ≥ 3. Bin $b$ stands for the angle
+# $2\pi b / B$, and the bin after the last is the first. A peak is higher than the bin before it and
+# at least as high as the bin after it. It has at least 0.8 times the height of the highest bin. The
+# function returns the angles of all peaks in radians, (m,), in [0, 2π), in any order.
 #
-# *Hint:* `roll`. *To see it:* `sift.orientation_histogram` of a keypoint as bars, and your angles.
+# *Hint:* `roll`. *To see it:* draw `sift.orientation_histogram` of a keypoint as bars, and mark
+# your angles.
 
 # %% nbgrader={"grade": false, "grade_id": "peaks", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def peaks(histogram: Tensor) -> Tensor:
@@ -486,15 +496,17 @@ assert len(peaks(torch.tensor([10.0, 1, 8, 1, 1]))) == 2, "8 is 0.8 of 10: at le
 # %% [markdown]
 # ### 4 · Normalised, cut, normalised (2 points)
 #
-# Section 6.1 of the paper divides a descriptor by its length, cuts every entry above 0.2, and
-# divides by the new length: a light that burns out one side makes a few huge gradients, and
-# shall not decide alone. (After the second division an entry may be above 0.2 again.)
+# A light that overexposes one side of an object makes a few very large gradients. They should not
+# decide a match alone. Section 6.1 of the paper therefore divides a descriptor by its length, cuts
+# every entry above 0.2 to 0.2, and divides by the new length. After the second division an entry
+# may be above 0.2 again.
 #
-# **Contract.** `normalise(entries)` takes (n, D), none negative, and returns (n, D) of the same
-# dtype. A row of zeros stays zero: no nan. The input does not change.
+# **Contract.** `normalise(entries)` takes (n, D), with no negative entry, and returns (n, D) of the
+# same dtype. A row of zeros stays zero: no nan. The input does not change.
 #
-# *To see it:* the notebook's `lights`: how similar is a descriptor to itself, overexposed, with
-# and without the cut? `from course_lib import plot`, and `plot.descriptor(ax, entries)` draws one.
+# *To see it:* take the notebook's `lights`. How similar is a descriptor to its overexposed self,
+# with and without the cut? After `from course_lib import plot`, `plot.descriptor(ax, entries)`
+# draws a descriptor.
 
 # %% nbgrader={"grade": false, "grade_id": "normalise", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def normalise(entries: Tensor) -> Tensor:
@@ -560,19 +572,22 @@ assert np.allclose(lengths, [1, 1, 0, 1, 1], atol=1e-4), f"lengths of five rows:
 # %% [markdown]
 # ### 5 · The ratio test (3 points)
 #
-# Of the points in one view many have no partner in the other, and their nearest neighbour is wrong.
-# Section 7.1 of the paper compares it with the second nearest: a right match is much nearer than
-# anything else, a wrong one has rivals.
+# Many points of one view have no partner in the other view, and their nearest neighbour is wrong.
+# Section 7.1 of the paper compares the distance to the nearest with the distance to the second
+# nearest. A right match is much nearer than anything else; a wrong match has rivals.
 #
-# **Contract.** `ratio_matches(first, second, ratio)` takes descriptors (n, D) and (k, D) and returns
-# pairs of rows (m, 2), integers, in the order of `first`. Row i is matched with its nearest row j
-# of `second` if the distance to it is *less* than `ratio` times the distance to the second nearest,
-# and if no other row of `first` is nearer to j. Distances are Euclidean; they are not squared. Two
-# rows of `second` at the same distance are nearest and second nearest, so a tie is no match. With
-# fewer than two rows in `second` there is nothing to compare with: no match. `ValueError` unless
-# 0 < ratio ≤ 1.
+# **Contract.** `ratio_matches(first, second, ratio)` takes descriptors (n, D) and (k, D). It
+# returns pairs of row numbers (m, 2), integers, in the order of `first`. Row i of `first` is
+# matched with its nearest row j of `second` under two conditions. First, the distance to j is
+# *less* than `ratio` times the distance to the second nearest row of `second`. Second, no other row
+# of `first` is nearer to j.
 #
-# *Hint:* `torch.cdist`, `topk`. *To see it:* `on_a_line`; and which matches of two views are left at 0.8, at 0.6?
+# Distances are Euclidean and not squared. If two rows of `second` are at the same distance, they
+# are nearest and second nearest, so a tie is no match. With fewer than two rows in `second` there
+# is nothing to compare with, and no match. It raises `ValueError` unless 0 < ratio ≤ 1.
+#
+# *Hint:* `torch.cdist`, `topk`. *To see it:* make small examples with `on_a_line`. Which matches of
+# two views are left at 0.8, and which at 0.6?
 
 # %% nbgrader={"grade": false, "grade_id": "line", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def on_a_line(*numbers: float) -> Tensor:
@@ -668,19 +683,20 @@ for others in (rows, rows[:1]):
 # %% [markdown]
 # ### 6 · How strict? A measured curve (2 points)
 #
-# A smaller ratio leaves fewer matches, and more of them right. How many, and how many more?
-# The photo and a view of it, turned, smaller and tilted, so that the homography is known. First
-# write down what you expect: of the matches at 1.0 (all that are mutually nearest) and at 0.8, which
-# share is right?
+# A smaller ratio leaves fewer matches, and a larger share of them is right. How many are left, and
+# how much larger is the share? The free cell takes a photo and makes a second view of it: rotated,
+# smaller and tilted. So the homography between the two is known. First write down the shares of
+# right matches that you expect: at 1.0, which leaves all mutual nearest neighbours, and at 0.8.
 #
-# **Contract.** `curve(first, second, homography, ratios)` takes the features of two views, each
-# (keypoints (n, 4), descriptors (n, 128)), the matrix that sends points of the first view to the
-# second, and a list of ratios. It returns a list with `(matches, right)` for each ratio, two
-# integers: how many matches `ratio_matches` leaves, and how many of them lie within 3 pixels of where the
-# homography sends their partner.
+# **Contract.** `curve(first, second, homography, ratios)` takes the features of two views, each a
+# pair (keypoints (n, 4), descriptors (n, 128)). The matrix `homography` maps points of the first
+# view to the second, and `ratios` is a list. The function returns a list with two integers
+# `(matches, right)` for each ratio. The first is the number of matches that `ratio_matches` leaves.
+# The second counts those whose point in the second view lies within 3 pixels of where the
+# homography maps their point of the first.
 #
-# *Hint:* `sift.errors`. *To see it:* the free cell. Draw the share that is right against the number
-# of matches, a dot a ratio.
+# *Hint:* `sift.errors`. *To see it:* use the free cell. Draw the share that is right against the
+# number of matches, one dot for each ratio.
 
 # %% nbgrader={"grade": false, "grade_id": "curve", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def curve(first, second, homography: Tensor, ratios: list[float]) -> list[tuple[int, int]]:
@@ -752,21 +768,21 @@ assert min(shares[:2]) > shares[2], f"share that is right at {ratios}: {shares}"
 # %% [markdown]
 # ### 7 · Why a ratio? (2 points)
 #
-# Why does Lowe compare with the second nearest instead of simply asking for a small distance? And
-# on a facade with a hundred equal windows, what does the ratio test do to right matches? Two to
+# Why does Lowe compare with the second nearest, instead of asking for a small distance? And what
+# does the ratio test do to right matches on a facade with a hundred equal windows? Answer in two to
 # four sentences, with one number from your curve.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# How far a right partner is depends on the descriptor: rich texture, blur or a change of the
-# view move it far, plain patches hardly, and there everything is near; so no one distance separates
-# right from wrong. The second nearest, which is certainly wrong where the first is right, tells how
-# near wrong ones come *for this very descriptor*. In the curve above the share that is right rises
-# from about 77 % at a ratio of 1.0 to 98 % at 0.8, and 3 of 235 right ones are lost. Among equal
-# windows the second nearest is as near as the first: right matches have a ratio near 1 and are
-# thrown away, all of them, however small the distance.
+# How far away a right partner is depends on the descriptor. Rich texture, blur or a change of the
+# view move it far; a patch with little texture hardly moves, but there every descriptor is near. So
+# no single distance separates right from wrong. If the nearest is right, the second nearest is
+# certainly wrong: it tells how near wrong ones come *for this very descriptor*. In the curve above,
+# the share that is right rises from about 77 % at a ratio of 1.0 to 98 % at 0.8. Of 235 right
+# matches 3 are lost. Among equal windows the second nearest is as near as the first. Right matches
+# then have a ratio near 1 and are all rejected, however small the distance.
 #
 # **Marking scheme.** 1 point: the scale of distances differs between descriptors, and the second
-# nearest measures it. 1 point: repeated structure loses its right matches (the test asks for
-# being unique, not for being alike), with a number that was measured.
+# nearest measures it. 1 point: repeated structure loses its right matches, with a number that was
+# measured. (The test asks whether a match is unique, not whether it is similar.)
 # ### END SOLUTION

@@ -16,9 +16,9 @@
 # %% [markdown]
 # # Assignment 3 · Codebooks (20 points)
 #
-# The notebook `03_codebooks` built the histogram, VLAD and the Fisher vector, and left three things
-# that papers added to them: soft assignment, the spatial pyramid, and the normalisations that tame
-# bursts. Here you write them, and measure what a burst is.
+# The notebook `03_codebooks` built the histogram, VLAD and the Fisher vector. It left out three
+# things that later papers added: soft assignment, the spatial pyramid, and normalisations that
+# reduce the effect of bursts. Here you write them, and measure what a burst is.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -29,11 +29,11 @@
 # | 5 | Bursts, measured | 3 |
 # | 6 | When does it hurt? | 2 |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing; the *visible* tests show what you would be graded on;
-# after you hand in, *hidden* tests ask the same function about other inputs. The first
-# line of a hidden test says which. Loops are fine everywhere: no test has more than a few
-# thousand numbers, and all of it computes in seconds.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. Loops are fine everywhere: no test has more than a few thousand numbers. All of it
+# computes in seconds.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import math
@@ -50,20 +50,22 @@ codebooks = notebook.load("03_codebooks")
 # %% [markdown]
 # ### 1 · Soft assignment (4 points)
 #
-# A descriptor between two words counts for one of them alone, and a little noise decides which. *Codeword
-# uncertainty* (van Gemert et al., ECCV 2008, section 2.2) lets it count for all words, by weights of sum 1
-# that fall with the distance:
+# A descriptor between two words counts for one of them alone, and a little noise decides which.
+# *Codeword uncertainty* (van Gemert et al., ECCV 2008, section 2.2) lets it count for all words.
+# The weights of a descriptor sum to 1 and fall with the distance:
 #
 # $$h_k = \frac1n \sum_{i=1}^n \frac{\exp(-|x_i - c_k|^2 / 2\sigma^2)}{\sum_j \exp(-|x_i - c_j|^2 / 2\sigma^2)}$$
 #
-# **Contract.** `soft_histogram(descriptors, codebook, sigma)` takes (n, D) and (K, D) and returns (K,),
-# of the same dtype: of sum 1, or zeros where n is 0. At $\sigma = 0$ it is the limit: the hard histogram, with a
-# descriptor's one vote at the nearest word. However small $\sigma$ and however far the words, nothing is nan. A negative
-# $\sigma$ raises `ValueError`. `soft_spec` is the formula, number by number, for
-# $\sigma$ that are not too small; yours may run neither it nor `np.ndindex`, on which it stands.
+# **Contract.** `soft_histogram(descriptors, codebook, sigma)` takes (n, D) and (K, D) and returns
+# (K,), of the same dtype. Its sum is 1; for n = 0 it is all zeros. For $\sigma = 0$ return the
+# limit, the hard histogram: each descriptor gives its one vote to the nearest word. However small
+# $\sigma$ and however far the words, nothing is nan. A negative $\sigma$ raises `ValueError`.
 #
-# *Hint:* $\exp(-1000) = 0$, and 0/0 is nan; `torch.softmax` knows what to do. *To see it:* one descriptor,
-# three words, $\sigma$ from 0.01 to 100.
+# The given `soft_spec` is the formula, number by number, for $\sigma$ that is not too small. Your
+# function may run neither it nor `np.ndindex`, which it uses.
+#
+# *Hint:* $\exp(-1000) = 0$, and 0/0 is nan; `torch.softmax` avoids this. *To see it:* take one
+# descriptor and three words, with $\sigma$ from 0.01 to 100.
 
 # %% nbgrader={"grade": false, "grade_id": "soft_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def soft_spec(descriptors: Tensor, codebook: Tensor, sigma: float) -> Tensor:
@@ -187,22 +189,31 @@ else:
 # %% [markdown]
 # ### 2 · Where in the image? The spatial pyramid (5 points)
 #
-# A histogram does not know that the sky is above. Lazebnik, Schmid and Ponce (CVPR 2006) cut the image into g × g cells, for
-# g = 1, 2, 4, …, $2^L$, and append the histograms of all cells of all levels. Two keypoints that agree in a fine cell agree in the coarse ones, too; so
-# that they count more, level $l$ (g = $2^l$) has the weight
+# A histogram does not know where in the image a word occurs: the sky above, the ground below.
+# Lazebnik, Schmid and Ponce (CVPR 2006) cut the image into g × g cells, for g = 1, 2, 4, …, $2^L$.
+# They append the histograms of all cells of all levels. Two keypoints in the same fine cell are in
+# the same coarse cells, too. To make this agreement count more, level $l$ (g = $2^l$) has the
+# weight
 #
 # $$\frac{1}{2^{L}} \;\text{ for } l = 0, \qquad \frac{1}{2^{L - l + 1}} \;\text{ for } l \ge 1.$$
 #
-# **Contract.** `cell_of(keypoints, height, width, g)` returns the number (n,) of the cell, int64, in which each keypoint lies: cells
-# are numbered row by row from the top left. Keypoints are (n, 2) or more columns, x and y first, in pixels; the centre of the first pixel is x = y = 0, so the image reaches from
-# -1/2 to width - 1/2 and to height - 1/2. A keypoint on the border of two cells belongs to the one on the right, or
-# below; one on the last border to the last cell. One outside of the image raises `ValueError`.
+# **Contract.** `cell_of(keypoints, height, width, g)` returns for each keypoint the number of its
+# cell, (n,), int64. Cells are numbered row by row from the top left. Keypoints are (n, 2) or more
+# columns, x and y first, in pixels. The centre of the first pixel is x = y = 0. So the image
+# reaches from -1/2 to width - 1/2, and from -1/2 to height - 1/2.
 #
-# `pyramid(keypoints, words, height, width, finest, K)` takes also each keypoint's word (n,) in [0, K) and L = `finest`, and returns the float64 row of
-# $K\,(1 + 4 + … + 4^L)$ entries: coarse levels first, in a level cell by cell, in a cell word by word. An entry is the number of keypoints
-# of that word in that cell, divided by *all* n keypoints of the image, times the level's weight. The row has the sum 1, or is all zeros for n = 0.
+# - A keypoint on the border of two cells belongs to the cell on the right, or below.
+# - A keypoint on the right or bottom border of the image belongs to the last cell.
+# - A keypoint outside of the image raises `ValueError`.
 #
-# *Hint:* x decides the column. `torch.bincount(…, minlength=…)` of `cell * K + word`. *To see it:* the cells of a grid of keypoints, as an image.
+# `pyramid(keypoints, words, height, width, finest, K)` also takes each keypoint's word (n,) in [0,
+# K), and L = `finest`. It returns a float64 row of $K\,(1 + 4 + … + 4^L)$ entries: coarse levels
+# first, within a level cell by cell, within a cell word by word. To get an entry, count the
+# keypoints of that word in that cell. Divide by *all* n keypoints of the image, and multiply by the
+# level's weight. The row has the sum 1, or is all zeros for n = 0.
+#
+# *Hint:* x decides the column. `torch.bincount(…, minlength=…)` of `cell * K + word`.
+# *To see it:* draw the cells of a grid of keypoints as an image.
 
 # %% nbgrader={"grade": false, "grade_id": "cell", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def cell_of(keypoints: Tensor, height: int, width: int, g: int) -> Tensor:
@@ -347,11 +358,12 @@ assert answer.tolist() == [0.0] * 15, "no keypoints: 15 zeros"
 # %% [markdown]
 # ### 3 · Histogram intersection (2 points)
 #
-# How alike are two rows? The paper's kernel is the mass that they share, $\sum_k \min(a_k, b_k)$: for rows of a pyramid with
-# the weights above it is the *pyramid match kernel*, and an SVM takes it as it is (`SVC(kernel="precomputed")`).
+# How similar are two rows? The kernel of Lazebnik et al. is the mass that they share,
+# $\sum_k \min(a_k, b_k)$. For rows of a pyramid, with the weights above, it is the *pyramid match
+# kernel*. An SVM takes it directly (`SVC(kernel="precomputed")`).
 #
-# **Contract.** `intersection(left, right)` takes (n, D) and (m, D) and returns (n, m), of the same dtype. Different D, or other than two
-# dimensions, raise `ValueError`.
+# **Contract.** `intersection(left, right)` takes (n, D) and (m, D) and returns (n, m), of the same
+# dtype. It raises `ValueError` when D differs, or when an input does not have two dimensions.
 #
 # *Hint:* a dimension of length 1 is repeated. *To see it:* a row of sum 1 with itself.
 
@@ -409,12 +421,20 @@ for shapes in [((3, 4), (3, 5)), ((4,), (2, 4)), ((2, 3, 4), (2, 4)), ((2, 4), (
 # %% [markdown]
 # ### 4 · Power and intra normalisation (4 points)
 #
-# A brick wall has the same corner a thousand times, and its word drowns all others: a *burst*. Two remedies for the residuals of a VLAD,
-# (K, D), in this order. **Power**: each entry $v$ becomes $\mathrm{sign}(v)\,|v|^\alpha$ (Perronnin et al., ECCV 2010). **Intra**: the part of each *word* is divided by its
-# length (Arandjelović and Zisserman, CVPR 2013). In the end the whole row gets length 1.
+# A brick wall has the same corner a thousand times, and its word dominates all others: a *burst*.
+# There are two remedies for the residuals of a VLAD, (K, D), applied in this order:
 #
-# **Contract.** `normalise(residuals, power, intra)` takes (K, D), $0 \le \alpha \le 1$ and a bool, and returns the row (K · D,), first word first, of length 1.
-# Zeros stay zeros at every step, also at α = 0, where all others become 1 or -1; a word with no descriptors stays zero, and so does a row of zeros. A power outside of [0, 1] raises `ValueError`.
+# 1. **Power**: each entry $v$ becomes $\mathrm{sign}(v)\,|v|^\alpha$ (Perronnin et al., ECCV 2010).
+# 2. **Intra**: the part of each *word* is divided by its length (Arandjelović and Zisserman, CVPR
+#    2013).
+#
+# At the end the whole row is divided by its length, so that it has length 1.
+#
+# **Contract.** `normalise(residuals, power, intra)` takes (K, D), the power $0 \le \alpha \le 1$
+# and the bool `intra`. Without `intra` the second step is left out. It returns the row (K · D,),
+# first word first, of length 1. Zeros stay zeros at every step. This holds also for α = 0, where
+# all other entries become 1 or -1. The part of a word without descriptors stays zero, and so does a
+# row of zeros. A power outside of [0, 1] raises `ValueError`.
 #
 # *Hint:* `(-2) ** 0.5` is nan; $0^0$ is 1. *To see it:* `[[100., 0.], [1., -1.]]`, step by step.
 
@@ -514,16 +534,22 @@ assert zero == [1.0, 0.0, 0.0, 0.0], f"power 0, zeros stay zeros: {zero}"
 # %% [markdown]
 # ### 5 · Bursts, measured (3 points)
 #
-# How uneven are the VLADs of real images? Take the *share of energy* in the largest entries: $\sum_{\text{largest } m} v_i^2 / \sum_i v_i^2$. If the entries were alike, the
-# largest tenth of them would hold a tenth.
+# How uneven are the VLADs of real images? Measure the *share of energy* in the m largest entries,
+# $\sum_{\text{largest } m} v_i^2 / \sum_i v_i^2$. If all entries had the same size, the largest
+# tenth of them would hold a tenth of the energy.
 #
-# **Contract.** `energy(rows, share)` takes (N, D) and a share in (0, 1], and returns the mean over the rows of the share of energy, a float in [0, 1], in each row's m largest entries by
-# absolute value; m is share · D, *rounded up*. A row of zeros has no share and is left out of the mean.
+# **Contract.** `energy(rows, share)` takes (N, D) and a share in (0, 1]. For each row it computes
+# the share of energy in the m largest entries by absolute value, where m is share · D, *rounded
+# up*. It returns the mean over the rows, a float in [0, 1]. A row of zeros has no share and is left
+# out of the mean.
 #
-# `burst_curve(sets, codebook, powers, share)` takes a list of N descriptor sets and returns a list: for each power the `energy` of the images' VLADs after `normalise` with that power, *without* intra
-# normalisation. The residuals are the notebook's: `codebooks.residuals(descriptors, codebook)`.
+# `burst_curve(sets, codebook, powers, share)` takes a list of N descriptor sets and returns a list
+# with one number for each power. It is the `energy` of the images' VLADs after `normalise` with
+# that power, *without* intra normalisation. The residuals are the notebook's:
+# `codebooks.residuals(descriptors, codebook)`.
 #
-# *Hint:* `Tensor.topk`. Before you run it, write down what you expect at power 0. *To see it:* draw the curve of `digit_sets` for powers from 0 to 1.
+# *Hint:* `Tensor.topk`. Before you run it, write down what you expect at power 0.
+# *To see it:* draw the curve of `digit_sets` for powers from 0 to 1.
 
 # %% nbgrader={"grade": false, "grade_id": "energy", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def energy(rows: Tensor, share: float = 0.1) -> float:
@@ -620,14 +646,19 @@ assert falling, f"the smaller the power, the more even the entries: {curve}"
 # %% [markdown]
 # ### 6 · When does it hurt? (2 points)
 #
-# In two to four sentences: intra normalisation gives the part of every word that occurs in the image the same length. Name a kind of image or a task for which that
-# helps and one for which it loses something that matters; and say what a codebook with very many words does to it.
+# Intra normalisation gives the part of every word that occurs in the image the same length. Name a
+# kind of image or a task for which that helps, and one for which it loses something important. Also
+# say what a codebook with very many words does to it. Answer in two to four sentences.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "hurt_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
-# It helps where one texture covers the image and says little of its kind: the bricks of a wall, the leaves around a temple. Their word then
-# counts as much as that of the one window. It loses *how much* of a word there is, and where a word has one or two descriptors, by noise or by a
-# wrong assignment, blows these up to the same length as a part to which hundreds agree: in a scene where amount is what tells (how much sky, how much
-# foliage), and the more so the more words there are, since then most parts rest on a handful of descriptors.
+# It helps where one texture covers the image and says little about its class: the bricks of a wall,
+# the leaves around a temple. The word of the one window then counts as much as theirs. It loses
+# *how much* of a word there is, which matters in a scene that is recognised by amounts (how much
+# sky, how much foliage). And some words have one or two descriptors, by noise or by a wrong
+# assignment. Their part gets the same length as a part on which hundreds agree. The more words
+# there are, the worse this is, since most parts then rest on a handful of descriptors.
 #
-# *Marking.* 1 point: a repeated texture (burst) that would dominate is levelled, with an example. 1 point: amount (or reliability) is lost, so that rare, noisy parts
-# are raised, *and* that many words, few descriptors each, make it worse. Only "it normalises" or "it prevents overfitting" gives nothing.
+# *Marking.* 1 point: a repeated texture (burst) that would dominate is reduced to the level of the
+# others, with an example. 1 point: amount (or reliability) is lost, so that rare, noisy parts are
+# amplified, *and* many words with few descriptors each make it worse. No points for "it normalises"
+# or "it prevents overfitting" alone.

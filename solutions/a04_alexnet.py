@@ -16,8 +16,9 @@
 # %% [markdown]
 # # Assignment 4 · AlexNet (20 points)
 #
-# The notebook `04_alexnet` built the network. Here you write what surrounds it: a norm,
-# an augmentation, a price list, a race and a training that someone else can verify.
+# The notebook `04_alexnet` built the network. Here you write what surrounds it: a normalisation, an
+# augmentation, and a count of parameters and operations. You also race three activations, and hand
+# in a training that someone else can verify.
 #
 # | | exercise | points | minutes of computing |
 # |---|---|---|---|
@@ -28,13 +29,13 @@
 # | 5 | A training, handed in with its weights | 3 | ½ |
 # | 6 | Six times faster? | 2 | – |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing; the *visible* tests show what you would be graded on;
-# after you hand in, *hidden* tests ask the same function about other inputs. The first
-# line of a hidden test says which. Images are (N, C, H, W) throughout.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. Images are (N, C, H, W) throughout.
 #
-# ["The paper"](https://papers.nips.cc/paper/4824) is Krizhevsky, Sutskever and Hinton,
-# *ImageNet Classification with Deep Convolutional Neural Networks*, 2012.
+# ["The paper"](https://papers.nips.cc/paper/4824) is Krizhevsky, Sutskever and Hinton, *ImageNet
+# Classification with Deep Convolutional Neural Networks*, 2012.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import time
@@ -53,26 +54,26 @@ alexnet = notebook.load("04_alexnet")
 # %% [markdown]
 # ### 1 · Local response normalisation (4 points)
 #
-# Section 3.3 of the paper divides each activation by the energy of its neighbours: of
-# the channels beside it, at the same place in the image,
+# Section 3.3 of the paper divides each activation by the energy of its neighbours. These are the
+# channels beside it, at the same pixel of the same image:
 #
 # $b_i = a_i \,/\, \big(k + \alpha \sum_j a_j^2\big)^\beta$, with $j$ from
-# $\max(0,\, i - \lfloor n/2 \rfloor)$ to $\min(C - 1,\, i + \lfloor n/2 \rfloor)$,
-# both included.
+# $\max(0,\, i - \lfloor n/2 \rfloor)$ to $\min(C - 1,\, i + \lfloor n/2 \rfloor)$, both included.
 #
-# The window is as wide to the left as to the right, so an even $n$ takes one channel
-# more than the notebook's class. It is cut off at the first and the last channel, and
-# $\alpha$ multiplies the *sum* (PyTorch's layer divides it by $n$ first).
+# The window is as wide to the left as to the right. So for an even $n$ it has one channel more than
+# the window of the notebook's class. It is cut off at the first and the last channel. The factor
+# $\alpha$ multiplies the *sum*; PyTorch's layer first divides $\alpha$ by $n$.
 #
-# **Contract.** `local_response_norm(a, n, k, alpha, beta)` takes (N, C, H, W) and
-# returns the same shape. It raises `ValueError` when `a` has not four dimensions or `n`
-# is less than 1. `lrn_spec` below is right but needs minutes where yours may take a
-# second. Write it yourself: neither `np.ndindex`, on which `lrn_spec` stands, nor
-# PyTorch's `local_response_norm` nor the notebook's `LocalResponseNorm` may run.
+# **Contract.** `local_response_norm(a, n, k, alpha, beta)` takes (N, C, H, W) and returns the same
+# shape. It raises `ValueError` when `a` does not have four dimensions or `n` is less than 1. The
+# given `lrn_spec` is right, but it needs minutes where your function may take a second. Write it
+# yourself. Your function may not run PyTorch's `local_response_norm`, the notebook's
+# `LocalResponseNorm`, or `lrn_spec` and its `np.ndindex`.
 #
-# *Hint:* no loop over places: the sum over a window is a sum of shifted slices, or the
-# difference of two cumulative sums, or an average pooling. *To see it:* feed one
-# channel of ones among zeros and print what the neighbours become.
+# *Hint:* do not loop over pixels. The sum over a window is a sum of shifted slices, the difference
+# of two cumulative sums, or an average pooling.
+# *To see it:* set one channel to ones and the others to zeros, and print what the neighbours
+# become.
 
 
 # %% nbgrader={"grade": false, "grade_id": "lrn_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -191,26 +192,28 @@ assert answer is not None, "what is no mistake gets an answer"
 # %% [markdown]
 # ### 2 · PCA colour augmentation (4 points)
 #
-# Section 4.1 of the paper: find the principal directions of colour over the training
-# set, once; then shift all pixels of an image by a random amount along each, one draw
-# an image:
+# Section 4.1 of the paper finds the principal directions of colour over the training set, once. In
+# training it shifts all pixels of an image by a random amount along each direction. The random
+# numbers are drawn once for each image:
 #
 # $[p_1, p_2, p_3]\,[\alpha_1 \lambda_1, \alpha_2 \lambda_2, \alpha_3 \lambda_3]^T$,
 # $\alpha_i \sim \mathcal N(0,\, 0.1^2)$
 #
-# where $p_i$ (a column) and $\lambda_i$ are the eigenvectors and eigenvalues of the 3x3
-# covariance of the RGB values of *all pixels of all training images*. The light
-# changes, the object does not.
+# Here $p_i$ (a column) and $\lambda_i$ are the eigenvectors and eigenvalues of a 3x3 covariance
+# matrix. It is the covariance of the RGB values of *all pixels of all training images*. The light
+# changes; the object does not.
 #
-# **Contract.** `principal_colours(images)` takes uint8 (N, 3, H, W) and returns the
-# eigenvalues (3,), largest first, and the eigenvectors (3, 3), one a *column*; pixels
-# count as fractions in [0, 1]. `fancy_pca(images, eigenvalues, eigenvectors, seed)`
-# takes floats (N, 3, H, W) and returns the shifted images, not clipped; the same seed
-# gives the same images. Both raise `ValueError` for anything but three channels.
+# **Contract.** `principal_colours(images)` takes uint8 (N, 3, H, W). It returns the eigenvalues
+# (3,), largest first, and the eigenvectors (3, 3), one in each *column*. Pixels count as fractions
+# in [0, 1].
 #
-# *Hint:* all pixels of a set as one (N·H·W, 3) matrix; `torch.linalg.eigh` sorts
-# upwards. *To see it:* the free cell shows a photograph eight times; with λ multiplied
-# by ten it becomes a party.
+# `fancy_pca(images, eigenvalues, eigenvectors, seed)` takes floats (N, 3, H, W) and returns the
+# shifted images, not clipped. The same seed gives the same images. Both functions raise
+# `ValueError` unless there are three channels.
+#
+# *Hint:* write all pixels of a set as one (N·H·W, 3) matrix. `torch.linalg.eigh` sorts upwards.
+# *To see it:* the free cell shows a photograph eight times. Multiply λ by ten to see the colours
+# clearly.
 
 
 # %% nbgrader={"grade": false, "grade_id": "colours", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -352,17 +355,19 @@ for shape in [(2, 1, 4, 4), (4, 3, 4)]:
 # %% [markdown]
 # ### 3 · The price of a grouped convolution (4 points)
 #
-# AlexNet did not fit on one GPU, so its second, fourth and fifth convolutions see only
-# the half of the channels that lives on their own: `groups=2`. First with paper and
-# pencil: the fourth convolution maps 384 channels to 384 with 3x3 kernels and has
-# biases. How many parameters has it with one group, and how many with two? Write down
-# your two numbers; the test that looks at them is hidden.
+# AlexNet did not fit on one GPU. So its second, fourth and fifth convolutions see only the half of
+# the channels that is on their own GPU: `groups=2`. Start with paper and pencil. The fourth
+# convolution maps 384 channels to 384 with 3x3 kernels and has biases. How many parameters does it
+# have with one group, and how many with two? Write down your two numbers; the test of these numbers
+# is hidden.
 #
-# **Contract.** `conv_params(channels, width, kernel_size, groups, bias)` returns the
-# parameters of a convolution from `channels` to `width` channels with square kernels,
-# as an `int`; `conv_macs(…, side)` the multiply-accumulates of its output map, `side` x
-# `side` large (the additions of a bias are not counted). Both raise `ValueError` when
-# `groups` divides `channels` or `width` with a remainder. Compute: no layer is built.
+# **Contract.** `conv_params(channels, width, kernel_size, groups, bias)` returns the number of
+# parameters of a convolution from `channels` to `width` channels with square kernels, an `int`.
+#
+# The second function, `conv_macs(…, side)`, returns the multiply-accumulates of such a convolution
+# for an output map of `side` x `side` pixels. The additions of a bias are not counted. Both
+# functions raise `ValueError` unless `groups` divides both `channels` and `width`. Use arithmetic:
+# build no layer.
 #
 # *Hint:* an output channel has one kernel, over the channels of its own group.
 
@@ -482,20 +487,20 @@ for channels, width, kernel_size, groups, side, true in [
 # %% [markdown]
 # ### 4 · The activation race, with a third runner (3 points)
 #
-# Figure 1 of the paper races ReLU against tanh to a training error of 25 %. Enter
-# another runner, the exponential linear unit of [Clevert et al.,
-# 2015](https://arxiv.org/abs/1511.07289):
+# Figure 1 of the paper races ReLU against tanh to a training error of 25 %. Add a third runner, the
+# exponential linear unit (ELU) of [Clevert et al., 2015](https://arxiv.org/abs/1511.07289):
 # $\mathrm{elu}(x) = x$ for $x > 0$ and $e^x - 1$ elsewhere.
 #
-# **Contract.** `elu(x)` works entry by entry on any shape, without `nn.ELU` and its
-# relatives; its *gradient* is finite too, however large |x| is. `race(activation,
-# learning_rate, epochs)` trains `alexnet.race_network` with one of `ACTIVATIONS` on
-# `RUNNERS`, batches of 16, at a constant learning rate, and returns the training error
-# of each epoch (a fraction in [0, 1]); it stops after the first epoch with an error of
-# 25 % or less, or after `epochs`. Every call starts from the same weights.
+# **Contract.** `elu(x)` works entry by entry on any shape. Its values and its *gradient* are
+# finite, however large |x| is. Do not use `nn.ELU` or its relatives.
 #
-# *Hint:* `torch.where` computes *both* sides, and $0 \cdot \infty$ is `nan` in the
-# gradient. `fit` knows `until=`. *To see it:* the free cell draws the race.
+# `race(activation, learning_rate, epochs)` trains `alexnet.race_network` with one of `ACTIVATIONS`
+# on `RUNNERS`, with batches of 16 and a constant learning rate. It returns the training error of
+# each epoch, a fraction in [0, 1]. It stops after the first epoch with an error of 25 % or less, or
+# after `epochs`. Every call starts from the same weights.
+#
+# *Hint:* `torch.where` computes *both* sides, and $0 \cdot \infty$ is `nan` in the gradient. The
+# function `fit` has an argument `until=`. *To see it:* the free cell draws the race.
 
 
 # %% nbgrader={"grade": false, "grade_id": "elu", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -579,18 +584,20 @@ assert slow[-1] > 0.25, f"it cannot have reached {slow[-1]:.2f}"
 # %% [markdown]
 # ### 5 · A training, handed in with its weights (3 points)
 #
-# A number in a report can be typed; weights cannot. Train `alexnet.alexnet_small` on the
-# digits so that after **at most five epochs**, half of the notebook's, it names **more
-# than 93 %** of the test images, and hand in the two files that `results.save` writes:
-# `record.json` and `record.safetensors`, in this folder. The grader loads your weights
-# into the network, measures them again and compares.
+# Anyone can type a number into a report, but nobody can type weights. Train `alexnet.alexnet_small`
+# on the digits for **at most five epochs**, half of the notebook's. It must classify **more than
+# 93 %** of the test images correctly. Hand in the two files that `results.save` writes,
+# `record.json` and `record.safetensors`, in this folder. The grader loads your weights into the
+# network, measures them again and compares.
 #
-# **Contract.** `hand_in(path)` trains on `TRAIN`, chooses on `VAL` if there is anything
-# to choose, and calls `results.save(path, …, TRAIN, TEST, unit="04_alexnet",
-# network="alexnet_small")`. `TEST` is used for nothing else.
+# **Contract.** `hand_in(path)` trains on `TRAIN`. If there is anything to choose, it chooses on
+# `VAL`. Then it calls
+# `results.save(path, …, TRAIN, TEST, unit="04_alexnet", network="alexnet_small")`. `TEST` is used
+# for nothing else.
 #
-# *Hint:* in a fifth of a minute you may try several recipes: smaller batches are more
-# steps an epoch, AdamW starts faster than SGD, and the schedule should end when you do.
+# *Hint:* one training takes a fifth of a minute, so you may try several recipes. Smaller batches
+# give more steps in an epoch, and AdamW starts faster than SGD. The schedule should end with your
+# last epoch.
 
 # %% nbgrader={"grade": false, "grade_id": "splits", "locked": true, "schema_version": 3, "solution": false, "task": false}
 TRAIN, VAL, TEST = (
@@ -649,21 +656,21 @@ assert score > 0.85, f"of the test images, moved by a pixel, they name {score:.1
 # %% [markdown]
 # ### 6 · Six times faster? (2 points)
 #
-# The paper's ReLU network reaches 25 % training error six times faster than the tanh
-# network. In your race it did not. In two to four sentences: give the numbers of epochs
-# that you measured, and name two differences between your race and the paper's that
-# could explain the gap, each with the experiment that would test it.
+# The paper's ReLU network reaches 25 % training error six times faster than the tanh network. In
+# your race it did not. Give the numbers of epochs that you measured. Name two differences between
+# your race and the paper's that could explain the gap. For each, name the experiment that would
+# test it. Answer in two to four sentences.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "six_times_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# On 300 digits ReLU needs about as many epochs as tanh, or more: the factor of six is
-# gone. The digits are easy and few, so that no unit saturates long enough to slow tanh
-# down: race on 10,000 images of CIFAR-10. The paper's network starts from weights of
-# std 0.01 and biases of 1, chosen for ReLU; PyTorch's initialisation keeps tanh in its
-# linear range: start both from either and race again.
+# On 300 digits ReLU needs about as many epochs as tanh, or more: the factor of six is gone. The
+# digits are easy and few, so that no unit saturates long enough to slow tanh down. To test this,
+# race on 10,000 images of CIFAR-10. The paper's network starts from weights of std 0.01 and biases
+# of 1, chosen for ReLU; PyTorch's initialisation keeps tanh in its linear range. To test this,
+# start both networks from each initialisation and race again.
 #
-# **Marking scheme.** 1 point: two differences that exist (data, their number, depth,
-# initialisation, learning rate and its schedule, normalisation of the input), each with
-# a mechanism. 1 point: measured numbers, and an experiment for each that changes one
+# **Marking scheme.** 1 point: two differences that exist, each with a mechanism. Examples are the
+# data, their number, depth, initialisation, learning rate and its schedule, and normalisation of
+# the input. 1 point: measured numbers, and for each difference an experiment that changes one
 # thing.
 # ### END SOLUTION

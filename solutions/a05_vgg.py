@@ -16,9 +16,9 @@
 # %% [markdown]
 # # Assignment 5 · VGG (20 points)
 #
-# The notebook `05_vgg` built six networks from one table. Here you write what is done
-# with them: compute what a unit sees, grow a deep network from a shallow one, and read
-# images that are larger than those it was trained on.
+# The notebook `05_vgg` built six networks from one table. Here you work with them. You compute what
+# a unit sees, initialise a deep network from a shallow one, and classify images that are larger
+# than the training images.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -28,13 +28,13 @@
 # | 4 | Dense evaluation | 6 |
 # | 5 | What did pre-training give? | 2 |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing; the *visible* tests show what you would be graded on;
-# after you hand in, *hidden* tests ask the same function about other inputs. The first
-# line of a hidden test says which. All tests together take a few seconds.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. All tests together take a few seconds.
 #
-# ["The paper"](https://arxiv.org/abs/1409.1556) is Simonyan and Zisserman, *Very Deep
-# Convolutional Networks for Large-Scale Image Recognition*, 2014.
+# ["The paper"](https://arxiv.org/abs/1409.1556) is Simonyan and Zisserman, *Very Deep Convolutional
+# Networks for Large-Scale Image Recognition*, 2014.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import copy
@@ -49,22 +49,22 @@ vgg = notebook.load("05_vgg")
 # %% [markdown]
 # ### 1 · A receptive-field calculator (5 points)
 #
-# The notebook's formula knows kernels and strides. A layer also has a padding and a
-# dilation: a kernel of size $k$ with dilation $d$ takes every $d$-th pixel and so spans
-# $d(k-1)+1$. And a field has a place, not only a size.
+# The notebook's formula knows kernels and strides. A layer also has a padding and a dilation. A
+# kernel of size $k$ with dilation $d$ takes every $d$-th pixel and so spans $d(k-1)+1$ pixels. And
+# a receptive field has a position, not only a size.
 #
-# **Contract.** `receptive_field(layers)` takes a list of `(kernel, stride, padding,
-# dilation)`, first layer first, and returns three integers `(size, jump, start)`. Along
-# one side of the image, output number $i$ depends on no pixel before `start + i * jump`
-# and on none after `start + i * jump + size - 1`, and on these two it does depend.
-# `start` is negative where padding reaches beyond the image. No layers: `(1, 1, 0)`.
-# `ValueError` for a kernel, stride or dilation below 1 or a padding below 0.
+# **Contract.** `receptive_field(layers)` takes a list of `(kernel, stride, padding, dilation)`,
+# first layer first, and returns three integers `(size, jump, start)`. Along one side of the image,
+# the first pixel that output number $i$ depends on is `start + i * jump`. The last one is
+# `start + i * jump + size - 1`. `start` is negative where padding reaches beyond the image. An
+# empty list gives `(1, 1, 0)`. It raises `ValueError` for a kernel, stride or dilation below 1, or
+# a padding below 0.
 #
-# `seen` below finds the same by gradients: slow, and only for one output at a time. It is
-# for your prints; your function may build no layer.
+# The given `seen` finds the same by gradients. It is slow, and finds one output at a time. Use it
+# for your prints only: your function may build no layer.
 #
-# *Hint:* walk through the layers and keep three numbers; each layer changes each of
-# them by one line. *To see it:* the eight pairs of kernel and stride of AlexNet's stages.
+# *Hint:* walk through the layers and keep three numbers. Each layer changes each of them by one
+# line. *To see it:* the eight pairs of kernel and stride of AlexNet's stages.
 
 
 # %% nbgrader={"grade": false, "grade_id": "seen", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -171,11 +171,11 @@ assert len(answer) == 3, "what is no mistake gets three numbers"
 # %% [markdown]
 # ### 2 · A seventh configuration, estimated (2 points)
 #
-# Imagine a configuration F with *five* 3x3 convolutions in each of its last three
-# stages, where E has four: 22 weight layers. E has 143,667,240 parameters and its last
-# stage sees 268 pixels. With paper and pencil: how many parameters has F, and how many
-# pixels along a side does an output of its last stage see? Write down your two numbers;
-# the test that looks at them is hidden.
+# Imagine a configuration F with 22 weight layers. It has *five* 3x3 convolutions in each of its
+# last three stages, where E has four. E has 143,667,240 parameters, and its last stage sees 268
+# pixels along a side. Use paper and pencil. How many parameters does F have, and how many pixels
+# along a side does an output of its last stage see? Write down your two numbers; the test of these
+# numbers is hidden.
 
 
 # %% nbgrader={"grade": false, "grade_id": "predict", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -211,27 +211,31 @@ assert mine == true, f"you expected {mine} pixels, F sees {true}"
 # %% [markdown]
 # ### 3 · Stagewise initialisation (5 points)
 #
-# Section 3.1 of the paper: "when training deeper architectures, we initialised the first
-# four convolutional layers and the last three fully-connected layers with the layers of
-# net A (the intermediate layers were initialised randomly)".
+# Section 3.1 of the paper:
 #
-# The first four convolutions of A are 3 to 64 channels, 64 to 128, 128 to 256 and 256 to
-# 256. The first four of D are 3 to 64, 64 to 64, 64 to 128 and 128 to 128: one after
-# the other they do not fit. They do **stage by stage**: the $i$-th convolution of a
-# stage of A becomes the $i$-th convolution of the same stage of D.
+# > … when training deeper architectures, we initialised the first four convolutional layers and
+# > the last three fully-connected layers with the layers of net A (the intermediate layers were
+# > initialised randomly).
 #
-# **Contract.** `grow(deep, shallow, convs=4)` returns a new network: a copy of `deep`
-# in which the first `convs` convolutions of `shallow` and its three linear layers stand
-# in their places, weights and biases; and where a copied convolution is followed by a
-# BatchNorm in both networks, that one too, with its running statistics. Everything else
-# is as in `deep`. `deep` and `shallow` are not changed, and share no memory with the
-# answer. `ValueError` where a layer has no partner, or one of another shape, or where
-# `shallow` has fewer than `convs` convolutions, or `convs` is below 0. The notebook's
-# `fill` may not run.
+# The first four convolutions of A have 3 → 64 channels, 64 → 128, 128 → 256 and 256 → 256. The
+# first four of D have 3 → 64, 64 → 64, 64 → 128 and 128 → 128. Copied one after the other, they do
+# not fit. They fit **stage by stage**: the $i$-th convolution of a stage of A becomes the $i$-th
+# convolution of the same stage of D.
 #
-# *Hint:* first make a list of pairs, then compare their shapes, then copy. The numbers of
-# layers are no guide: where there is a norm, they shift. *To see it:* which layers of the
-# answer for A into E differ from E's?
+# **Contract.** `grow(deep, shallow, convs=4)` returns a new network, a copy of `deep`. In it, the
+# weights and biases of two groups of layers come from `shallow`: its first `convs` convolutions and
+# its three linear layers. If a copied convolution is followed by a BatchNorm in both networks, that
+# BatchNorm is copied too, with its running statistics. Everything else is as in `deep`.
+#
+# - `deep` and `shallow` are not changed, and share no memory with the answer.
+# - It raises `ValueError` if a layer has no partner, or a partner of another shape.
+# - It also raises `ValueError` if `shallow` has fewer than `convs` convolutions, or `convs` is
+#   below 0.
+# - The notebook's `fill` may not run.
+#
+# *Hint:* first make a list of pairs, then compare their shapes, then copy. Do not pair layers by
+# their index: a BatchNorm shifts it. *To see it:* grow A into E. Which layers of the answer differ
+# from E's?
 
 
 # %% nbgrader={"grade": false, "grade_id": "grow", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -398,24 +402,24 @@ for deep, shallow, convs, what in [
 # %% [markdown]
 # ### 4 · Dense evaluation (6 points)
 #
-# The notebook wrote D's head as three convolutions. Do it for *any* head that is an
-# `nn.Sequential` of one `nn.Flatten`, then `nn.Linear`, activations and dropout:
-# AlexNet's, with 6x6 maps, or one with a single layer.
+# The notebook wrote D's head as three convolutions. Do it for *any* head that is an `nn.Sequential`
+# of one `nn.Flatten`, followed by `nn.Linear`, activations and dropout. Examples are AlexNet's
+# head, with 6x6 maps, or a head with a single layer.
 #
-# **Contract.** `convolutional(head, side)` returns a module that maps (N, C, H, W) to
-# (N, K, H - side + 1, W - side + 1); at H = W = side it holds what the head answers. The
-# weights are the head's, and the head is not changed. `ValueError` when the first
-# linear layer's inputs are no multiple of side².
+# **Contract.** `convolutional(head, side)` returns a module that maps (N, C, H, W) to (N, K,
+# H - side + 1, W - side + 1). At H = W = side its output holds the logits of the head. The weights
+# are the head's, and the head is not changed. It raises `ValueError` when the number of inputs of
+# the first linear layer is not a multiple of side².
 #
-# `dense_scores(net, images, side)` evaluates a network with `stages` and a `head` as
-# section 3.2 of the paper does: the map of logits is averaged over its places, softmax
-# makes them probabilities, and those of the image and of its mirror image (left and
-# right exchanged) are averaged. It returns (N, K) without gradients. Dropout is off;
-# afterwards the network is in the mode it was in, train or eval.
+# `dense_scores(net, images, side)` evaluates a network with `stages` and a `head` as section 3.2 of
+# the paper does. It averages the map of logits over its positions, and softmax turns the averages
+# into probabilities. It does this for the image and for its mirror image (left and right
+# exchanged), and averages the two. It returns (N, K) without gradients. Dropout is off. Afterwards
+# the network is in the mode it was in before, train or eval.
 #
-# *Hint:* an `nn.Linear` with weight (W, C·side·side) is an `nn.Conv2d` whose weight has
-# the shape (W, C, side, side). `with torch.no_grad()`. *To see it:* a map of the class
-# with the highest score, over a collage of digits.
+# *Hint:* an `nn.Linear` with weight (W, C·side·side) is an `nn.Conv2d` whose weight has the shape
+# (W, C, side, side). `with torch.no_grad()`. *To see it:* draw a map of the class with the highest
+# score, over a collage of digits.
 
 
 # %% nbgrader={"grade": false, "grade_id": "convolutional", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -605,23 +609,23 @@ for number, (config, norm, side, height, width) in enumerate([
 # %% [markdown]
 # ### 5 · What did pre-training give? (2 points)
 #
-# The paper's D, started at random, did not learn; filled with four convolutions and the
-# head of A, it did; later the authors found that another random start learns as well. In
-# two to four sentences: what must the copied layers have changed, and what not? Name
-# one measurement on the network *before* its first training step that would show it, and
-# what you expect it to give for the three starts.
+# The paper's D did not learn from a random initialisation. With four convolutions and the head
+# copied from A, it did. Later the authors found another random initialisation that works as well.
+# What must the copied layers have changed, and what not? Name one measurement on the network
+# *before* its first training step that would show it. What do you expect it to give for the three
+# initialisations? Answer in two to four sentences.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "pretraining_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# Since a good random start does as well, what A's layers gave cannot be knowledge of
-# edges alone: it is scale. With weights of too small a deviation each layer shrinks the
-# signal and, on its way back, the gradient, so that sixteen layers leave nothing; seven
-# trained layers shrink it less. Measure the deviation of each layer's output (or of the
-# gradient of each layer's weights) for one batch: it falls by orders of magnitude from
-# layer to layer at the small random start, only in the intermediate layers when A's are
-# copied, and stays level with variance 2 / fan-in (falls slowly with Glorot's rule).
+# A good random initialisation works as well, so what A's layers gave cannot be knowledge of edges
+# alone: it is scale. If the standard deviation of the weights is too small, each layer shrinks the
+# signal and, on its way back, the gradient. Sixteen layers leave nothing. Seven trained layers
+# shrink it less. Measure the standard deviation of each layer's output (or of the gradient of each
+# layer's weights) for one batch. From the small random initialisation it falls by orders of
+# magnitude from layer to layer. With A's layers copied it falls only in the intermediate layers.
+# With variance 2 / fan-in it stays level (with Glorot's rule it falls slowly).
 #
-# **Marking scheme.** 1 point: size of signal or gradient as the cause, argued from the
-# third start, which has no pre-training. 1 point: a measurement at step 0 that can be
-# made, with a right expectation for all three starts.
+# **Marking scheme.** 1 point: size of signal or gradient as the cause, argued from the third
+# initialisation, which has no pre-training. 1 point: a measurement at step 0 that can be made, with
+# a right expectation for all three initialisations.
 # ### END SOLUTION

@@ -16,9 +16,9 @@
 # %% [markdown]
 # # Assignment 6 · GoogLeNet (20 points)
 #
-# The notebook `06_googlenet` built the modules and the network. Here you write what
-# decides about them: what a module costs before it is built, a module with other
-# kernels, and the loss with auxiliary heads, whose weight you let fall.
+# The notebook `06_googlenet` built the modules and the network. Here you compute what a module
+# costs before it is built, and write a module with other kernels. You also write a loss with
+# auxiliary heads, whose weight falls during training.
 #
 # | | exercise | points | minutes of computing |
 # |---|---|---|---|
@@ -29,10 +29,10 @@
 # | 5 | Whose gradient is it? | 3 | – |
 # | 6 | Are the heads needed? | 2 | – |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing; the *visible* tests show what you would be graded on;
-# after you hand in, *hidden* tests ask the same function about other inputs. The first
-# line of a hidden test says which. Images and maps are (N, C, H, W) throughout.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. Images and maps are (N, C, H, W) throughout.
 #
 # ["The paper"](https://arxiv.org/abs/1409.4842) is Szegedy et al., *Going Deeper with
 # Convolutions*, 2014.
@@ -54,23 +54,22 @@ googlenet = notebook.load("06_googlenet")
 # %% [markdown]
 # ### 1 · What a module costs (5 points)
 #
-# A designer of networks computes before building. Let a module have `channels` input
-# channels and the six widths of Table 1: one, reduce3, three, reduce5, five, project.
+# A designer of networks computes before building. A module has `channels` input channels and the
+# six widths of Table 1: one, reduce3, three, reduce5, five, project.
 #
-# **Contract.** `module_cost(channels, widths, side, naive)` returns the parameters,
-# biases included, and the multiply-accumulates (without those of the biases) of an
-# Inception module on maps of `side` x `side`: with reductions and projection, or naive,
-# where only one, three and five count. Both are `int`. It raises `ValueError` unless
-# there are six widths and all numbers are 1 or more. Compute: no module may be built.
+# **Contract.** `module_cost(channels, widths, side, naive)` returns two numbers, both `int`, for an
+# Inception module on maps of `side` x `side`. The first is its parameters, biases included. The
+# second is its multiply-accumulates, without those of the biases. The module has reductions and a
+# projection, unless it is naive: then only one, three and five count. It raises `ValueError` unless
+# there are six widths and all numbers are 1 or more. Use arithmetic: build no module.
 #
-# `widest_reduction(channels, width, kernel_size, side, budget)` looks at one branch, a
-# 1x1 reduction to r channels and then a convolution of `kernel_size` to `width`, and
-# returns the largest r for which both together cost at most `budget`
-# multiply-accumulates; never more than `channels`, since then nothing is reduced. It
-# raises `ValueError` when even r = 1 costs more.
+# `widest_reduction(channels, width, kernel_size, side, budget)` looks at one branch: a 1x1
+# reduction to r channels, then a convolution of `kernel_size` to `width`. It returns the largest r
+# for which both together cost at most `budget` multiply-accumulates. The answer is never more than
+# `channels`: beyond that, nothing is reduced. It raises `ValueError` when even r = 1 costs more.
 #
-# *Hint:* pooling multiplies nothing; what does a convolution have, what does it do at
-# each pixel? *To see it:* print both for 3a and compare with the notebook.
+# *Hint:* pooling multiplies nothing. What weights does a convolution have, and what does it compute
+# at each pixel? *To see it:* print both numbers for 3a and compare with the notebook.
 
 
 # %% nbgrader={"grade": false, "grade_id": "cost", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -228,16 +227,18 @@ for _ in range(60):
 # %% [markdown]
 # ### 2 · Two estimates (2 points)
 #
-# With paper and pencil, before you run anything; the tests that look are hidden.
+# Use paper and pencil, before you run anything. The tests of these numbers are hidden.
 #
-# **Contract.** `expected_macs()` returns two numbers: the multiply-accumulates of the
-# 5x5 branch of module 4e (14x14 maps, 528 channels, reduced to 32, then 128), first
-# *without* its reduction, then with it. `expected_params()` returns one: the parameters
-# of the auxiliary head behind 4d (528 channels) for *ten* classes, at the paper's
-# widths: 128 convolutions 1x1 on 4x4 maps, 1024 hidden units, biases everywhere.
+# **Contract.** `expected_macs()` returns two numbers: the multiply-accumulates of the 5x5 branch of
+# module 4e, first *without* its reduction, then with it. The maps are 14x14 with 528 channels; the
+# branch reduces them to 32 channels and returns 128.
 #
-# *Hint:* 14² = 196; the average pooling of the head has no weights. *To see it:*
-# afterwards, `flops.count` and `googlenet.auxiliary_head` know the answers.
+# `expected_params()` returns one number: the parameters of the auxiliary head behind 4d, which has
+# 528 channels, for *ten* classes. The widths are the paper's: 128 convolutions 1x1 on 4x4 maps,
+# then 1024 hidden units, biases everywhere.
+#
+# *Hint:* 14² = 196; the average pooling of the head has no weights. *To see it:* afterwards,
+# compare with `flops.count` and `googlenet.auxiliary_head`.
 
 
 # %% nbgrader={"grade": false, "grade_id": "expect_macs", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -288,21 +289,25 @@ assert mine == true, f"you expected {mine:,} parameters, the head has {true:,}"
 # %% [markdown]
 # ### 3 · A module with any kernels (4 points)
 #
-# Why only 3x3 and 5x5? Write the forward pass of a module with any number of branches,
-# as a function of its weights, and with either pooling: the paper's, or the average,
-# which its successors use in some modules.
+# Why only 3x3 and 5x5? Write the forward pass of a module with any number of branches, as a
+# function of its weights. It can use either pooling: the maximum, as in the paper, or the average,
+# as in some modules of its successors.
 #
-# **Contract.** `inception(x, one, branches, project, pool)` maps (N, C, H, W) to (N,
-# widths in sum, H, W): first the 1x1 branch, then `branches` in their order, last the
-# projection of the pooled maps. A layer is a pair (weight, bias) of tensors, its weight
-# (width, channels, k, k) with k odd; `one` and `project` are layers with k = 1;
-# `branches` is a list of pairs (reduction, convolution), two layers each. A ReLU
-# follows *every* convolution; every convolution keeps H and W. `pool` is `"max"` or
-# `"average"`, over 3x3 pixels with stride 1; at the border it looks at the pixels that
-# are there, and at nothing else. Raises `ValueError` for an even k or another pool.
+# **Contract.** `inception(x, one, branches, project, pool)` maps (N, C, H, W) to (N, sum of the
+# widths, H, W). The 1x1 branch comes first, then `branches` in their order, last the projection of
+# the pooled maps.
 #
-# *Hint:* where maps are negative, a border of zeros is not nothing. *To see it:* a
-# single bright pixel in the middle shows how far each branch reaches.
+# - A layer is a pair (weight, bias) of tensors. Its weight is (width, channels, k, k) with k odd.
+# - `one` and `project` are layers with k = 1.
+# - `branches` is a list of pairs (reduction, convolution), two layers each.
+# - A ReLU follows *every* convolution, and every convolution keeps H and W.
+# - `pool` is `"max"` or `"average"`, over 3x3 pixels with stride 1. At the border it uses only
+#   pixels inside the map.
+#
+# It raises `ValueError` for an even k or another pool.
+#
+# *Hint:* where maps are negative, a border of zeros changes the maximum. *To see it:* a single
+# bright pixel in the middle shows how far each branch reaches.
 
 
 # %% nbgrader={"grade": false, "grade_id": "inception", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -439,21 +444,21 @@ assert answer is not None, "what is no mistake gets an answer"
 # %% [markdown]
 # ### 4 · The auxiliary loss and its schedule (4 points)
 #
-# The paper adds 0.3 of each auxiliary loss from the first step to the last. But a head
-# that helps a network to start may hinder it later: the maps of 4a then serve two
-# masters. So let the weight fall to 0.
+# The paper adds 0.3 of each auxiliary loss from the first step to the last. But a head that helps a
+# network to start may hinder it later: the maps of 4a then have to serve two classifiers. So let
+# the weight fall to 0.
 #
-# **Contract.** `auxiliary_weight(step, steps, first, hold)` returns the weight at a
-# step, 0 <= step <= steps: `first` for as long as step <= hold · steps, then on a
-# straight line down to 0 at step = steps. Raises `ValueError` for steps below 1, a step
-# outside, or a hold outside [0, 1).
+# **Contract.** `auxiliary_weight(step, steps, first, hold)` returns the weight at a step, 0 <= step
+# <= steps. The weight is `first` as long as step <= hold · steps. From there it falls on a straight
+# line to 0 at step = steps. It raises `ValueError` for steps below 1, a step outside [0, steps], or
+# a hold outside [0, 1).
 #
-# `total_loss(answer, labels, weight)` returns the loss of an answer of GoogLeNet: the
-# mean cross-entropy of the logits, plus `weight` times the *sum* of those of the
-# auxiliary logits. In train mode the answer is a tuple (logits, *auxiliary logits), in
-# eval mode it is the logits alone, and so is the loss. Gradients reach all of them.
-# Raises `ValueError` for a negative weight or when labels and logits are of different
-# number.
+# `total_loss(answer, labels, weight)` returns the loss for what GoogLeNet returned. In train mode
+# that `answer` is a tuple: the logits, then the auxiliary logits. The loss is the mean
+# cross-entropy of the logits, plus `weight` times the *sum* of the mean cross-entropies of the
+# auxiliary logits. In eval mode `answer` is the logits alone, and the loss is their mean
+# cross-entropy. Gradients reach all of the logits. It raises `ValueError` for a negative weight, or
+# when the numbers of labels and logits differ.
 #
 # *Hint:* `isinstance(answer, Tensor)`. *To see it:* draw the weight by step.
 
@@ -613,17 +618,17 @@ for answer, weight in [(torch.zeros(3, 4), 0.3), ((torch.zeros(2, 4),) * 3, -0.1
 # %% [markdown]
 # ### 5 · Whose gradient is it? (3 points)
 #
-# The stem's gradient is a sum: of the head's, and of 0.3 of each auxiliary head's. How
-# large is each on its own?
+# The gradient of the stem is a sum: the gradient of the head's loss, and 0.3 times that of each
+# auxiliary loss. How large is each on its own?
 #
-# **Contract.** `gradient_norms(losses, parameters)` takes scalar losses of one forward
-# pass and a list of parameters, and returns a list of floats, one a loss: the length of
-# its gradient, over all numbers of all parameters together (the root of the sum of
-# squares). A parameter on which a loss does not depend counts 0. The parameters' `.grad`
-# stay as they were, and the losses can still be used for `backward`.
+# **Contract.** `gradient_norms(losses, parameters)` takes scalar losses of one forward pass and a
+# list of parameters. It returns a list of floats, for each loss the length of its gradient. The
+# length is the root of the sum of squares over all numbers of all parameters together. A parameter
+# on which a loss does not depend counts 0. The parameters' `.grad` do not change, and the losses
+# can still be used for `backward`.
 #
-# *Hint:* `torch.autograd.grad` returns gradients and leaves `.grad` alone; look at its
-# arguments. *To see it:* the free cell below.
+# *Hint:* `torch.autograd.grad` returns gradients and does not touch `.grad`; look at its arguments.
+# *To see it:* the free cell below.
 
 
 # %% nbgrader={"grade": false, "grade_id": "norms", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -734,24 +739,23 @@ for norm, loss in zip(found, losses, strict=True):
 # %% [markdown]
 # ### 6 · Are the heads needed? (2 points)
 #
-# The paper added the heads because it feared for the gradient; its conference version
-# reports that they are worth about 0.5 %, and that one of them would do. Run
-# `stem_gradients` of exercise 5 for both starts. In two to four sentences: give your
-# numbers, and say from them when auxiliary heads matter for the stem, when they do not,
-# and why a weight that falls to 0 need not harm.
+# The authors added the heads because they feared that the gradient would vanish. The conference
+# version of the paper reports that the heads give about 0.5 %, and that one head would be enough.
+# Run `stem_gradients` of exercise 5 for both initialisations and give your numbers. When do
+# auxiliary heads matter for the stem, and when do they not? Why does a weight that falls to 0 do no
+# harm? Answer in two to four sentences.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "heads_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# From PyTorch's start the stem's gradient of the head's loss is hundreds of times
-# smaller than that of 4a's: nearly all that reaches the stem comes through 4a, and without it
-# the stem would hardly move. From the variance 2 / fan-in the three are of one size:
-# the heads add less than they leave. 4d matters less than 4a at either start, as it is
-# six modules away instead of three, so that one head does nearly the same as two. Once
-# the weights have grown so that the head's own gradient arrives, the auxiliary ones are
-# no longer needed, and can only pull the early maps towards classes too soon.
+# From PyTorch's initialisation, the gradient that the stem gets from the head's loss is hundreds of
+# times smaller than the one from 4a's. Nearly all that reaches the stem comes through 4a, and
+# without it the stem would hardly move. With variance 2 / fan-in the three gradients have about the
+# same size: the heads add less than the main path already gives. For either initialisation 4d
+# matters less than 4a, since it is six modules away instead of three. So one head does nearly the
+# same as two. Once the weights have grown, the head's own gradient arrives and the auxiliary heads
+# are no longer needed. They can then only pull the early maps towards classes too soon.
 #
-# **Marking scheme.** 1 point: numbers of both starts, and that the ratio of the
-# auxiliary gradient to the head's depends on them. 1 point: the mechanism (factors
-# below 1 multiplied along the depth; a head shortens the way; later the main path
-# carries the gradient itself).
+# **Marking scheme.** 1 point: numbers of both initialisations, and that the ratio of the auxiliary
+# gradient to the head's depends on them. 1 point: the mechanism. Factors below 1 are multiplied
+# along the depth, and a head shortens the way. Later the main path carries the gradient itself.
 # ### END SOLUTION

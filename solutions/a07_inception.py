@@ -16,10 +16,9 @@
 # %% [markdown]
 # # Assignment 7 · Inception v2 and v3 (20 points)
 #
-# The notebook `07_inception` built the network. Here you write what it only used or
-# explained: a grid reduction for maps of any size, label smoothing towards any
-# distribution, a search for the cheapest stack of kernels, and the best pair of 1-D
-# kernels.
+# The notebook `07_inception` built the network. Here you write what it only used or explained. You
+# write a grid reduction for maps of any size, and label smoothing towards any distribution. Then
+# you search for the cheapest stack of kernels and the best pairs of 1-D kernels.
 #
 # | | exercise | points | minutes of computing |
 # |---|---|---|---|
@@ -30,13 +29,13 @@
 # | 5 | What seven costs | 1 | – |
 # | 6 | A loss that went up | 2 | – |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing; the *visible* tests show what you would be graded on;
-# after you hand in, *hidden* tests ask the same function about other inputs. The first
-# line of a hidden test says which. Images and maps are (N, C, H, W) throughout.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. Images and maps are (N, C, H, W) throughout.
 #
-# ["The paper"](https://arxiv.org/abs/1512.00567) is Szegedy, Vanhoucke, Ioffe, Shlens
-# and Wojna, *Rethinking the Inception Architecture for Computer Vision*, 2015.
+# ["The paper"](https://arxiv.org/abs/1512.00567) is Szegedy, Vanhoucke, Ioffe, Shlens and Wojna,
+# *Rethinking the Inception Architecture for Computer Vision*, 2015.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import itertools
@@ -56,14 +55,14 @@ inception = notebook.load("07_inception")
 # %% [markdown]
 # ### 1 · A grid reduction for every size (5 points)
 #
-# v3 halves 35 to 17 and 17 to 8 without padding. On an even side that loses something:
-# of 16 columns, three at a time in steps of two, the last is never seen. Write the
-# reduction of Figure 10 of the paper with padding, so that a side of H becomes
-# $\lceil H / 2 \rceil$ and every pixel counts.
+# Inception v3 halves 35 to 17 and 17 to 8 without padding. On an even side this loses pixels. A
+# window of three columns with stride two never sees the last of 16 columns. Write the reduction of
+# Figure 10 of the paper with padding, so that a side of H becomes $\lceil H / 2 \rceil$ and every
+# pixel is used.
 #
-# **Contract.** `GridReduction(channels, width)` is a network that maps
-# (N, channels, H, W) to (N, 2 · width + channels, ⌈H/2⌉, ⌈W/2⌉). Three branches see the
-# same maps; their outputs are joined in this order:
+# **Contract.** `GridReduction(channels, width)` is a network that maps (N, channels, H, W) to (N, 2
+# · width + channels, ⌈H/2⌉, ⌈W/2⌉). Three branches see the same maps; their outputs are joined in
+# this order:
 #
 # | branch | layers | channels |
 # |---|---|---|
@@ -71,12 +70,12 @@ inception = notebook.load("07_inception")
 # | deep | 1×1 to `width / 2`, 3×3 to `width / 2`, 3×3 with stride 2 | `width` |
 # | pooled | 3×3 max pooling with stride 2 | `channels` |
 #
-# 3×3 windows are padded by one on each side. Every convolution has no bias and is
-# followed by batch normalisation with ε = 0.001, then ReLU. `ValueError` unless
-# `channels` is 1 or more and `width` is even and 2 or more.
+# Every 3×3 window is padded by one on each side. No convolution has a bias; each is followed by
+# batch normalisation with ε = 0.001, then ReLU. It raises `ValueError` unless `channels` is 1 or
+# more and `width` is even and 2 or more.
 #
-# *Hint:* `inception.conv_bn` takes a number for its padding too. *To see it:* print the
-# shape for 16×16 and 17×17.
+# *Hint:* `inception.conv_bn` takes a number for its padding, too. *To see it:* print the shape for
+# 16×16 and 17×17.
 
 
 # %% nbgrader={"grade": false, "grade_id": "reduction", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -234,23 +233,28 @@ for channels, width in [(4, 8), (1, 2)]:
 # %% [markdown]
 # ### 2 · Label smoothing towards a prior (5 points)
 #
-# Section 7 of the paper replaces the label by a mixture with a distribution $u$ over the
-# classes, $q'(k) = (1 - \varepsilon)\,\delta_{k,y} + \varepsilon\,u(k)$, and then takes
-# $u(k) = 1/K$. Take any $u$: where one class in two is a cat, the prior may say so.
+# Section 7 of the paper mixes the label with a distribution $u$ over the classes:
+# $q'(k) = (1 - \varepsilon)\,\delta_{k,y} + \varepsilon\,u(k)$. The paper takes $u(k) = 1/K$. Here
+# $u$ is any distribution, called the prior. If every second image is a cat, the prior may say so.
 #
-# **Contract.** `smoothed_cross_entropy(logits, labels, epsilon, prior)` takes logits
-# (N, K), labels (N,) and a prior (K,) (`None`: uniform) and returns the mean over the
-# images of $-\sum_k q'(k) \log p(k)$, $p$ the softmax of the logits: a tensor that
-# gradients flow back from, finite for logits up to ±10,000. `ValueError` unless ε is in
-# [0, 1], the labels are in [0, K), and the prior has K entries, none negative, with
-# sum 1. No `label_smoothing=` of PyTorch: it knows no prior. No `np.ndindex`, on
-# which `smoothing_spec` stands: it is for your prints.
+# **Contract.** `smoothed_cross_entropy(logits, labels, epsilon, prior)` takes logits (N, K), labels
+# (N,) and a prior (K,), where `None` means uniform. It returns the mean over the images of
+# $-\sum_k q'(k) \log p(k)$, where $p$ is the softmax of the logits. The answer is a tensor that
+# gradients flow back from, and it is finite for logits up to ±10,000. It raises `ValueError` in
+# three cases:
 #
-# `best_logits(label, epsilon, prior)` returns the logits (K,) with **mean 0** for which
-# the loss of an image with this label is least; `ValueError` where there are none: some
-# class has $q'(k) = 0$.
+# - ε is not in [0, 1];
+# - a label is not in [0, K);
+# - the prior does not have K entries, has a negative entry, or does not sum to 1.
 #
-# *Hint:* `log_softmax`; its logarithm is never taken of 0. *To see it:* draw `best_logits`
+# Do not use PyTorch's `label_smoothing=`: it knows no prior. The given `smoothing_spec` is for your
+# prints. Your function may not run `np.ndindex`, which it uses.
+#
+# `best_logits(label, epsilon, prior)` returns the logits (K,) with **mean 0** that make the loss of
+# an image with this label least. It raises `ValueError` where there are none, because some class
+# has $q'(k) = 0$.
+#
+# *Hint:* use `log_softmax`, which never takes the logarithm of 0. *To see it:* draw `best_logits`
 # for ε from 0.01 to 0.99.
 
 
@@ -415,21 +419,21 @@ for epsilon, prior in [(0.0, [0.5, 0.5]), (0.1, [1.0, 0.0])]:
 # %% [markdown]
 # ### 3 · The cheapest stack of kernels (4 points)
 #
-# Two 3×3 see as far as one 5×5, for 18 weights instead of 25 (for each input and output
-# channel, all layers of one width); 1×5 and 5×1 for 10. Which stack is the cheapest, if
-# only some kernels are to be had and so many layers may be used?
+# Two 3×3 kernels see as far as one 5×5. For each input and output channel they have 18 weights
+# instead of 25, if all layers have the same width. A 1×5 and a 5×1 have 10. Which stack is the
+# cheapest, if you may use only some kernels and only so many layers?
 #
-# **Contract.** `cheapest_stack(field, layers, menu)` returns a list of kernels
-# (rows, columns) from `menu`, each as often as you like, `layers` of them at most, all
-# with stride 1, that together see exactly field × field pixels with the fewest weights,
-# the sum of rows × columns. Any order; where several are cheapest, any one. `ValueError`
-# where no stack is. `cheapest_spec` below tries every stack: right, and far too slow for
-# a field of 61.
+# **Contract.** `cheapest_stack(field, layers, menu)` returns a list of kernels (rows, columns) from
+# `menu`, in any order. Each kernel may occur several times. There are at most `layers` of them, all
+# with stride 1. Together they see exactly field × field pixels with the fewest weights, the sum of
+# rows × columns. If several stacks are cheapest, return any one. It raises `ValueError` if no stack
+# sees this field.
 #
-# *Hint:* a kernel of r rows adds r − 1 rows to what is seen. After a first kernel, what
-# is left is the same question with smaller numbers: remember the answers
-# (`functools.cache`) or fill a table. *To see it:* draw the weights by the field, for
-# `layers` of 2, 4 and 8.
+# The given `cheapest_spec` tries every stack. It is right, and far too slow for a field of 61.
+#
+# *Hint:* a kernel of r rows adds r − 1 rows to what is seen. After a first kernel, the same
+# question remains with smaller numbers. Remember the answers (`functools.cache`) or fill a table.
+# *To see it:* draw the weights by the field, for `layers` of 2, 4 and 8.
 
 
 # %% nbgrader={"grade": false, "grade_id": "cheapest_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -555,17 +559,17 @@ assert answer is not None, "what is no mistake gets an answer"
 # %% [markdown]
 # ### 4 · The best pairs for a kernel (3 points)
 #
-# A column after a row is a kernel of rank 1; `channels` pairs side by side sum to rank
-# `channels`. Find the best ones.
+# A column times a row is a kernel of rank 1. A sum of `channels` such pairs is a kernel of rank
+# `channels` at most. Find the best pairs.
 #
-# **Contract.** `separable(kernel, channels)` takes a kernel (n, m) and returns `columns`
-# (channels, n) and `rows` (channels, m) such that $\sum_i$ `columns[i]` ⊗ `rows[i]` is as
-# near to the kernel as any such sum: least squared error. Where `channels` is more than
-# needed, the shapes stay and the sum is the kernel itself. The kernel is left as it was.
-# `ValueError` unless the kernel is 2-D and `channels` 1 or more.
+# **Contract.** `separable(kernel, channels)` takes a kernel (n, m). It returns `columns`
+# (channels, n) and `rows` (channels, m). The sum $\sum_i$ `columns[i]` ⊗ `rows[i]` has the least
+# squared error to the kernel of all such sums. If `channels` is more than needed, the shapes stay
+# the same and the sum is the kernel itself. The kernel is not changed. It raises `ValueError`
+# unless the kernel is 2-D and `channels` is 1 or more.
 #
-# *Hint:* `torch.linalg.svd` sorts by size. *To see it:* draw an eye(5), and its sums of
-# 1, 2, … pairs.
+# *Hint:* `torch.linalg.svd` sorts by size. *To see it:* draw `torch.eye(5)`, and its sums of 1, 2,
+# … pairs.
 
 
 # %% nbgrader={"grade": false, "grade_id": "separable", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -641,11 +645,11 @@ for shape, channels in [((3, 3), 0), ((3,), 1), ((1, 3, 3), 1)]:
 # %% [markdown]
 # ### 5 · What seven costs (1 point)
 #
-# With paper and pencil. The longest branch of a module B with `inner = 160` has four
-# kernels after its 1×1: 7×1, 1×7, 7×1 (each from 160 to 160 channels) and 1×7 (160 to
-# 192). How many weights have these four together? And the two 7×7 in their place, 160 to
-# 160 and 160 to 192? Write down your two numbers, without batch normalisation; the test
-# that looks at them is hidden.
+# Use paper and pencil. The longest branch of a module B with `inner = 160` has four kernels after
+# its 1×1. They are 7×1, 1×7 and 7×1, each with 160 → 160 channels, and 1×7 with 160 → 192. How many
+# weights do these four have together? And how many do two 7×7 in their place have, with 160 → 160
+# and 160 → 192? Write down your two numbers, without batch normalisation; the test of these numbers
+# is hidden.
 
 
 # %% nbgrader={"grade": false, "grade_id": "predict", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -676,22 +680,22 @@ assert whole == true, f"two 7×7: you expected {whole:,}, they have {true:,}"
 # %% [markdown]
 # ### 6 · A loss that went up (2 points)
 #
-# A fellow student adds label smoothing with ε = 0.1 to a network for 10 classes. The
-# validation accuracy stays at 95 %, but the validation loss, plain cross-entropy, rises
-# from 0.17 to 0.27 nats, and so she takes it out again. In two to four sentences: how
-# low can the plain cross-entropy of a network be that has learnt the smoothed targets
-# perfectly (a number), and what would you compare instead?
+# A fellow student adds label smoothing with ε = 0.1 to a network for 10 classes. The validation
+# accuracy stays at 95 %. But the validation loss, plain cross-entropy, rises from 0.17 to 0.27
+# nats, and so she removes the smoothing again. Imagine a network that has learnt the smoothed
+# targets perfectly. How low can its plain cross-entropy be (a number)? And what would you compare
+# instead? Answer in two to four sentences.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "loss_went_up_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# A network that answers the smoothed targets gives the right class 0.91, so its plain
-# cross-entropy is −log 0.91 = 0.094 nats on every image it is right about, however
-# good it is: the rise says that it aims at other probabilities, not that it sees less.
-# Compare what the network is for, accuracy over several seeds; or, if probabilities
-# matter, each network's loss or calibration after a temperature fitted on validation.
+# A network that answers the smoothed targets gives the right class 0.91. So its plain cross-entropy
+# is −log 0.91 = 0.094 nats on every image that it classifies correctly, however good it is. The
+# rise says that it aims at other probabilities, not that it sees less. Compare what the network is
+# for: accuracy over several seeds. If probabilities matter, compare each network's loss or
+# calibration after a temperature fitted on validation.
 #
-# **Marking scheme.** 1 point: the floor, −log(0.9 + 0.01) = 0.094 (or its form with the
-# logarithm), and that a rise is therefore expected. 1 point: a comparison that smoothing
-# does not bias (accuracy with its chance named, calibration, a temperature), or a reason
-# why the loss matters for her use.
+# **Marking scheme.** 1 point: the floor, −log(0.9 + 0.01) = 0.094 (or the formula with the
+# logarithm), and that a rise is therefore expected. 1 point: a comparison that smoothing does not
+# bias, or a reason why the loss matters for her use. Examples of such a comparison are accuracy
+# with its random variation named, calibration, or a temperature.
 # ### END SOLUTION

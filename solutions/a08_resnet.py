@@ -16,10 +16,10 @@
 # %% [markdown]
 # # Assignment 8 · ResNet (20 points)
 #
-# The notebook `08_resnet` built the networks. Here you write its neighbours: another
-# shortcut without parameters, a pre-activation block whose highway nothing touches, a
-# start at which every block passes its input on, a price in closed form, and a look at how
-# much the blocks say.
+# The notebook `08_resnet` built the networks. Here you write variations of them. You start with
+# another shortcut without parameters, and a pre-activation block with nothing on its shortcut path.
+# You initialise a network so that every block passes its input on. Then you compute the parameters
+# and MACs (multiply-accumulates) of a whole family, and measure how much each block contributes.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -30,11 +30,10 @@
 # | 5 | How much does a block say? | 3 |
 # | 6 | Depth that does no harm | 2 |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing; the *visible* tests show what you would be graded on;
-# after you hand in, *hidden* tests ask the same function about other inputs. The first
-# line of a hidden test says which. Images are (N, C, H, W) throughout. All of it computes
-# in a few seconds.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
 #
 # "The paper" is He, Zhang, Ren and Sun, *Deep Residual Learning for Image Recognition*,
 # [arXiv:1512.03385](https://arxiv.org/abs/1512.03385).
@@ -54,20 +53,20 @@ resnet = notebook.load("08_resnet")
 # %% [markdown]
 # ### 1 · A shortcut without parameters (4 points)
 #
-# Where a stage begins, H and W are divided by the stride and the channels grow from C to
-# `width`. The paper's option A takes every `stride`-th pixel, the first included, in both
-# directions, and fills the new channels with zeros. The notebook appends them all; here
-# they go on *both sides* of the old channels, as many before as after, and where their
-# number is odd, one more after.
+# At the beginning of a stage, H and W are divided by the stride, and the channels grow from C to
+# `width`. The paper's option A takes every `stride`-th pixel in both directions, starting with the
+# first. It fills the new channels with zeros. The notebook appends all new channels at the end.
+# Here they go on *both sides* of the old channels, as many before as after. If their number is odd,
+# one more goes after.
 #
-# **Contract.** `pad_shortcut(x, width, stride)` takes (N, C, H, W) and returns (N, width,
-# ⌈H/stride⌉, ⌈W/stride⌉), of the same dtype; gradients flow through it. It raises
-# `ValueError` when `x` has not four dimensions, `width` is less than C, or `stride` is less
-# than 1. `shortcut_spec` is the same, one number at a time. Write it yourself: neither
-# `np.ndindex`, on which `shortcut_spec` stands, nor the notebook's `PadShortcut` may run.
+# **Contract.** `pad_shortcut(x, width, stride)` takes (N, C, H, W) and returns
+# (N, width, ⌈H/stride⌉, ⌈W/stride⌉), of the same dtype. Gradients flow through it. It raises
+# `ValueError` when `x` does not have four dimensions, `width` is less than C, or `stride` is less
+# than 1. The given `shortcut_spec` is the same, one number at a time. Write it yourself: do not run
+# `np.ndindex`, which `shortcut_spec` uses, or the notebook's `PadShortcut`.
 #
-# *Hint:* a slice has a step, and `F.pad` pads the *last* dimension first. *To see it:* feed
-# three channels of 1, 2 and 3 and print the channels of one pixel of the answer.
+# *Hint:* a slice has a step, and `F.pad` pads the *last* dimension first. *To see it:* feed three
+# channels of 1, 2 and 3, and print the channels of one pixel of the answer.
 
 # %% nbgrader={"grade": false, "grade_id": "shortcut_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def shortcut_spec(x: Tensor, width: int, stride: int) -> Tensor:
@@ -174,23 +173,23 @@ assert answer is not None, "what is no mistake gets an answer"
 # %% [markdown]
 # ### 2 · The pre-activation bottleneck (4 points)
 #
-# The notebook's `PreactBlock` lets the projection see the activated input, so that a norm
-# and a ReLU stand on the highway wherever the shape changes. Build the bottleneck whose
-# highway is clean: the input itself goes around, by `pad_shortcut`, and
+# In the notebook's `PreactBlock` the projection takes the activated input. So wherever the shape
+# changes, a norm and a ReLU lie on the shortcut path. Build a bottleneck whose shortcut path is
+# free of them. The input itself goes through `pad_shortcut`, and the residual is
 #
-# $\mathcal F(x) = \mathrm{conv3}(\mathrm{relu}(\mathrm{norm3}(\mathrm{conv2}(\mathrm{relu}(\mathrm{norm2}(\mathrm{conv1}(\mathrm{relu}(\mathrm{norm1}(x)))))))))$,
+# $\mathcal F(x) = \mathrm{conv3}(\mathrm{relu}(\mathrm{norm3}(\mathrm{conv2}(\mathrm{relu}(\mathrm{norm2}(\mathrm{conv1}(\mathrm{relu}(\mathrm{norm1}(x)))))))))$.
 #
-# where conv1 is 1×1 to a quarter of `width`, conv2 3×3 with the stride, conv3 1×1 to
-# `width`. Every side is rounded up when halved. Nothing comes after the addition.
+# Here conv1 is 1×1 to a quarter of `width`, conv2 is 3×3 with the stride, and conv3 is 1×1 to
+# `width`. A side divided by the stride is rounded up. Nothing comes after the addition.
 #
-# **Contract.** `PreactBottleneck(channels, width, stride)` is an `nn.Module`. Its layers
-# are attributes of the names `norm1, conv1, …, norm3, conv3`, no convolution has a bias,
-# and there are no other parameters. It raises `ValueError` when 4 does not divide `width`,
-# or `width` is less than `channels`.
+# **Contract.** `PreactBottleneck(channels, width, stride)` is an `nn.Module`. Its layers are
+# attributes with the names `norm1, conv1, …, norm3, conv3`. No convolution has a bias, and there
+# are no other parameters. It raises `ValueError` when 4 does not divide `width`, or `width` is less
+# than `channels`.
 #
-# *Hint:* `bottleneck_spec` takes the weights as a dict and may be called with
-# `block.state_dict()`; the last argument says whether the batch's statistics are used. It
-# is for your tests: your block may not run `np.ndindex`, on which it stands.
+# *Hint:* the given `bottleneck_spec` takes the weights as a dict: call it with
+# `block.state_dict()`. Its last argument says whether the batch's statistics are used. It is for
+# your own comparisons: your block may not run `np.ndindex`, which it uses.
 # *To see it:* set conv3 to zero and compare input and output.
 
 # %% nbgrader={"grade": false, "grade_id": "bottleneck_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -339,23 +338,23 @@ assert isinstance(PreactBottleneck(8, 8), nn.Module), "what is no mistake is bui
 # %% [markdown]
 # ### 3 · Every block starts as the identity (4 points)
 #
-# If the last layer of every residual branch starts at zero, every block starts as its
-# shortcut, and a network of any depth starts as a shallow one ([Goyal et al.,
-# 2017](https://arxiv.org/abs/1706.02677), section 5.1). In `BasicBlock` and `Bottleneck`
-# that layer is a norm: its γ becomes 0. In a pre-activation block the branch ends with a
-# convolution, and it is that one's weight: a γ of 0 *before* a ReLU would stay 0 for ever.
-# (That is why the form "ReLU before addition" is not asked for.)
+# If the last layer of every residual branch is initialised with zeros, every block starts as its
+# shortcut. So a network of any depth starts as a shallow one ([Goyal et al.,
+# 2017](https://arxiv.org/abs/1706.02677), section 5.1). In `BasicBlock` and `Bottleneck` the last
+# layer is a norm: its γ becomes 0. In a pre-activation block it is a convolution: its weight
+# becomes 0. There, a γ of 0 *before* a ReLU would stay 0 for ever. This is why the form "ReLU
+# before addition" is not asked for.
 #
-# **Contract.** `zero_init(net)` changes a network of the notebook in place: in every block
-# (a module with both `residual` and `shortcut`) the `weight` of the last layer of
-# `residual` that has one is set to zero, and *nothing else*: not β, not the norm of a
-# projection, not the stem. It returns how many layers it changed. It raises `ValueError`
-# when there is no such block, or when a shortcut is a `resnet.Cut`: without a way around,
-# such a network would pass on nothing.
+# **Contract.** `zero_init(net)` changes a network of the notebook in place. A block is a module
+# with both `residual` and `shortcut`. In every block, set the `weight` of one layer to zero: the
+# last layer of `residual` that has a weight. Change *nothing else*: not β, not the norm of a
+# projection, not the stem. The function returns how many layers it changed.
 #
-# *Hint:* `net.modules()` visits outer modules before inner ones, and a module's layers in
-# order. *To see it:* how large are the logits of `resnet.resnet_small(110)` before and
-# after?
+# It raises `ValueError` when there is no such block, or when a shortcut is a `resnet.Cut`. Without
+# a shortcut, such a network would pass on nothing.
+#
+# *Hint:* `net.modules()` visits outer modules before inner ones, and a module's layers in order.
+# *To see it:* how large are the logits of `resnet.resnet_small(110)` before and after?
 
 # %% nbgrader={"grade": false, "grade_id": "zero", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def zero_init(net: nn.Module) -> int:
@@ -463,20 +462,21 @@ assert same, "a network that is refused must stay as it was"
 # %% [markdown]
 # ### 4 · The price of depth (3 points)
 #
-# The CIFAR family of section 4.2: a 3×3 stem with 16 channels, three stages of n blocks with
-# 16, 32 and 64 channels on 32×32, 16×16 and 8×8 pixels, shortcuts of option A, global
-# average, one linear layer; depth 6n + 2. A norm has two parameters a channel and no MACs, a
-# shortcut of option A neither.
+# The CIFAR family of section 4.2 begins with a 3×3 stem of 16 channels. Three stages of n blocks
+# follow, with 16, 32 and 64 channels on 32×32, 16×16 and 8×8 pixels, and shortcuts of option A. The
+# head is a global average and one linear layer. The depth is 6n + 2. A norm has two parameters for
+# each channel and no MACs. A shortcut of option A has neither parameters nor MACs.
 #
-# **Contract.** First write down, with a pencil, how many parameters and how many MACs
-# `resnet_small(26)` has *more* than `resnet_small(20)`, and let `predicted_growth` return
-# the two. Then `small_cost(depth, classes)` returns parameters and MACs of any member, in
-# closed form: without building a network or counting one. It raises `ValueError` when
-# depth is not 6n + 2 with n at least 1.
+# **Contract.** Start with a pencil. How many parameters and how many MACs does `resnet_small(26)`
+# have *more* than `resnet_small(20)`? Let `predicted_growth` return these two numbers.
 #
-# *Hint:* one block more in each stage; a convolution of C to D channels with k×k kernels
-# has k²·C·D weights and as many MACs at each pixel of its output. *To see it:* how deep is
-# the deepest member with less than a million parameters?
+# Then write `small_cost(depth, classes)`, which returns parameters and MACs of any member in closed
+# form. Do not build or count a network. It raises `ValueError` when depth is not 6n + 2 with n at
+# least 1.
+#
+# *Hint:* the deeper network has one more block in each stage. A convolution of C to D channels with
+# k×k kernels has k²·C·D weights, and as many MACs at each pixel of its output. *To see it:* how
+# deep is the deepest member with less than a million parameters?
 
 # %% nbgrader={"grade": false, "grade_id": "predict", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def predicted_growth() -> tuple[int, int]:
@@ -564,19 +564,20 @@ for depth in (2, 18, 21, 52, -4):
 # %% [markdown]
 # ### 5 · How much does a block say? (3 points)
 #
-# Figure 7 of the paper shows the standard deviation of what layers answer: residual
-# branches answer less than plain layers, and less the deeper the network, which supports the
-# idea that they only modify what passes. Measure it for the blocks of a network.
+# Figure 7 of the paper shows the standard deviations of layer responses. The responses of residual
+# branches are smaller than those of plain layers, and smaller still in deeper networks. This
+# supports the idea that residual branches only modify what passes. Measure it for the blocks of a
+# network.
 #
-# **Contract.** `responses(net, images)` returns a list with one number a block, first to
-# last: the standard deviation, over all its numbers, of what `block.residual` answers when
-# `net` sees the images in *train* mode (batch statistics), divided by that of what the block
-# as a whole puts out. It leaves the network as it was: weights, running statistics,
-# train or eval mode of every module, and no hooks; and it takes no gradients.
+# **Contract.** `responses(net, images)` returns a list with one number for each block, first to
+# last. The number is a ratio of two standard deviations, each over all entries of a tensor. The
+# numerator is that of the output of `block.residual`; the denominator is that of the output of the
+# whole block. The network sees the images in *train* mode (batch statistics). The function takes no
+# gradients, and leaves the network as it was: weights, running statistics, train or eval mode of
+# every module, and no hooks.
 #
-# *Hint:* `register_forward_hook` returns a handle with `remove()`; a copy made by
-# `copy.deepcopy` may be changed at will. *To see it:* the free cell draws them for 20 and
-# 56 layers.
+# *Hint:* `register_forward_hook` returns a handle with `remove()`. You may change a copy made by
+# `copy.deepcopy` as you like. *To see it:* the free cell draws the ratios for 20 and 56 layers.
 
 # %% nbgrader={"grade": false, "grade_id": "responses", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def responses(net: nn.Module, images: Tensor) -> list[float]:
@@ -679,28 +680,28 @@ assert answer == [0.0] * 6, f"branches whose last γ is 0 answer nothing, not {a
 # %% [markdown]
 # ### 6 · Depth that does no harm (2 points)
 #
-# "A deeper network can copy a shallower one, so it should never have a higher training
-# error." In two to four sentences: why does plain-56 have one all the same, although nothing
-# that a shallow network computes is beyond it; and what do a shortcut and a zero last γ
-# each change about it? Give one number from this assignment or from the notebook that
-# supports what you say.
+# "A deeper network can copy a shallower one, so it should never have a higher training error."
+# Plain-56 can represent everything that a shallow network computes. Why does it have a higher
+# training error all the same? What does a shortcut change about this, and what does a zero last γ
+# change? Answer in two to four sentences. Give one number from this assignment or from the notebook
+# that supports your answer.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "harm_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# The claim is about what can be represented; degradation is about what gradient descent
-# finds. To copy their input, 36 plain layers of convolution, norm and ReLU would have to
-# become the identity, and no usual initialisation is near it. Untrained plain layers do the
-# opposite: they make all images alike, so that after ten blocks the nearest neighbour of a
-# digit has the right label for less than one in five. With shortcuts it still has for every
-# second digit after 27 blocks. It is no matter of gradients of unequal size alone: AdamW,
-# which scales the step of each weight, leaves plain-56 at 82 % training error. A shortcut
-# makes the identity the case in which the branch is 0. With a zero last γ the network is
-# that case at initialisation, whatever its depth: `responses` gives 0 for every block, and
-# the logits are those of stem and head alone.
+# The claim is about what can be represented; degradation is about what gradient descent finds. To
+# copy their input, 36 plain layers of convolution, norm and ReLU would have to become the identity,
+# and no usual initialisation is near it. Untrained plain layers do the opposite: they make all
+# images alike. After ten blocks the nearest neighbour of a digit has the right label for less than
+# one digit in five. With shortcuts it still has for every second digit after 27 blocks. Gradients
+# of unequal size cannot be the whole cause: AdamW, which scales the step of each weight, leaves
+# plain-56 at 82 % training error. A shortcut makes the identity the case in which the branch is 0.
+# With a zero last γ the network is that case at initialisation, whatever its depth. Then
+# `responses` gives 0 for every block, and the logits are those of stem and head alone.
 #
-# **Marking scheme.** 1 point: it is optimisation, not capacity and not overfitting (the
-# *training* error is higher), with a mechanism (the identity is hard to reach, or the images
-# become alike). "The gradients differ in size, so no learning rate fits" earns the point only
-# with the remark that AdamW does not cure it. 1 point: shortcut and zero γ told apart (what
-# can be learnt easily; where learning begins), with a number that was measured.
+# **Marking scheme.** 1 point: it is optimisation, not capacity and not overfitting (the *training*
+# error is higher), with a mechanism. The identity is hard to reach, or the images become alike.
+# "The gradients differ in size, so no learning rate fits" earns the point only with the remark that
+# AdamW does not cure it. 1 point: the effects of shortcut and zero γ are distinguished, with a
+# number that was measured. The shortcut decides what can be learnt easily; the zero γ decides where
+# learning begins.
 # ### END SOLUTION

@@ -15,11 +15,11 @@
 
 
 # %% [markdown]
-# # Assignment 09 · Xception (20 points)
+# # Assignment 9 · Xception (20 points)
 #
-# The notebook `09_xception` built the two ends of a line: Inception's few segments, and one
-# segment for each channel. Here you work along that line. You find widths for a budget, build
-# segments of any size, split a kernel in the other order, and fold a layer into one convolution.
+# The notebook `09_xception` built the two ends of a line: Inception's few segments, and one segment
+# for each channel. Here you work along that line. You find widths for a budget, build segments of
+# any size, split a kernel in the other order, and fold a layer into one convolution.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -30,10 +30,10 @@
 # | 5 | What a middle block costs | 2 |
 # | 6 | Equal parameters | 2 |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing. The *visible* tests show what you would be graded on. After you
-# hand in, *hidden* tests ask the same function about other inputs. The first line of a hidden
-# test says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
 #
 # "The paper" is Chollet, *Xception*, [arXiv:1610.02357](https://arxiv.org/abs/1610.02357).
 
@@ -56,12 +56,13 @@ xception = notebook.load("09_xception")
 # Compute them.
 #
 # **Contract.** `widest(channels, segments, budget)` returns the largest width W (an `int`) that
-# `segments` divides and whose module has at most `budget` weights. `segments` is an `int`, or
-# `None` for one segment a channel (S = W). The answer is exact for budgets up to 10¹⁵. It raises
-# `ValueError` when not even the smallest width fits, or when `channels` or `segments` is below 1.
+# `segments` divides and whose module has at most `budget` weights. The argument `segments` is an
+# `int`, or `None` for one segment for each channel (S = W). The answer is exact for budgets up to
+# 10¹⁵. It raises `ValueError` when not even the smallest width fits, or when `channels` or
+# `segments` is below 1.
 #
-# *Hint:* W = S·k. The inequality in k is quadratic, and `math.isqrt` has no rounding error. *To
-# see it:* draw the width by S for C = 64 and a budget of 20,000.
+# *Hint:* W = S·k. The inequality in k is quadratic, and `math.isqrt` has no rounding error.
+# *To see it:* draw the width by S for C = 64 and a budget of 20,000.
 
 # %% nbgrader={"grade": false, "grade_id": "widest", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def widest(channels: int, segments: int | None, budget: int) -> int:
@@ -149,14 +150,14 @@ for channels, segments, budget in [
 # $$y = \mathrm{relu}(\mathrm{norm}(\mathrm{concat}_s\; \mathrm{filters}_s(\mathrm{mix}(x)_s)))$$
 #
 # **Contract.** `Segmented(channels, segments)` is an `nn.Module`. The list `segments` holds
-# (width, kernel_size) of each: consecutive channels of the mixed map. The layer `mix` is 1×1 from
-# C to the sum of the widths. An `nn.ModuleList` called `filters` holds full convolutions, width
-# to width, that keep H and W. The layer `norm` is a batch normalisation of the whole. No
-# convolution has a bias, and nothing stands between `mix` and `filters`. An even kernel size, a width
-# below 1 or no segment at all is a `ValueError`.
+# (width, kernel_size) of each: consecutive channels of the mixed map. The layer `mix` is 1×1 from C
+# to the sum of the widths. An `nn.ModuleList` called `filters` holds full convolutions, width to
+# width, that keep H and W. The layer `norm` is a batch normalisation of the whole. No convolution
+# has a bias, and nothing stands between `mix` and `filters`. An even kernel size, a width below 1
+# or no segment at all is a `ValueError`.
 #
-# *Hint:* `Tensor.split` takes a list of sizes. *To see it:* with kernels of 1×1 in one segment, what
-# does the module become?
+# *Hint:* `Tensor.split` takes a list of sizes. *To see it:* with kernels of 1×1 in one segment,
+# what does the module become?
 
 # %% nbgrader={"grade": false, "grade_id": "segmented_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def segmented_spec(x: Tensor, weights: dict, sizes: list[int], train: bool) -> Tensor:
@@ -306,20 +307,19 @@ assert total == 2_694, f"the network has {total:,} parameters, expected 2,694"
 # ### 3 · The nearest kernel, in the other order (4 points)
 #
 # The notebook found, for each *input* channel, the patterns that explain a full kernel best: a
-# depthwise convolution, then a pointwise one. Inception has the other order: the 1×1 comes
-# first, and each *output* channel has its own patterns:
+# depthwise convolution, then a pointwise one. Inception has the other order: the 1×1 comes first,
+# and each *output* channel has its own patterns:
 #
 # $$W_{nm} \approx \sum_{r} p_{nrm}\; d_{nr}$$
 #
-# **Contract.** `nearest(weight, patterns)` takes a kernel (N, M, K, K) and returns `(mix,
-# filters)` of shapes (N·patterns, M, 1, 1) and (N, patterns, K, K). With `patterns` = R, a 1×1
-# convolution with `mix`, followed by one with `filters` in N groups, is the nearest to a
-# convolution with `weight` in squared error. Rows n·R to n·R + R − 1 of `mix` belong to output n.
-# `weight` is unchanged; the answers carry no gradient. It raises `ValueError` unless 1 ≤ patterns ≤
-# min(M, K²).
+# **Contract.** `nearest(weight, patterns)` takes a kernel (N, M, K, K) and returns `(mix, filters)`
+# of shapes (N·patterns, M, 1, 1) and (N, patterns, K, K). Let `patterns` be R. A 1×1 convolution
+# with `mix`, followed by one with `filters` in N groups, has the least squared error to a
+# convolution with `weight`. Rows n·R to n·R + R − 1 of `mix` belong to output n. `weight` is
+# unchanged; the answers carry no gradient. It raises `ValueError` unless 1 ≤ patterns ≤ min(M, K²).
 #
-# *Hint:* for each output a matrix (M, K²), and `torch.linalg.svd` takes a batch of them. *To see it:*
-# print the error by R for the first layer of a recorded network.
+# *Hint:* for each output a matrix (M, K²), and `torch.linalg.svd` takes a batch of them.
+# *To see it:* print the error by R for the first layer of a recorded network.
 
 # %% nbgrader={"grade": false, "grade_id": "nearest", "locked": false, "schema_version": 3, "solution": true, "task": false}
 @torch.no_grad()
@@ -403,16 +403,17 @@ for N, M, K, patterns in [(3, 4, 3, 0), (3, 4, 3, 5), (3, 20, 3, 10), (3, 4, 3, 
 # %% [markdown]
 # ### 4 · One convolution of three layers (4 points)
 #
-# Nothing stands between the two convolutions of the notebook's `separable`, and in eval mode
-# its batch normalisation is linear, too. So the whole layer is *one* convolution with a bias.
+# Nothing stands between the two convolutions of the notebook's `separable`, and in eval mode its
+# batch normalisation is linear, too. So the whole layer is *one* convolution with a bias.
 #
 # **Contract.** `folded(layer)` takes a `separable(C, W)` in eval mode: a sequence of depthwise
-# convolution, pointwise convolution and `BatchNorm2d`. It returns a new `nn.Conv2d(C, W, 3,
-# padding=1)` with a bias and the same answers, in the layer's dtype. The layer stays as it was. It raises
-# `ValueError` when the layer is in train mode.
+# convolution, pointwise convolution and `BatchNorm2d`. It returns a new
+# `nn.Conv2d(C, W, 3, padding=1)` with a bias and the same answers, in the layer's dtype. The layer
+# stays as it was. It raises `ValueError` when the layer is in train mode.
 #
-# *Hint:* the norm is $\gamma\,(y - \mathrm{mean})/\sqrt{\mathrm{var} + \epsilon} + \beta$, with `layer[2].eps`. *To see
-# it:* time both with `course_lib.latency.milliseconds`. Is one layer faster than three?
+# *Hint:* the norm is $\gamma\,(y - \mathrm{mean})/\sqrt{\mathrm{var} + \epsilon} + \beta$, with
+# `layer[2].eps`. *To see it:* time both with `course_lib.latency.milliseconds`. Is one layer faster
+# than three?
 
 # %% nbgrader={"grade": false, "grade_id": "folded", "locked": false, "schema_version": 3, "solution": true, "task": false}
 @torch.no_grad()
@@ -492,13 +493,16 @@ for channels, width, eps in [(1, 1, 1e-5), (5, 3, 0.7), (3, 8, 1e-3)]:
 # %% [markdown]
 # ### 5 · What a middle block costs (2 points)
 #
-# **Expect, then compute.** A block of the middle flow has three layers of 728 to 728 channels.
-# How many weights do its convolutions have? Norms do not count. Write down three numbers, as
-# arithmetic: with separable layers; with full 3×3 convolutions; and with modules of a 1×1
-# convolution and a 3×3 in four segments.
+# **Expect, then compute.** A block of the middle flow has three layers of 728 to 728 channels. How
+# many weights do its convolutions have? Norms do not count. Write down three numbers, as
+# arithmetic:
 #
-# *Hint:* a convolution of C to D channels with k×k kernels in g groups has k²·C·D/g weights. *To
-# see it:* `check.params` on a layer tells, after you have written your numbers.
+# 1. with separable layers,
+# 2. with full 3×3 convolutions,
+# 3. with modules of a 1×1 convolution and a 3×3 in four segments.
+#
+# *Hint:* a convolution of C to D channels with k×k kernels in g groups has k²·C·D/g weights.
+# *To see it:* `check.params` on a layer tells, after you have written your numbers.
 
 # %% nbgrader={"grade": false, "grade_id": "expect", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def expected_weights() -> tuple[int, int, int]:
@@ -528,17 +532,17 @@ for name, found, weights in zip(("separable", "full", "four segments"), mine, tr
 # %% [markdown]
 # ### 6 · Equal parameters (2 points)
 #
-# "Depthwise separable convolutions are better than full ones, because the notebook's network
-# with one segment a channel has the highest accuracy." In two to four sentences: what was held
-# equal in that experiment and what was not, and what else could explain the win than the
-# hypothesis about decoupled correlations? Name one experiment that would tell.
+# "Depthwise separable convolutions are better than full ones, because the notebook's network with
+# one segment a channel has the highest accuracy." What was held equal in that experiment, and what
+# was not? What else could explain the result than the hypothesis about decoupled correlations? Name
+# one experiment that would tell. Answer in two to four sentences.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "equal_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# Parameters, depth, images and epochs were equal. The width was not: 162 channels against 45, and
-# neither were the MACs, which fell. So the win may come from more channels, whatever the filter
-# is. Compare networks of equal *width* (then the full one has far more weights), or give the narrow
-# network the wide one's number of channels by 1×1 layers alone.
+# Parameters, depth, images and epochs were equal. The width was not: 162 channels against 45.
+# Neither were the MACs, which fell. So the higher accuracy may come from more channels, whatever
+# the filter is. One experiment compares networks of equal *width*; then the full one has far more
+# weights. Another gives the narrow network the wide one's number of channels by 1×1 layers alone.
 #
 # **Marking scheme.** 1 point: parameters were equal, width (or MACs) was not. 1 point: an
 # explanation by width with an experiment that separates the two.

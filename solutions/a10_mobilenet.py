@@ -17,9 +17,10 @@
 # %% [markdown]
 # # Assignment 10 · MobileNet (20 points)
 #
-# The notebook `10_mobilenet` built the network. Here you write its neighbours: the one kernel
-# that two hide, a block with several filters for each channel, the price in closed form, the
-# widest network within a budget, and a table of where the work is.
+# The notebook `10_mobilenet` built the network. Here you merge two kernels into one, and write a
+# block with several filters for each channel. You compute parameters and MACs
+# (multiply-accumulates) in closed form, and find the widest network within a budget. At the end you
+# make a table of where the work is.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -30,13 +31,12 @@
 # | 5 | Which layers dominate? | 3 |
 # | 6 | Fewer multiplications, and time | 2 |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing. The *visible* tests show what you would be graded on. After you
-# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden
-# test says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
 #
-# "The paper" is Howard et al., *MobileNets*,
-# [arXiv:1704.04861](https://arxiv.org/abs/1704.04861).
+# "The paper" is Howard et al., *MobileNets*, [arXiv:1704.04861](https://arxiv.org/abs/1704.04861).
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import torch
@@ -50,16 +50,16 @@ mobilenet = notebook.load("10_mobilenet")
 # %% [markdown]
 # ### 1 · The kernel that two kernels hide (3 points)
 #
-# A depthwise convolution and a pointwise one after it, with nothing between them, are *one*
-# standard convolution. Which one? Write its kernel.
+# A depthwise convolution followed by a pointwise one, with nothing between them, equals *one*
+# standard convolution. Which one? Compute its kernel.
 #
 # **Contract.** `merge(depthwise, pointwise)` takes kernels (M, 1, K, K) and (N, M, 1, 1) and
-# returns one kernel (N, M, K, K), such that a standard convolution with it gives what
-# `separable_spec` gives. It raises `ValueError` when the shapes do not fit: the depthwise
-# kernel has not one channel, the pointwise one is not 1×1, or their M differ.
+# returns one kernel (N, M, K, K). A standard convolution with it gives the same as
+# `separable_spec`. It raises `ValueError` when the shapes do not fit. There are three cases: the
+# depthwise kernel has more than one channel, the pointwise one is not 1×1, or their M differ.
 #
-# *Hint:* write what output n at one pixel is, as a sum over m. *To see it:* print the kernel
-# for M = 1 and N = 2.
+# *Hint:* write output n at one pixel as a sum over m. *To see it:* print the kernel for M = 1 and N
+# = 2.
 
 # %% nbgrader={"grade": false, "grade_id": "separable_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def separable_spec(x: Tensor, depthwise: Tensor, pointwise: Tensor) -> Tensor:
@@ -143,17 +143,17 @@ for first, second in [
 # %% [markdown]
 # ### 2 · Several filters for each channel (5 points)
 #
-# MobileNet gives each channel one kernel. Why not several? With a *depth multiplier* D, every
-# input channel is filtered by D kernels of its own. The maps of channel 0 come first, then
-# those of channel 1, and so on: C·D maps, which the pointwise convolution mixes.
+# MobileNet gives each channel one kernel. Why not several? With a *depth multiplier* D, every input
+# channel is filtered by D kernels of its own. The maps of channel 0 come first, then those of
+# channel 1, and so on. The pointwise convolution mixes all C·D maps.
 #
-# **Contract.** `Multiplied(channels, width, multiplier, stride)` is an `nn.Module`. Its layers
-# are attributes with the names `filter, filter_norm, mix, mix_norm`. `filter` is 3×3 and has
-# the stride. After each norm comes a ReLU6. No convolution has a bias. It raises `ValueError`
-# when `multiplier` or `stride` is less than 1.
+# **Contract.** `Multiplied(channels, width, multiplier, stride)` is an `nn.Module`. Its layers are
+# attributes with the names `filter, filter_norm, mix, mix_norm`. The layer `filter` is 3×3 and has
+# the stride. After each norm comes a ReLU6. No convolution has a bias. It raises `ValueError` when
+# `multiplier` or `stride` is less than 1.
 #
-# *Hint:* in `nn.Conv2d`, `groups` may be smaller than the number of output channels. *To see
-# it:* how many parameters has the block with D = 1, 2 and 4?
+# *Hint:* in `nn.Conv2d`, `groups` may be smaller than the number of output channels.
+# *To see it:* how many parameters does the block have with D = 1, 2 and 4?
 
 # %% nbgrader={"grade": false, "grade_id": "multiplied_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def multiplied_spec(x: Tensor, weights: dict, stride: int, train: bool) -> Tensor:
@@ -304,19 +304,24 @@ assert sum(p.numel() for p in net.parameters()) == 1_770, "the network has anoth
 # %% [markdown]
 # ### 3 · The price of the family (4 points)
 #
-# **First expect, then compute.** α goes from 1 to 0.5. By which whole numbers are divided: the
-# MACs of the pointwise layers, the MACs of the depthwise layers, and the *weights* (no biases)
-# of the linear layer? Write the three numbers into `expected_factors` before you go on.
+# **First expect, then compute.** The width multiplier α goes from 1 to 0.5. Three counts are then
+# each divided by a whole number:
 #
-# Then the price of any member, without building it.
+# 1. the MACs of the pointwise layers,
+# 2. the MACs of the depthwise layers,
+# 3. the *weights* (no biases) of the linear layer.
+#
+# By which? Write the three numbers into `expected_factors`, in this order, before you go on.
+#
+# Then compute the parameters and MACs of any member, without building it.
 #
 # **Contract.** `price(width, side, classes)` returns `(parameters, MACs)` of
-# `mobilenet.mobilenet(width, classes)` for one image of side×side pixels, by arithmetic alone:
-# no network is built, and nothing counts for you. Channels are cut to whole numbers, as in the
-# notebook: `int(32 * width)`. Every side is rounded up when halved.
+# `mobilenet.mobilenet(width, classes)` for one image of side×side pixels. Use arithmetic alone:
+# build no network, and call no counter. Channels are cut to whole numbers, as in the notebook:
+# `int(32 * width)`. Every side is rounded up when halved.
 #
-# *Hint:* `mobilenet.BLOCKS` has the width and stride of the 13 blocks; a norm has two
-# parameters for each channel and no MACs. *To see it:* which α halves the MACs?
+# *Hint:* `mobilenet.BLOCKS` has the width and stride of the 13 blocks. A norm has two parameters
+# for each channel and no MACs. *To see it:* which α halves the MACs?
 
 # %% nbgrader={"grade": false, "grade_id": "expect", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def expected_factors() -> tuple[int, int, int]:
@@ -409,14 +414,14 @@ for case, true in zip(cases, truth, strict=True):
 # %% [markdown]
 # ### 4 · Within a budget (3 points)
 #
-# A phone allows so many MACs for an image. Which α fits?
+# A phone allows only so many MACs for an image. Which α fits?
 #
-# **Contract.** `widest(side, budget)` returns the largest α of 1/32, 2/32, …, 64/32 whose
-# network needs at most `budget` MACs for one image of side×side pixels and 1,000 classes. It
-# raises `ValueError` when not even the thinnest does.
+# **Contract.** `widest(side, budget)` returns one of the α 1/32, 2/32, …, 64/32. It is the largest
+# whose network needs at most `budget` MACs, for one image of side×side pixels and 1,000 classes. It
+# raises `ValueError` when even the smallest α needs more.
 #
-# *Hint:* wider is never cheaper. *To see it:* draw α over side at the budget of 150 million
-# MACs. Which of your networks would you take?
+# *Hint:* wider is never cheaper. *To see it:* draw α over side at the budget of 150 million MACs.
+# Which of these networks would you take?
 
 # %% nbgrader={"grade": false, "grade_id": "widest", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def widest(side: int, budget: int) -> float:
@@ -471,16 +476,21 @@ for side, budget, true in [
 # %% [markdown]
 # ### 5 · Which layers dominate? (3 points)
 #
-# Table 2 of the paper says where MobileNet's work and weights are. Make the table for *any*
+# Table 2 of the paper says where MobileNet's work and weights are. Make this table for *any*
 # network of convolutions and linear layers.
 #
-# **Contract.** `shares(net, images)` runs `net` once on images (N, C, H, W) and returns a dict
-# with the keys `"pointwise"` (1×1, one group), `"depthwise"` (as many groups as input channels,
-# more than one), `"full"` (every other convolution) and `"linear"`. Each value is a pair of
-# fractions: of all MACs, and of all parameters of these layers, biases included. Norms do not
-# count. A layer that runs twice counts its MACs twice and its parameters once. A kind that
-# does not occur has (0.0, 0.0). Nothing counts for you: `flops.count` is forbidden. No hook
-# is left in the network.
+# **Contract.** `shares(net, images)` runs `net` once on images (N, C, H, W) and returns a dict. Its
+# keys are four kinds of layers:
+#
+# - `"pointwise"`: 1×1 convolutions with one group;
+# - `"depthwise"`: convolutions with as many groups as input channels, and more than one;
+# - `"full"`: every other convolution;
+# - `"linear"`: linear layers.
+#
+# Each value is a pair of fractions: of all MACs, and of all parameters of these layers, biases
+# included. Norms do not count. A layer that runs twice counts its MACs twice and its parameters
+# once. A kind that does not occur has (0.0, 0.0). Call no counter: `flops.count` is forbidden. No
+# hook is left in the network.
 #
 # *Hint:* a convolution has `weight[0].numel()` MACs for each number of its output.
 # *To see it:* compare MobileNet, ResNet-18 and VGG-16.
@@ -580,21 +590,21 @@ for name in ("pointwise", "full", "depthwise", "linear"):
 # %% [markdown]
 # ### 6 · Fewer multiplications, and time (2 points)
 #
-# "MobileNet has 8.6 times fewer multiply-accumulates than the same network with full
-# convolutions, so it is 8.6 times faster." In two to four sentences: what is wrong with this,
-# which layers are to blame, and what would you measure to convince the one who said it? Give
-# one number that you measured.
+# "MobileNet has 8.6 times fewer multiply-accumulates than the same network with full convolutions,
+# so it is 8.6 times faster." What is wrong with this, and which layers are the reason? What would
+# you measure to convince the person who said it? Answer in two to four sentences, with one number
+# that you measured.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "time_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
 # A layer takes time for its multiplications *and* for moving its numbers. A depthwise 3×3
-# convolution does nine MACs for each number that it reads: about one MAC a byte, where a full
-# one does dozens. So it waits for memory and for the start of each operation, and has few MACs
-# a second. I would time both networks, then a depthwise layer with a 3×3 and with a 7×7 kernel:
-# 5.4 times the MACs took 1.2 to 1.5 times as long here, so the MACs are not what it waits for.
-# (Measured here: 1/8.6 of the MACs, 1/6.1 of the time.)
+# convolution does nine MACs for each number that it reads. This is about one MAC for each byte,
+# where a full convolution does dozens. So it waits for memory and for the start of each operation,
+# and does few MACs a second. I would time both networks, then a depthwise layer with a 3×3 and with
+# a 7×7 kernel. Here 5.4 times the MACs took 1.2 to 1.5 times as long, so the layer does not wait
+# for its MACs. (Measured here: 1/8.6 of the MACs, 1/6.1 of the time.)
 #
-# **Marking scheme.** 1 point: time also goes into moving numbers, and depthwise layers have a
-# low intensity (MACs a byte). 1 point: a measurement that separates the two causes, with a
-# number of the student's own machine.
+# **Marking scheme.** 1 point: time also goes into moving numbers, and depthwise layers have a low
+# intensity (MACs for each byte). 1 point: a measurement that separates the two causes, with a
+# number from the student's own machine.
 # ### END SOLUTION

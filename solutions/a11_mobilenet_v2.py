@@ -17,9 +17,10 @@
 # %% [markdown]
 # # Assignment 11 · MobileNetV2 (20 points)
 #
-# The notebook `11_mobilenet_v2` built the inverted residual and derived what a ReLU destroys.
-# Here you write its neighbours: a general rounding rule, a block that has a shortcut everywhere,
-# the loss of information in any dimension, and the block in parts, for a small memory.
+# The notebook `11_mobilenet_v2` built the inverted residual and derived what a ReLU destroys. Here
+# you write a general rounding rule, and a block that always has a shortcut. You compute how much
+# information a ReLU loses in any dimension. At the end you compute a block in parts, for a small
+# memory.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -30,10 +31,10 @@
 # | 5 | A block in parts | 3 |
 # | 6 | Linear, and thin | 2 |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing. The *visible* tests show what you would be graded on. After you
-# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden
-# test says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
 #
 # "The paper" is Sandler et al., *MobileNetV2*,
 # [arXiv:1801.04381](https://arxiv.org/abs/1801.04381).
@@ -52,16 +53,17 @@ mobilenet = notebook.load("11_mobilenet_v2")
 # %% [markdown]
 # ### 1 · Rounded widths (3 points)
 #
-# The notebook's `round_channels` knows one rule: the nearest multiple of 8, but not below 90 %.
-# Other hardware likes other numbers. Write the rule for any of them.
+# The notebook's `round_channels` knows one rule: the nearest multiple of 8, but not below 90 % of
+# the width. Other hardware needs other numbers. Write the rule for any of them.
 #
-# **Contract.** `rounded(channels, divisor, share)` returns an `int`: the multiple of `divisor`
-# that is nearest to `channels` (a float; halfway goes up), and at least `divisor`. If it is
-# less than `share · channels`, it is the next larger multiple instead. It raises `ValueError`
-# when `channels` is not positive, `divisor` is less than 1, or `share` is not in [0, 1].
+# **Contract.** `rounded(channels, divisor, share)` returns an `int`, a multiple of `divisor`. It
+# takes the one nearest to `channels` (a float; halfway goes up), and at least `divisor`. If the
+# result is less than `share · channels`, it returns the next larger multiple instead. It raises
+# `ValueError` when `channels` is not positive, `divisor` is less than 1, or `share` is not in [0,
+# 1].
 #
-# *Hint:* `math.floor(x + 0.5)` rounds halves up; Python's `round` does not always. *To see it:*
-# which widths from 8 to 40 does the 90 % rule change?
+# *Hint:* `math.floor(x + 0.5)` rounds halves up; Python's `round` does not always.
+# *To see it:* which widths from 8 to 40 does the 90 % rule change?
 
 # %% nbgrader={"grade": false, "grade_id": "rounded", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def rounded(channels: float, divisor: int = 8, share: float = 0.9) -> int:
@@ -124,20 +126,25 @@ for channels, divisor, share in [(0, 8, 0.9), (-3, 8, 0.9), (9, 0, 0.9), (9, 8, 
 # %% [markdown]
 # ### 2 · A shortcut everywhere (5 points)
 #
-# MobileNetV2 has a shortcut only where the shape stays: 10 of its 17 blocks. Give *every* block
-# one, without parameters. Where the block strides, the shortcut averages 2×2 pixels; where it
-# gains channels, it fills them with zeros; where it loses channels, it drops the last ones.
+# MobileNetV2 has a shortcut only where the shape stays the same: in 10 of its 17 blocks. Give
+# *every* block one, without parameters. If the stride is 2, the shortcut averages 2×2 pixels. If
+# the channels increase, it fills the new ones with zeros. If the channels decrease, it drops the
+# last ones.
 #
 # $$y = \mathrm{shortcut}(x) + \mathrm{norm3}(\mathrm{project}(\mathrm{relu6}(\mathrm{norm2}(\mathrm{filter}(\mathrm{relu6}(\mathrm{norm1}(\mathrm{expand}(x))))))))$$
 #
-# **Contract.** `Everywhere(channels, width, stride, expansion)` is an `nn.Module`. `expand` is
-# 1×1 from C to `expansion`·C channels; `filter` is depthwise 3×3 with the stride; `project` is
-# 1×1 to `width`. Layers are attributes of these names and `norm1`, `norm2`, `norm3`; no
-# convolution has a bias; nothing comes after the addition. H and W are even where the stride is
-# 2. It raises `ValueError` when the stride is neither 1 nor 2.
+# **Contract.** `Everywhere(channels, width, stride, expansion)` is an `nn.Module`. Its layers are
+# attributes with the names of the formula.
 #
-# *Hint:* `everywhere_spec` may be called with `block.state_dict()`. *To see it:* set norm3's
-# weight to zero and compare input and output.
+# - `expand` is 1×1 from C to `expansion`·C channels.
+# - `filter` is depthwise 3×3 with the stride.
+# - `project` is 1×1 to `width`.
+# - No convolution has a bias, and nothing comes after the addition.
+#
+# H and W are even where the stride is 2. It raises `ValueError` when the stride is neither 1 nor 2.
+#
+# *Hint:* `everywhere_spec` may be called with `block.state_dict()`. *To see it:* set norm3's weight
+# to zero and compare input and output.
 
 # %% nbgrader={"grade": false, "grade_id": "everywhere_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def shortcut_spec(x: Tensor, width: int, stride: int) -> Tensor:
@@ -318,15 +325,17 @@ assert total == 1_514, f"the network has {total:,} parameters, expected 1,514"
 # %% [markdown]
 # ### 3 · What a ReLU destroys (5 points)
 #
-# The notebook had a plane. Let the signal have d dimensions, and go through a matrix $T$ (n, d)
-# and a ReLU. At a point $x$ the map is linear, with those rows of $T$ whose unit is active
-# ($T_i x > 0$). It can be inverted there when these rows have rank d.
+# The notebook had a signal of two dimensions. Let the signal have d dimensions, and go through a
+# matrix $T$ (n, d) and a ReLU. A unit is active at a point $x$ if $T_i x > 0$. At $x$ the map is
+# linear, with the active rows of $T$. It can be inverted there when these rows have rank d.
 #
-# **Contract.** `chance_lost(n, d)` returns the probability that fewer than d of n units are
-# active, each with probability 1/2 for itself, as a float. It is exact to 12 digits also for
-# n = 2,000, where $2^n$ is no float. `share_lost(T, x)` takes T (n, d) and points x (N, d) and
-# returns the share of the points, a float, at which the map cannot be inverted: the *rank*
-# of the active rows is less than d. Rows may be equal or dependent: a count is not enough.
+# **Contract.** `chance_lost(n, d)` returns a probability, as a float: that fewer than d of n units
+# are active. Each unit is active with probability 1/2, independently of the others. It is exact to
+# 12 digits, also for n = 2,000, where $2^n$ is too large for a float.
+#
+# `share_lost(T, x)` takes T (n, d) and points x (N, d). It returns, as a float, the share of the
+# points at which the map cannot be inverted. There the *rank* of the active rows is less than d.
+# Rows may be equal or dependent: counting them is not enough.
 #
 # *Hint:* `math.comb` is exact, and Python divides large integers well. *To see it:* draw
 # `chance_lost(n, 8)` by n beside `share_lost` of random matrices.
@@ -421,13 +430,13 @@ for n, d in [(3, 2), (5, 3), (12, 6), (1, 2), (8, 4)]:
 # %% [markdown]
 # ### 4 · What the expansion costs (2 points)
 #
-# **Expect, then compute.** A block of the notebook from 24 to 24 channels on a map of 56×56
-# pixels, stride 1, t = 6. How many MACs has it? And how many would one standard 3×3 convolution
-# from 24 to 24 channels have? And one between the *wide* maps, from 144 to 144? Write the three
-# numbers down, as arithmetic.
+# **Expect, then compute.** Take a block of the notebook from 24 to 24 channels on a map of 56×56
+# pixels, with stride 1 and t = 6. How many MACs does it have? How many would one standard 3×3
+# convolution from 24 to 24 channels have? And how many would one between the *wide* maps have, from
+# 144 to 144? Write the three numbers down, as arithmetic.
 #
 # *Hint:* a convolution of C to D channels with k×k kernels in g groups has k²·C·D/g MACs for each
-# pixel of its output. *To see it:* `flops.count` tells, after you have written your numbers.
+# pixel of its output. *To see it:* call `flops.count` after you have written your numbers.
 
 # %% nbgrader={"grade": false, "grade_id": "expect", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def expected_macs() -> tuple[int, int, int]:
@@ -458,22 +467,23 @@ for name, found, macs in zip(("block", "24 to 24", "144 to 144"), mine, true, st
 # %% [markdown]
 # ### 5 · A block in parts (3 points)
 #
-# The wide map of a block is six times as large as its ends. It need not exist at once: every
-# expanded channel is filtered alone, and the projection *adds* over channels. Section 5.1 of
-# the paper computes the block as a sum over groups of expanded channels, with a fraction of the
-# memory.
+# The wide map of a block has six times as many channels as its input and output. It need not exist
+# at once. Every expanded channel is filtered alone, and the projection *adds* over channels.
+# Section 5.1 of the paper computes the block as a sum over groups of expanded channels, with a
+# fraction of the memory.
 #
 # **Contract.** `parts(block, x, splits)` takes an `InvertedResidual` of the notebook in *eval*
-# mode and returns a list of `splits` tensors (N, width, H', W'): what each group of consecutive
-# expanded channels adds to the projecting *convolution*, before its norm. The groups are of
-# equal size. Their sum, through the norm of `block.project`, plus x where
-# `block.keeps_shape`, is `block(x)`. It takes no gradients and leaves the block as it was. It
-# raises `ValueError` when `splits` does not divide the number of expanded channels, or the block
-# is in train mode.
+# mode. It returns a list of `splits` tensors (N, width, H', W'), one for each group of consecutive
+# expanded channels. The groups have equal size. A tensor is what its group adds to the output of
+# the projecting *convolution*, before its norm. To get `block(x)`, put the sum of the list through
+# the norm of `block.project`, and add x where `block.keeps_shape`.
 #
-# *Hint:* `block.expand` is a sequence: convolution, norm, ReLU6; with t = 1 it is an identity
-# instead. Slice weights and statistics. *To see it:* how many numbers are alive at once for 1 and
-# for 6 splits?
+# The function takes no gradients and does not change the block. It raises `ValueError` when
+# `splits` does not divide the number of expanded channels, or the block is in train mode.
+#
+# *Hint:* `block.expand` is a sequence: convolution, norm, ReLU6. With t = 1 it is an identity
+# instead. Slice weights and statistics. *To see it:* how many numbers are in memory at once for 1
+# and for 6 splits?
 
 # %% nbgrader={"grade": false, "grade_id": "parts", "locked": false, "schema_version": 3, "solution": true, "task": false}
 @torch.no_grad()
@@ -570,20 +580,21 @@ for channels, width, stride, expansion, splits in [
 # %% [markdown]
 # ### 6 · Linear, and thin (2 points)
 #
-# "A ReLU is what makes a network more than a linear map, so a layer without one is wasted." In
-# two to four sentences: why has the bottleneck of MobileNetV2 none, where is the network's
-# non-linearity, and how wide would a map have to be before a ReLU on it is harmless? Give one
-# number from this assignment or the notebook.
+# "A ReLU is what makes a network more than a linear map, so a layer without one is wasted." Why
+# does the bottleneck of MobileNetV2 have no ReLU, and where is the network's non-linearity? How
+# wide would a map have to be before a ReLU on it is harmless? Answer in two to four sentences. Give
+# one number from this assignment or the notebook.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "linear_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# A ReLU on a map that is as thin as the signal destroys part of it: with d active units needed
-# of n = d, all must be active, which has probability 2⁻ᵈ, so `chance_lost(d, d)` is nearly 1. The
-# non-linearity is the two ReLU6 inside the block, where the map is six times as wide and
-# fewer than d of 6d units are hardly ever active (`chance_lost(144, 24)` is below 10⁻¹⁶). For a
-# signal of 24 dimensions 66 units lose less than one percent, and 92 less than one in a million.
+# A ReLU on a map that is as thin as the signal destroys part of it. If the map has n = d units, all
+# of them must be active. This has probability 2⁻ᵈ, so `chance_lost(d, d)` is nearly 1. The
+# non-linearity is the two ReLU6 inside the block, where the map is six times as wide. There it
+# hardly ever happens that fewer than d of 6d units are active (`chance_lost(144, 24)` is below
+# 10⁻¹⁶). For a signal of 24 dimensions, 66 units lose less than one percent, and 92 less than one
+# in a million.
 #
-# **Marking scheme.** 1 point: the thin map has no room (information is lost where fewer than d
-# units are active), and the non-linearity is inside, on the wide map. 1 point: a width with a
-# number, computed or measured.
+# **Marking scheme.** 1 point: the thin map has no room, since information is lost where fewer than
+# d units are active. The non-linearity is inside, on the wide map. 1 point: a width with a number,
+# computed or measured.
 # ### END SOLUTION

@@ -17,9 +17,9 @@
 # %% [markdown]
 # # Assignment 12 · EfficientNet (20 points)
 #
-# The notebook `12_efficientnet` built MBConv and scaled one table to eight networks. Here you write
-# its neighbours: depths that spend exactly what was asked for, MobileNetV3's block, a drop-path
-# that saves time, and the search for what fits a budget.
+# The notebook `12_efficientnet` built MBConv and scaled one table to eight networks. Here you
+# compute depths that spend exactly what was asked for, and write MobileNetV3's block. A drop-path
+# that saves time follows, and a search for what fits a budget.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -30,10 +30,10 @@
 # | 5 | What the gate costs | 2 |
 # | 6 | Why all three? | 2 |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing. The *visible* tests show what you would be graded on. After you
-# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden
-# test says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
 #
 # "The paper" is Tan and Le, *EfficientNet*, [arXiv:1905.11946](https://arxiv.org/abs/1905.11946).
 
@@ -51,17 +51,17 @@ efficientnet = notebook.load("12_efficientnet")
 # %% [markdown]
 # ### 1 · Blocks without excess (3 points)
 #
-# EfficientNet rounds the blocks of each stage up. B1 asks for 1.1 times the 16 blocks of B0, which is
-# 17.6, and gets 23. Share the blocks out so that the sum is right.
+# EfficientNet rounds the blocks of each stage up. B1 asks for 1.1 times the 16 blocks of B0, which
+# is 17.6, and gets 23. Share the blocks out so that the sum is right.
 #
-# **Contract.** `shared_blocks(blocks, depth)` takes the blocks of each stage, a list of
-# `int`, and returns a list as long. Its sum is `depth · sum(blocks)`, rounded to the nearest whole number (halfway
-# goes up). Stage i wishes for `depth · blocks[i]` and gets that rounded *down*. The blocks that are
-# then left go, one each, to the stages with the largest fractional parts; of equal ones the earlier comes
-# first. It raises `ValueError` when `depth` is less than 1 or a stage has no block.
+# **Contract.** `shared_blocks(blocks, depth)` takes the blocks of each stage, a list of `int`, and
+# returns a list as long. Its sum is `depth · sum(blocks)`, rounded to the nearest whole number
+# (halfway goes up). Stage i first gets `depth · blocks[i]`, rounded *down*. The blocks that are
+# then left go, one each, to the stages with the largest fractional parts. Of equal ones the earlier
+# comes first. It raises `ValueError` when `depth` is less than 1 or a stage has no block.
 #
-# *Hint:* use `fractions.Fraction(str(depth))`, as 1.1 · 10 is not 11 in floats. *To see it:* compare with
-# `efficientnet.scaled` for the depths of B1 to B7.
+# *Hint:* use `fractions.Fraction(str(depth))`, as 1.1 · 10 is not 11 in floats. *To see it:*
+# compare with `efficientnet.scaled` for the depths of B1 to B7.
 
 # %% nbgrader={"grade": false, "grade_id": "shared", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def shared_blocks(blocks: list[int], depth: float) -> list[int]:
@@ -133,19 +133,22 @@ for blocks, depth in [([1, 2], 0.9), ([1, 0], 1.5), ([-1, 3], 2.0)]:
 # %% [markdown]
 # ### 2 · MobileNetV3's block (5 points)
 #
-# MobileNetV3 ([arXiv:1905.02244](https://arxiv.org/abs/1905.02244)) took swish and the gate to phones, where an exponential is slow. It
-# replaced both sigmoids by a line that is cut off:
+# MobileNetV3 ([arXiv:1905.02244](https://arxiv.org/abs/1905.02244)) took swish and the gate to
+# phones, where an exponential is slow. It replaced both sigmoids by a straight line, limited to 0
+# and 1:
 #
 # $$\mathrm{hsigmoid}(x) = \tfrac{1}{6}\,\mathrm{ReLU6}(x + 3), \qquad \mathrm{hswish}(x) = x \cdot \mathrm{hsigmoid}(x)$$
 #
 # Its gate squeezes to a quarter of the *expanded* width, rounded by `efficientnet.round_channels`,
 # with a ReLU between the two layers.
 #
-# **Contract.** `HardBlock(channels, width, kernel_size, stride, expansion)` is an `nn.Module`. Its layer `expand` is
-# 1×1 to `expansion`·C channels. Its `filter` is depthwise, with the stride and half a kernel of zeros. The gate's two 1×1 convolutions, `squeeze` and
-# `excite`, have biases. The last layer, `project`, is 1×1 to `width`. Norms are `norm1`, `norm2`,
-# `norm3`; the other convolutions have no bias. The gate multiplies the filtered map *after* its activation. Activations are hswish. The projection is linear, and a shortcut is there
-# where stride is 1 and C equals `width`. It raises `ValueError` when the kernel is even.
+# **Contract.** `HardBlock(channels, width, kernel_size, stride, expansion)` is an `nn.Module`. Its
+# layer `expand` is 1×1 to `expansion`·C channels. Its `filter` is depthwise, with the stride and
+# half a kernel of zeros. The gate's two 1×1 convolutions, `squeeze` and `excite`, have biases. The
+# last layer, `project`, is 1×1 to `width`. Norms are `norm1`, `norm2`, `norm3`; the other
+# convolutions have no bias. The gate multiplies the filtered map *after* its activation.
+# Activations are hswish. The projection is linear, and a shortcut is there where stride is 1 and C
+# equals `width`. It raises `ValueError` when the kernel is even.
 #
 # *Hint:* `hard_spec` may be called with `block.state_dict()`. *To see it:* draw hswish and swish.
 
@@ -326,16 +329,17 @@ assert total == 2_278, f"the network has {total:,} parameters, expected 2,278"
 # %% [markdown]
 # ### 3 · A drop-path that saves time (3 points)
 #
-# The notebook's drop-path computes a branch for all images, and then throws some away. Compute it only for
-# those that stay.
+# The notebook's drop-path computes a branch for all images, and then throws some away. Compute it
+# only for those that stay.
 #
-# **Contract.** `kept_path(branch, x, p, training)` returns `x + branch(x)` in eval mode. In training it draws,
-# for each image by itself, whether its branch is dropped (probability p). A dropped image comes back as it was. The others, together in one call of `branch`, in their
-# order, become `x + branch(x) / (1 − p)`. When no image is kept, the branch is not called. x is not
+# **Contract.** `kept_path(branch, x, p, training)` returns `x + branch(x)` in eval mode. In
+# training it draws, for each image by itself, whether its branch is dropped (probability p). A
+# dropped image comes back as it was. The others, together in one call of `branch`, in their order,
+# become `x + branch(x) / (1 − p)`. When no image is kept, the branch is not called. x is not
 # changed, and gradients flow. It raises `ValueError` unless 0 ≤ p < 1.
 #
-# *Hint:* a boolean mask indexes the batch; `torch.index_add` or `clone` and assignment put the answers back. *To see
-# it:* draw the means of a thousand runs.
+# *Hint:* a boolean mask indexes the batch; `torch.index_add` or `clone` and assignment put the
+# answers back. *To see it:* draw the means of a thousand runs.
 
 # %% nbgrader={"grade": false, "grade_id": "kept", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def kept_path(branch, x: Tensor, p: float, training: bool) -> Tensor:
@@ -426,16 +430,22 @@ for p in (1.0, -0.1, 1.5):
 # %% [markdown]
 # ### 4 · Under a budget (5 points)
 #
-# Two searches. First the triples $(\alpha, \beta, \gamma)$ that a budget allows; then the largest image that a network may
-# have.
+# Write two searches: first for the triples $(\alpha, \beta, \gamma)$ that a budget allows, then for
+# the largest image that a network may have.
 #
-# **Contract.** `triples(growth, step, steps, tolerance)` returns a list of tuples $(\alpha, \beta, \gamma)$ of floats. Each number is
-# $1 + k \cdot$ `step` with k from 0 to `steps`, and $|\alpha\,\beta^2\,\gamma^2 - \mathrm{growth}| \le$ `tolerance`. They are sorted by
-# the distance $|\alpha\,\beta^2\,\gamma^2 - \mathrm{growth}|$, nearest first; equal distances by the tuple. `largest_side(macs, budget, least, most)` takes a function `macs(side)`
-# that never falls, and returns the largest whole side from `least` to `most` with `macs(side) <= budget`. It calls `macs` at most
-# 2 + ⌈log₂(most − least + 1)⌉ times, as counting a large network takes a second. It raises `ValueError` when not even `least` fits.
+# **Contract.** `triples(growth, step, steps, tolerance)` returns a list of tuples
+# $(\alpha, \beta, \gamma)$ of floats. Each number is $1 + k \cdot$ `step` with k from 0 to `steps`,
+# and $|\alpha\,\beta^2\,\gamma^2 - \mathrm{growth}| \le$ `tolerance`. They are sorted by the
+# distance $|\alpha\,\beta^2\,\gamma^2 - \mathrm{growth}|$, nearest first. Equal distances are
+# sorted by the tuple.
 #
-# *Hint:* halve the range until one side is left. *To see it:* how large may B0's images be for the MACs of B3?
+# The second function, `largest_side(macs, budget, least, most)`, takes a function `macs(side)` that
+# never falls. It returns the largest whole side from `least` to `most` with `macs(side) <= budget`.
+# It calls `macs` at most 2 + ⌈log₂(most − least + 1)⌉ times, as counting a large network takes a
+# second. It raises `ValueError` when not even `least` fits.
+#
+# *Hint:* halve the range until one side is left. *To see it:* how large may B0's images be for the
+# MACs of B3?
 
 # %% nbgrader={"grade": false, "grade_id": "triples", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def triples(growth: float, step: float, steps: int, tolerance: float) -> list[tuple]:
@@ -557,12 +567,13 @@ for least in (11, 20):
 # %% [markdown]
 # ### 5 · What the gate costs (2 points)
 #
-# **Expect, then compute.** The widest MBConv of B0 has 192 input channels, expansion 6 and 192 output channels, on maps of 7×7 pixels. How many parameters has its
-# gate (squeeze-and-excite)? How many MACs has the gate? And how many MACs has the projection, the last 1×1 convolution? Write the three numbers
-# down, as arithmetic.
+# **Expect, then compute.** The widest MBConv of B0 has 192 input channels, expansion 6 and 192
+# output channels, on maps of 7×7 pixels. How many parameters does its gate (squeeze-and-excite)
+# have? How many MACs does the gate have? And how many MACs does the projection have, the last 1×1
+# convolution? Write the three numbers down, as arithmetic.
 #
-# *Hint:* the gate squeezes to a quarter of the *input* width, and works on one number a channel. *To see it:* `flops.count` tells, after you have written your
-# numbers.
+# *Hint:* the gate squeezes to a quarter of the *input* width, and works on one number a channel.
+# *To see it:* `flops.count` tells, after you have written your numbers.
 
 # %% nbgrader={"grade": false, "grade_id": "expect", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def expected_costs() -> tuple[int, int, int]:
@@ -594,15 +605,21 @@ for name, found, number in zip(names, mine, true, strict=True):
 # %% [markdown]
 # ### 6 · Why all three? (2 points)
 #
-# "Larger images alone are the simplest way to scale: no layer changes." In two to four sentences: what does a network lack when only its images grow, and how
-# does the notebook's own experiment agree or disagree with the paper's Table 3? Give one number with its interval from the notebook.
+# "Larger images alone are the simplest way to scale: no layer changes." What does a network lack
+# when only its images grow? How does the notebook's own experiment agree or disagree with the
+# paper's Table 3? Answer in two to four sentences. Give one number with its interval from the
+# notebook.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# When only the images grow, an object covers more pixels, but the receptive field and the number of patterns stay. Depth makes the receptive field larger, and channels hold the finer
-# patterns, so balance should gain: in the paper's Table 3 MobileNetV2 has 74.8 % with r = 2 and 77.4 % with all three. The notebook's experiment disagrees on its small base: resolution alone gains 2.9 ± 1.1 points
-# over the base, and the compound is below "width, resolution" by 1.8 ± 0.2 points. Images of 22 pixels lack resolution first.
+# When only the images grow, an object covers more pixels, but the receptive field and the number of
+# patterns stay. Depth makes the receptive field larger, and channels hold the finer patterns, so
+# balance should gain. In the paper's Table 3 MobileNetV2 has 74.8 % with r = 2 and 77.4 % with all
+# three. The notebook's experiment disagrees on its small base. Resolution alone gains 2.9 ± 1.1
+# points over the base, and the compound is below "width, resolution" by 1.8 ± 0.2 points. Images of
+# 22 pixels lack resolution first.
 #
-# **Marking scheme.** 1 point: a reason for balance (a larger image needs a larger receptive field, that is depth, and more channels for
-# finer patterns). 1 point: a number with its interval, read rightly, from the notebook's experiment.
+# **Marking scheme.** 1 point: a reason for balance (a larger image needs a larger receptive field,
+# that is depth, and more channels for finer patterns). 1 point: a number with its interval, read
+# rightly, from the notebook's experiment.
 # ### END SOLUTION

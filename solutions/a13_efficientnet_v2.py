@@ -18,8 +18,8 @@
 # # Assignment 13 · EfficientNetV2 (20 points)
 #
 # The notebook `13_efficientnet_v2` built the network, trained with growing images and ranked
-# candidates. Here you write the neighbours: a fused block as the paper's Figure 2 draws it, the
-# schedule of Algorithm 1, a small search, and what drop-path leaves of a network.
+# candidates. Here you write a fused block as the paper's Figure 2 draws it, and the schedule of
+# Algorithm 1. A small search follows, and a count of what drop-path leaves of a network.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -30,10 +30,10 @@
 # | 5 | What fusing costs | 2 |
 # | 6 | MACs and time | 2 |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing. The *visible* tests show what you would be graded on. After you
-# hand in, *hidden* tests ask the same function about other inputs. The first line of a hidden
-# test says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. Images are (N, C, H, W) throughout. All of it computes in a few seconds.
 #
 # "The paper" is Tan and Le, *EfficientNetV2*, [arXiv:2104.00298](https://arxiv.org/abs/2104.00298).
 
@@ -62,12 +62,13 @@ v2 = notebook.load("13_efficientnet_v2")
 # **Contract.** `FusedExcite(channels, width, stride, expansion, drop)` is an `nn.Module`. The layer
 # `expand` is a full 3×3 from C to `expansion`·C channels with the stride. Two 1×1 layers with
 # biases, `squeeze` and `excite`, go to max(1, C // 4) channels and back. The layer `project` is 1×1
-# to `width`. The other convolutions have no biases. Both norms have ε = 0.001. Where the stride is 1 and `width` is C, the input is
-# added. In train mode this branch is then 0 for an image with probability `drop`, and divided by
-# 1 − drop for the others. A stride that is not 1 or 2, or a `drop` outside [0, 1), is a `ValueError`.
+# to `width`. The other convolutions have no biases. Both norms have ε = 0.001. Where the stride is
+# 1 and `width` is C, the input is added. In train mode this branch is then 0 for an image with
+# probability `drop`, and divided by 1 − drop for the others. A stride that is not 1 or 2, or a
+# `drop` outside [0, 1), is a `ValueError`.
 #
-# *Hint:* `v2.DropPath` is the notebook's. *To see it:* in train mode with drop = 0.5, how many of 8 images
-# come out as they went in?
+# *Hint:* `v2.DropPath` is the notebook's. *To see it:* in train mode with drop = 0.5, how many of 8
+# images come out as they went in?
 
 # %% nbgrader={"grade": false, "grade_id": "fused_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def fused_spec(x: Tensor, weights: dict, stride: int, train: bool) -> Tensor:
@@ -248,14 +249,16 @@ assert total == 1_997, f"the network has {total:,} parameters, expected 1,997"
 #
 # $$S_i = S_0 + (S_e - S_0)\,\frac{i}{M - 1}, \qquad \Phi_i = \Phi_0 + (\Phi_e - \Phi_0)\,\frac{i}{M - 1}$$
 #
-# **Contract.** `schedule(steps, stages, sizes, strengths)` returns a list of `stages` tuples `(steps_i, size_i,
-# strengths_i)`. `sizes` is (S_0, S_e), and `strengths` is a dictionary: name to (Φ_0, Φ_e). The steps
-# add up to `steps` and differ by at most one; the earlier stages have the longer ones. A size is an
-# `int`, the nearest multiple of 8 (halfway goes up). With one stage, everything is as at the *end*. It raises
-# `ValueError` when `stages` is below 1 or above `steps`, or a size is below 8.
+# **Contract.** `schedule(steps, stages, sizes, strengths)` returns a list of `stages` tuples
+# `(steps_i, size_i, strengths_i)`. `sizes` is (S_0, S_e), and `strengths` is a dictionary: name to
+# (Φ_0, Φ_e). The steps add up to `steps` and differ by at most one; the earlier stages have the
+# longer ones. A size is an `int`, the nearest multiple of 8 (halfway goes up). With one stage,
+# everything is as at the *end*. It raises `ValueError` when `stages` is below 1 or above `steps`,
+# or a size is below 8.
 #
-# *Hint:* `divmod(steps, stages)`; `math.floor(x + 0.5)` rounds halves up. *To see it:* print the schedule of
-# Table 6 for S: 128 to 300 pixels, dropout 0.1 to 0.3, RandAugment 5 to 15, in four stages.
+# *Hint:* `divmod(steps, stages)`; `math.floor(x + 0.5)` rounds halves up. *To see it:* print the
+# schedule of Table 6 for S, in four stages. It goes from 128 to 300 pixels, dropout 0.1 to 0.3,
+# RandAugment 5 to 15.
 
 # %% nbgrader={"grade": false, "grade_id": "schedule", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def schedule(steps: int, stages: int, sizes: tuple, strengths: dict) -> list[tuple]:
@@ -334,17 +337,19 @@ for steps, stages, sizes in [(3, 4, (8, 16)), (3, 0, (8, 16)), (3, -1, (8, 16)),
 # %% [markdown]
 # ### 3 · A random search (4 points)
 #
-# The paper searches in a space of block types, kernel sizes, expansions and numbers of layers.
-# It finds that in so small a space a *random* search does as well as a clever one. Write it.
+# The paper searches in a space of block types, kernel sizes, expansions and numbers of layers. It
+# finds that in so small a space a *random* search does as well as a clever one. Write it.
 #
 # **Contract.** `search(space, measure, trials, seed)` draws `trials` *different* architectures from
-# `space`, a dictionary of name to list of options. An architecture is a dictionary that has one option
-# for each name. It calls `measure(architecture)` once for each, which returns (top1, step, params).
-# The answer is a list of `(reward, architecture)`, the highest reward first, with the notebook's reward.
-# Equal seeds give equal answers, whatever was drawn before, and the global random state stays as it was. All architectures are equally likely. It
-# raises `ValueError` when `trials` is below 1 or above the number of architectures.
+# `space`, a dictionary of name to list of options. An architecture is a dictionary that has one
+# option for each name. It calls `measure(architecture)` once for each, which returns
+# (top1, step, params). The answer is a list of `(reward, architecture)`, the highest reward first,
+# with the notebook's reward. Equal seeds give equal answers, whatever was drawn before, and the
+# global random state stays as it was. All architectures are equally likely. It raises `ValueError`
+# when `trials` is below 1 or above the number of architectures.
 #
-# *Hint:* `random.Random(seed).sample` and `itertools.product`. *To see it:* the best reward found by the number of trials.
+# *Hint:* `random.Random(seed).sample` and `itertools.product`. *To see it:* the best reward found
+# by the number of trials.
 
 # %% nbgrader={"grade": false, "grade_id": "search", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def search(space: dict, measure, trials: int, seed: int = 0) -> list[tuple[float, dict]]:
@@ -437,14 +442,15 @@ for trials in (0, 13, -1):
 #
 # With drop-path a network is shorter in training than at evaluation. By how much?
 #
-# **Contract.** `remaining(stages, last)` takes a list of the notebook's `Stage` and the probability `last`. Block
-# number i of n, score from 0 over all stages, has the drop probability last·i/n. But a block
-# without a shortcut never rests: that is the first block of a stage when it strides or changes the
-# width. Before the first stage there are as many channels as that stage has. The answer is the expected number of branches
-# that run for an image, a float. `last` outside [0, 1) is a `ValueError`.
+# **Contract.** `remaining(stages, last)` takes a list of the notebook's `Stage` and the probability
+# `last`. Block number i of n, counted from 0 over all stages, has the drop probability last·i/n.
+# But a block without a shortcut is never dropped. That is the first block of a stage when it
+# strides or changes the width. Before the first stage there are as many channels as that stage has.
+# The answer is the expected number of branches that run for an image, a float. `last` outside [0,
+# 1) is a `ValueError`.
 #
-# *Hint:* the notebook's `EfficientNetV2.__init__` has the same loop. *To see it:* how many of the 40 blocks of S
-# run?
+# *Hint:* the notebook's `EfficientNetV2.__init__` has the same loop. *To see it:* how many of the
+# 40 blocks of S run?
 
 # %% nbgrader={"grade": false, "grade_id": "remaining", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def remaining(stages: list, last: float) -> float:
@@ -498,13 +504,13 @@ for last in (1.0, -0.1, 2):
 # %% [markdown]
 # ### 5 · What fusing costs (2 points)
 #
-# **Expect, then compute.** The notebook's blocks from 160 to 160 channels, stride 1, t = 4, on a
-# map of 14×14 pixels. How many MACs has `mbconv`, squeeze-and-excite included? How many has
-# `fused_mbconv`? And how many *weights* of convolutions has each (biases and norms aside)? Write the four
-# numbers down, as arithmetic.
+# **Expect, then compute.** Take the notebook's blocks from 160 to 160 channels, stride 1, t = 4, on
+# a map of 14×14 pixels. How many MACs does `mbconv` have, squeeze-and-excite included? How many
+# does `fused_mbconv` have? And how many *weights* of convolutions does each have (biases and norms
+# aside)? Write the four numbers down, as arithmetic.
 #
-# *Hint:* squeeze-and-excite works on one pixel: two 1×1 layers, from tC to C/4 channels and back. *To see
-# it:* `flops.count` tells, after you have written your numbers.
+# *Hint:* squeeze-and-excite works on one pixel: two 1×1 layers, from tC to C/4 channels and back.
+# *To see it:* `flops.count` tells, after you have written your numbers.
 
 # %% nbgrader={"grade": false, "grade_id": "expect", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def expected_costs() -> tuple[int, int, int, int]:
@@ -535,17 +541,18 @@ for name, found, number in zip(names, mine, true, strict=True):
 # %% [markdown]
 # ### 6 · MACs and time (2 points)
 #
-# "A fused block has four to five times the MACs of an MBConv, so a network of fused blocks is slower." In two
-# to four sentences: where in the network is that wrong, where is it right, and what decides? Give one number that you measured
-# or that the notebook shows.
+# "A fused block has four to five times the MACs of an MBConv, so a network of fused blocks is
+# slower." Where in the network is that wrong, where is it right, and what decides? Answer in two to
+# four sentences. Give one number that you measured or that the notebook shows.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "time_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# It is wrong in the early stages. There maps are large and channels few, and the depthwise layer and its norms move many
-# numbers for few multiplications, so its time follows the bytes. A fused block of 16 channels on 56×56 pixels took about two
-# thirds of MBConv's training time, with 3.9 times the MACs. It is right in late stages: at 256 channels on 7×7 pixels the full
-# 3×3 multiplies most of the time, and the fused block was about twice as slow.
+# It is wrong in the early stages. There maps are large and channels few. The depthwise layer and
+# its norms move many numbers for few multiplications, so its time follows the bytes. A fused block
+# of 16 channels on 56×56 pixels took about two thirds of MBConv's training time, with 3.9 times the
+# MACs. It is right in late stages. At 256 channels on 7×7 pixels the full 3×3 spends most of its
+# time on multiplications, and the fused block was about twice as slow.
 #
-# **Marking scheme.** 1 point: early against late, with bytes (or arithmetic intensity) against MACs as the
-# reason. 1 point: a number, measured or from the notebook.
+# **Marking scheme.** 1 point: early against late, with bytes (or arithmetic intensity) against MACs
+# as the reason. 1 point: a number, measured or from the notebook.
 # ### END SOLUTION

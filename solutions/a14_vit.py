@@ -17,9 +17,9 @@
 # %% [markdown]
 # # Assignment 14 · The Vision Transformer (20 points)
 #
-# The notebook `14_vit` cut images with `F.unfold`, learned one table of positions, and read the class
-# token. Here you write the neighbours: patches without a convolution and the way back, positions
-# for another image size, and other ways to make one vector of many tokens.
+# The notebook `14_vit` cut images with `F.unfold`, learned one table of positions, and read the
+# class token. Here you write patches without a convolution and the way back, and positions for
+# another image size. You also write other ways to make one vector of many tokens.
 #
 # | | exercise | points |
 # |---|---|---|
@@ -32,10 +32,10 @@
 # | 7 | What a longer sequence costs | 2 |
 # | 8 | When to choose it | 2 |
 #
-# Replace each `raise NotImplementedError`. The cell below it is for your own prints and
-# drawings and counts nothing. The *visible* tests show what you would be graded on. After you
-# hand in, *hidden* tests ask the same function about other inputs. The first line of a hidden
-# test says which. All of it computes in a few seconds.
+# Replace each `raise NotImplementedError`. The cell below it is for your own prints and drawings
+# and is not graded. The *visible* tests give some of the points, and you can run them. After you
+# hand in, *hidden* tests ask the same function about other inputs; the first line of a hidden test
+# says which. All of it computes in a few seconds.
 #
 # "The paper" is Dosovitskiy et al., *An Image is Worth 16x16 Words*,
 # [arXiv:2010.11929](https://arxiv.org/abs/2010.11929).
@@ -55,15 +55,18 @@ vits = notebook.load("14_vit")
 # %% [markdown]
 # ### 1 · Patches without convolution (3 points)
 #
-# The notebook's `unfold` puts a patch's numbers in the order channel, row, column. Masked autoencoders and
-# JAX code use another one: row, column, channel. Only shapes have to change for it.
+# The notebook's `unfold` puts a patch's numbers in the order channel, row, column. Masked
+# autoencoders and JAX code use another one: row, column, channel. Only shapes have to change for
+# it.
 #
-# **Contract.** `patchify(images, height, width)` takes images (N, C, H, W). It returns (N, T, height·width·C): the
-# patches row by row from the top left, not overlapping. In a patch, the first C numbers are the channels of its
-# top left pixel, the next C those of the pixel to the right. Patches need not be square. A `ValueError` is raised
-# unless `height` divides H and `width` divides W.
+# **Contract.** `patchify(images, height, width)` takes images (N, C, H, W). It returns
+# (N, T, height·width·C): the patches row by row from the top left, not overlapping. In a patch, the
+# first C numbers are the channels of its top left pixel, the next C those of the pixel to the
+# right. Patches need not be square. A `ValueError` is raised unless `height` divides H and `width`
+# divides W.
 #
-# *Hint:* make six axes of the four, exchange them, and make three of the six. *To see it:* patches of a tensor that counts 0, 1, 2 ….
+# *Hint:* make six axes of the four, exchange them, and make three of the six. *To see it:* patches
+# of a tensor that counts 0, 1, 2 ….
 
 # %% nbgrader={"grade": false, "grade_id": "patchify", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def patchify(images: Tensor, height: int, width: int) -> Tensor:
@@ -130,11 +133,13 @@ for height, width in [(3, 2), (2, 4), (5, 1)]:
 #
 # A network that predicts patches must put an image together again.
 #
-# **Contract.** `unpatchify(patches, height, width, columns)` undoes `patchify`: patches (N, T, height·width·C), of which
-# `columns` lie side by side, become images (N, C, H, W). A `ValueError` is raised when `columns` does not divide T or
-# height·width does not divide the length of a patch.
+# **Contract.** `unpatchify(patches, height, width, columns)` undoes `patchify`: patches
+# (N, T, height·width·C), of which `columns` lie side by side, become images (N, C, H, W). A
+# `ValueError` is raised when `columns` does not divide T or height·width does not divide the length
+# of a patch.
 #
-# *Hint:* the same six axes, in the other order. *To see it:* a photo, cut and put together with its patches in reverse.
+# *Hint:* the same six axes, in the other order. *To see it:* a photo, cut and put together with its
+# patches in reverse.
 
 # %% nbgrader={"grade": false, "grade_id": "back", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def unpatchify(patches: Tensor, height: int, width: int, columns: int) -> Tensor:
@@ -192,19 +197,21 @@ for shape, height, width, columns in [
 # %% [markdown]
 # ### 3 · Positions for another grid (3 points)
 #
-# A network was trained on G×G patches, and shall see another number of them. The paper (section 3.2) interpolates the learned
-# positions **in two dimensions**.
+# A network was trained on G×G patches, and now gets images with another number of them. The paper
+# (section 3.2) interpolates the learned positions **in two dimensions**.
 #
-# **Contract.** `resize_positions(position, rows, columns)` takes (1, 1 + G², D), the class token's position first. It returns
-# (1, 1 + rows·columns, D). The first one stays as it is. The others are a grid of G×G vectors, row by row, interpolated
-# bilinearly. The new place (i, j) lies in the old grid at
+# **Contract.** `resize_positions(position, rows, columns)` takes (1, 1 + G², D), the class token's
+# position first. It returns (1, 1 + rows·columns, D). The first one stays as it is. The others are
+# a grid of G×G vectors, row by row, interpolated bilinearly. The new place (i, j) lies in the old
+# grid at
 #
 # $$y = (i + \tfrac12)\,\frac{G}{\mathrm{rows}} - \tfrac12, \qquad x = (j + \tfrac12)\,\frac{G}{\mathrm{columns}} - \tfrac12,$$
 #
-# both limited to [0, G − 1]. It is a new tensor. A `ValueError` is raised when the old ones are no square or
-# `rows` or `columns` is below 1.
+# both limited to [0, G − 1]. It is a new tensor. A `ValueError` is raised when the old ones are no
+# square or `rows` or `columns` is below 1.
 #
-# *Hint:* `F.interpolate` wants (N, C, H, W); `align_corners=False` is the formula above. *To see it:* one of the D numbers as an image, before and after.
+# *Hint:* `F.interpolate` wants (N, C, H, W); `align_corners=False` is the formula above.
+# *To see it:* one of the D numbers as an image, before and after.
 
 # %% nbgrader={"grade": false, "grade_id": "positions", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def resize_positions(position: Tensor, rows: int, columns: int) -> Tensor:
@@ -282,11 +289,13 @@ for tokens, rows, columns in [(7, 2, 2), (5, 0, 2), (5, 2, 0), (5, 2, -1), (4, 2
 #
 # Pre-train at 224 pixels, fine-tune at 384: the same patches, more of them.
 #
-# **Contract.** `at_size(net, image_size)` takes a `ViT` of the notebook. It returns a *new* one for square images of `image_size`
-# pixels, with the positions of exercise 3 and all other weights equal. The old network stays as it is, and the two
-# share no memory. Its positions can be trained. If the patch size does not divide `image_size`, it raises `ValueError`.
+# **Contract.** `at_size(net, image_size)` takes a `ViT` of the notebook. It returns a *new* one for
+# square images of `image_size` pixels, with the positions of exercise 3 and all other weights
+# equal. The old network stays as it is, and the two share no memory. Its positions can be trained.
+# If the patch size does not divide `image_size`, it raises `ValueError`.
 #
-# *Hint:* `copy.deepcopy`; the patch size is in `net.stem.project`. *To see it:* logits of an image and of the same one at twice the size.
+# *Hint:* `copy.deepcopy`; the patch size is in `net.stem.project`. *To see it:* logits of an image
+# and of the same one at twice the size.
 
 # %% nbgrader={"grade": false, "grade_id": "resized", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def at_size(net: nn.Module, image_size: int) -> nn.Module:
@@ -354,12 +363,14 @@ for size, patch, other in [(9, 3, 15), (8, 2, 8), (16, 4, 8)]:
 #
 # The class token is a habit of BERT. Later networks read the mean of the patches.
 #
-# **Contract.** `logits_from(net, images, pool)` runs the notebook's `ViT`, with `pool` in place of its class token. "class" reads the
-# class token. "mean" reads the mean of the patch tokens, *without* the class token. "all" is the mean of all tokens. "max" is the largest
-# number over the patch tokens, for each of the D entries. The final layer norm comes *before* the pool, the linear layer after it. Another
-# word is a `ValueError`.
+# **Contract.** `logits_from(net, images, pool)` runs the notebook's `ViT`, with `pool` in place of
+# its class token. "class" reads the class token. "mean" reads the mean of the patch tokens,
+# *without* the class token. "all" is the mean of all tokens. "max" is the largest number over the
+# patch tokens, for each of the D entries. The final layer norm comes *before* the pool, the linear
+# layer after it. Another word is a `ValueError`.
 #
-# *Hint:* `net.stem`, `net.stages` (which ends with the norm), `net.head`. *To see it:* which pools agree on a random network?
+# *Hint:* `net.stem`, `net.stages` (which ends with the norm), `net.head`. *To see it:* which pools
+# agree on a random network?
 
 # %% nbgrader={"grade": false, "grade_id": "pooled", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def logits_from(net: nn.Module, images: Tensor, pool: str) -> Tensor:
@@ -440,16 +451,20 @@ for word in ("token", "", "Mean"):
 # %% [markdown]
 # ### 6 · Attention as a pool (4 points)
 #
-# A mean gives each token the same weight. A learned query can choose: *one* query attends to all tokens, in h heads.
+# A mean gives each token the same weight. A learned query can choose: *one* query attends to all
+# tokens, in h heads.
 #
 # $$p_t = \mathrm{softmax}_t\!\left(\frac{q \cdot k_t}{\sqrt{D/h}}\right), \qquad y = \mathrm{project}\Big(\sum_t p_t\, v_t\Big)$$
 #
-# **Contract.** `AttentionPool(width, heads)` is an `nn.Module` that maps tokens (N, T, D) to (N, D). The parameter `query` (D,) is normally distributed
-# with standard deviation 0.02. The linear layer `key_value` makes 2D numbers of D: the first D are the key, the others the value. The
-# linear layer `project` makes D of D. Both have biases. In query, keys and values the first D/h numbers belong to the first head, and so on. If `heads` does not divide
-# `width`, it raises `ValueError`.
+# **Contract.** `AttentionPool(width, heads)` is an `nn.Module` that maps tokens (N, T, D) to
+# (N, D). The parameter `query` (D,) is normally distributed with standard deviation 0.02. The
+# linear layer `key_value` makes 2D numbers of D: the first D are the key, the others the value. The
+# linear layer `project` makes D of D. Both have biases. In query, keys and values the first D/h
+# numbers belong to the first head, and so on. If `heads` does not divide `width`, it raises
+# `ValueError`.
 #
-# *Hint:* the notebook's `Attention` has the shapes; here one row of scores is left for each head. *To see it:* draw p on a photo.
+# *Hint:* the notebook's `Attention` has the shapes; here one row of scores is left for each head.
+# *To see it:* draw p on a photo.
 
 # %% nbgrader={"grade": false, "grade_id": "attend", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class AttentionPool(nn.Module):
@@ -576,11 +591,14 @@ assert total == 832, f"the pool has {total:,} parameters, expected 832"
 # %% [markdown]
 # ### 7 · What a longer sequence costs (2 points)
 #
-# **Expect, then compute.** DeiT-S: 12 blocks of width 384, 6 heads, a perceptron of 1,536, patches of 16, 1,000 classes. How many parameters has it for images of 224
-# pixels? How many tokens (class token included) at 224 and at 448? And how many MACs are spent in all its blocks on *pairs* of tokens (scores and their
-# use of the values) at 448? Write the four numbers down, as arithmetic.
+# **Expect, then compute.** DeiT-S has 12 blocks of width 384, 6 heads, a perceptron of 1,536,
+# patches of 16, 1,000 classes. How many parameters does it have for images of 224 pixels? How many
+# tokens (class token included) at 224 and at 448? And how many MACs are spent in all its blocks on
+# *pairs* of tokens (scores and their use of the values) at 448? Write the four numbers down, as
+# arithmetic.
 #
-# *Hint:* a block has two layer norms, and every layer has a bias. *To see it:* `flops.count` tells, after you have written your numbers.
+# *Hint:* a block has two layer norms, and every layer has a bias. *To see it:* `flops.count` tells,
+# after you have written your numbers.
 
 # %% nbgrader={"grade": false, "grade_id": "expect", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def expected_costs() -> tuple[int, int, int, int]:
@@ -619,16 +637,20 @@ for name, found, number in zip(names, mine, true, strict=True):
 # %% [markdown]
 # ### 8 · When to choose it (2 points)
 #
-# "Transformers are better than convolutional networks." A friend has 5,000 labelled photos, a laptop, and wants a classifier. In two to four sentences: when is the sentence right,
-# when is it wrong, and what do you tell your friend? Give one number that the notebook shows.
+# "Transformers are better than convolutional networks." A friend has 5,000 labelled photos, a
+# laptop, and wants a classifier. When is the sentence right, when is it wrong, and what do you tell
+# your friend? Answer in two to four sentences. Give one number that the notebook shows.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "when_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# The notebook's ViT had no advantage on up to 5,000 images: at equal MACs the residual network was 5.2 to 7.5 points better. Attention must learn from data that
-# neighbours belong together; a convolution has it built in. With much data, for example JFT's 303 million images, L/16 reaches 87.1 % on ImageNet,
-# and with ImageNet alone 76.5 %, less than the smaller B/16. So the friend trains a convolutional network from scratch, or fine-tunes a
-# transformer that someone else has pre-trained.
+# The notebook's ViT had no advantage on up to 5,000 images: at equal MACs the residual network was
+# 5.2 to 7.5 points better. Attention must learn from data that neighbours belong together; a
+# convolution has it built in. With much data, for example JFT's 303 million images, L/16 reaches
+# 87.1 % on ImageNet, and with ImageNet alone 76.5 %, less than the smaller B/16. So the friend
+# trains a convolutional network from scratch, or fine-tunes a transformer that someone else has
+# pre-trained.
 #
-# **Marking scheme.** 1 point: the amount of (pre-training) data decides, with what convolutions have built in as the reason. 1 point: a number from
-# the notebook and an advice that follows from it.
+# **Marking scheme.** 1 point: the amount of (pre-training) data decides, with what convolutions
+# have built in as the reason. 1 point: a number from the notebook and an advice that follows from
+# it.
 # ### END SOLUTION
