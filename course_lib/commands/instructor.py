@@ -224,6 +224,8 @@ def grade(
         print_json(found)
     else:
         show_grades(found)
+        if not dry_run:
+            show_waiting(assignment, course)
     report_refused(sum(row.status == "refused" for row in found), len(found))
 
 
@@ -268,6 +270,16 @@ def show_changes(found: list) -> None:
         table.add_row(shown(row.student), f"{row.before:g}", now)
     if changed:
         console.print(table)
+
+
+def show_waiting(assignment: str, course: Path) -> None:
+    """Print how many answers wait for a reader, and what shows them."""
+    from course_grader.reading.answers import waiting
+
+    number = waiting(assignment, course)
+    if number:
+        answers = "1 answer" if number == 1 else f"{number} answers"
+        line(f"{answers} to read: course read {shown(assignment)}")
 
 
 def report_refused(refused: int, among: int) -> None:
