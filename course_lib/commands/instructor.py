@@ -178,6 +178,10 @@ def grade(
         typer.Option(help="only these", autocompletion=complete.students),
     ] = None,
     force: Annotated[bool, typer.Option(help="Also what is graded already.")] = False,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(help="Count this test or exercise anew, the others as before."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be graded; grade nothing.")
     ] = False,
@@ -203,6 +207,8 @@ def grade(
 
     Example: course grade a04_alexnet
 
+    Example: course grade a04_alexnet --cell lrn_hidden
+
     Example: course grade ps1 --course ~/my-nbgrader-course --workers 8
     """
     import course_grader as grading
@@ -210,7 +216,9 @@ def grade(
     level = "none" if no_sandbox else None
     with aside(as_json):
         if dry_run:
-            found = grading.preview(assignment, course, student, force=force)
+            found = grading.preview(
+                assignment, course, student, force=force or bool(cell)
+            )
             if scheduler is None and any(row.status == "to grade" for row in found):
                 for remark in grading.tried(assignment, course, level):
                     line(shown(remark))
@@ -219,6 +227,7 @@ def grade(
                 line(f"[yellow]note[/] {grading.UNPROTECTED}")
             at_a_time = workers or os.cpu_count() or 1
             options = {"force": force, "workers": at_a_time, "scheduler": scheduler}
+            options["cells"] = cell
             found = graded(assignment, course, student, level=level, **options)
     if as_json:
         print_json(found)
