@@ -169,15 +169,16 @@ class Screen:
         console.print(Markdown(asked.text, hyperlinks=False))
         scheme = Markdown(asked.scheme, hyperlinks=False)
         console.print(Panel(scheme, title="Model answer and marking scheme"))
-        text = Text(self.desk.text(answer))
+        text = Text(self.desk.text(answer).strip())
         console.print(Panel(text, title="Answer", border_style="bold"))
         table = Table(box=None, show_header=False)
         for number, one in enumerate(self.remarks(answer), 1):
             table.add_row(f"c{number}", f"{one.points:g}", shown(one.comment))
         console.print(table)
-        if not answer.waits:
+        if answer.points is not None:
             said = f"{answer.points:g} {shown(answer.comment)}".strip()
-            line(f"read by {shown(answer.reader or 'formgrader')}: {said}")
+            since = ", and handed in again" if answer.waits else ""
+            line(f"read by {shown(answer.reader or 'formgrader')}{since}: {said}")
 
 
 def picked(said: str, remarks: list) -> tuple[float, str]:

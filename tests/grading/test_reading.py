@@ -209,6 +209,29 @@ def test_a_comment_is_text_in_the_feedback(course):
     )
 
 
+def test_who_hands_in_again_is_read_again_beside_what_was_given(
+    course, bundle, verdict, submission
+):
+    read(course, "--question", "why", typed="1 Why?\n1 Why?\n1 Why?\n")
+    with Writer(course, TINY, bundle) as writer:
+        notebook = submission(why="Since two is even.")
+        writer.write(verdict("ada", notebook=notebook, digest="e" * 64))
+    said = read(course, "--question", "why", typed="3\n")
+    assert "1 of 1" in said
+    assert "Since two is even." in said
+    assert "read by kim, and handed in again: 1 Why?" in said
+    assert scores(course)["ada"] == 3
+
+
+def test_an_answer_gives_the_terminal_no_orders(tiny, bundle, verdict, submission):
+    with Writer(tiny, TINY, bundle) as writer:
+        writer.write(verdict(notebook=submission(why="\x1b[2J [red]x[/] \u202e")))
+    said = read(tiny, "--question", "why", typed="q\n")
+    assert "[red]x[/]" in said
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+
+
 @pytest.mark.parametrize("share", ["0/3", "4/3", "1", "a/b", "1/0"])
 def test_a_share_is_a_number_of_how_many(share):
     with pytest.raises(CourseError, match="expected one like 1/3"):
