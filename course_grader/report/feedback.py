@@ -215,5 +215,6 @@ class Page(HTMLExporter):
     def from_notebook_node(self, nb: NotebookNode, resources: dict | None = None, **kw):
         page, resources = super().from_notebook_node(nb, resources, **kw)
         head, body, rest = page.partition("<body")
-        head = SCRIPT.sub("", head).replace("<head>", f"<head>{POLICY}", 1)
+        head = SCRIPT.sub("", head).replace("<html>", '<html lang="en">', 1)
+        head = head.replace("<head>", f"<head>{POLICY}", 1)
         return head + body + rest, resources

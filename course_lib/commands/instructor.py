@@ -18,6 +18,7 @@ from course_lib.commands.shared import (
     Incomplete,
     Json,
     aside,
+    command,
     console,
     line,
     print_json,
@@ -288,7 +289,7 @@ def show_waiting(assignment: str, course: Path) -> None:
     number = waiting(assignment, course)
     if number:
         answers = "1 answer" if number == 1 else f"{number} answers"
-        line(f"{answers} to read: course read {shown(assignment)}")
+        line(f"{answers} to read: {command(f'read {assignment}', course)}")
 
 
 def report_refused(refused: int, among: int) -> None:

@@ -17,6 +17,7 @@ from course_lib.commands.shared import (
     Assignment,
     Course,
     Json,
+    command,
     console,
     line,
     print_json,
@@ -67,7 +68,7 @@ def read(
         left = len(desk.answers(question, mine))
     line(f"{given} read, {left} left to read")
     if given:
-        line(f"Next: course grade {shown(assignment)} counts the totals anew")
+        line(f"Next: {command(f'grade {assignment}', course)} counts the totals anew")
 
 
 def part(share: str) -> tuple[int, int]:
