@@ -10,6 +10,7 @@ from course_lib.errors import CourseError
 from . import sandbox
 from .assignment import bundle, editions
 from .assignment.bundle import Submission, Verdict
+from .assignment.cells import exercise
 from .assignment.course import Course
 from .cluster import Cluster, quiet_dask
 from .intake import submission
@@ -26,6 +27,7 @@ def grade(
     students: list[str] | None = None,
     *,
     force: bool = False,
+    cells: list[str] | None = None,
     workers: int = 2,
     scheduler: str | None = None,
     level: str | None = None,
@@ -35,6 +37,8 @@ def grade(
     students: their names; None is everyone who handed in.
     force: grade again what is graded; otherwise only what was handed in since, and
     what an earlier version of the assignment (a test, a cell's points) had graded.
+    cells: tests, or exercises, to count anew; each other test keeps what it said of the
+    same files. Who was not graded yet, or handed in since, is graded whole.
     workers: submissions at a time, on this machine.
     scheduler: address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786", to use instead.
     level: of the sandbox; None is the best that the machine offers, "none" is none.
@@ -48,14 +52,16 @@ def grade(
     names = list(dict.fromkeys(students or submitted(assignment, course)))
     assigned = editions.with_earlier(bundle.load(assignment, course), course)
     assigned = bundle.with_secret(assigned, course)
-    with Writer(course, assignment, assigned) as writer:
-        run = Run(assignment, course, assigned, writer, force)
+    only = chosen(assigned, cells or [])
+    with Writer(course, assignment, assigned, only) as writer:
+        run = Run(assignment, course, assigned, writer, force or bool(only))
         refused, todo = run.sort(names)
         with Live(assignment, len(todo) + len(refused), len(run.results)) as live:
             for verdict in refused:
                 run.keep(verdict, live.finished)
             if run.older:
-                live.say(f"{len(run.older)} {OLDER}: they are graded again")
+                then = "these tests count anew" if only else "they are graded again"
+                live.say(f"{len(run.older)} {OLDER}: {then}")
             if todo:
                 with (
                     quiet_dask(),
@@ -117,6 +123,22 @@ class Run:
         result = self.writer.write(verdict)
         self.results[verdict.student] = result
         finished(result)
+
+
+def chosen(assigned: bundle.Bundle, names: list[str]) -> frozenset[str]:
+    """Return the tests that have one of these names, or belong to such an exercise."""
+    known = [
+        cell
+        for lesson in assigned.lessons.values()
+        for cell, one in lesson.cells.items()
+        if one.metadata.nbgrader.grade and not one.metadata.nbgrader.solution
+    ]
+    for name in names:
+        if not any(name in (cell, exercise(cell)) for cell in known):
+            raise CourseError(
+                f"{assigned.assignment} has no test {name!r}: it has {', '.join(known)}"
+            )
+    return frozenset(c for c in known if {c, exercise(c)} & set(names))
 
 
 def require_sandbox(level: str | None) -> None:

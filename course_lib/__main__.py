@@ -16,6 +16,7 @@ from course_lib.commands import instructor, student, training
 from course_lib.commands.classify import classify
 from course_lib.commands.mutate import mutate
 from course_lib.commands.notebooks import notebooks
+from course_lib.commands.reading import read
 from course_lib.commands.shared import ERROR, REFUSED, Incomplete, line
 from course_lib.console import Terminal
 from course_lib.errors import CourseError
@@ -59,8 +60,10 @@ if find_spec("course_grader"):  # the students' edition has none
     app.command(rich_help_panel=AUTHORS)(mutate)
     for command in ("publish", "roster", "deadline", "extend", "remove"):
         app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))
-    for command in ("collect", "grade", "feedback", "export"):
-        app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))
+    for command in (instructor.collect, instructor.grade, read):
+        app.command(rich_help_panel=INSTRUCTORS)(command)
+    for command in (instructor.feedback, instructor.export):
+        app.command(rich_help_panel=INSTRUCTORS)(command)
 
 
 def show_version(wanted: bool) -> None:

@@ -6,6 +6,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 SCHEMA = 3  # of nbgrader's cell metadata
+ENDS = ("_visible", "_hidden", "_why", "_refuses")
 
 
 def released_cells(source) -> dict[str, NotebookNode]:
@@ -38,3 +39,10 @@ def grade_id(cell: NotebookNode) -> str | None:
     facts = cell.metadata.get("nbgrader")
     name = facts.get("grade_id") if isinstance(facts, dict) else None
     return name if isinstance(name, str) else None
+
+
+def exercise(name: str) -> str:
+    """Return a cell's name without its last words: "lrn" of "lrn_hidden"."""
+    while name.endswith(ENDS):
+        name = name[: name.rfind("_")]
+    return name

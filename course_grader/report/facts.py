@@ -6,11 +6,10 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import NamedTuple
 
+from course_grader.assignment.cells import exercise
 from course_grader.assignment.course import Course
 from course_grader.store.outcomes import Result, last_run
 from course_lib.errors import CourseError
-
-ENDS = ("_visible", "_hidden", "_why", "_refuses")
 
 
 class Points(NamedTuple):
@@ -24,11 +23,7 @@ class Points(NamedTuple):
 
     @property
     def exercise(self) -> str:
-        """The cell's name without its last words: "lrn" of "lrn_hidden"."""
-        name = self.cell
-        while name.endswith(ENDS):
-            name = name[: name.rfind("_")]
-        return name
+        return exercise(self.cell)
 
 
 def points(assignment: str, course: Course | Path) -> list[Points]:

@@ -1,7 +1,7 @@
 """What a student gets back: a page a notebook, on which nothing of a student's runs.
 
 Two walls: the markup is cleaned, and the page's own policy forbids a browser all
-scripts but MathJax's, all frames, all forms and the pictures of other hosts.
+scripts, frames and forms, and whatever another host serves.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from fnmatch import fnmatch
 from html import escape
 from pathlib import Path
 
-from jinja2 import pass_context
+import nbgrader
+from jinja2 import FileSystemLoader, pass_context
 from nbconvert.exporters import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
@@ -28,9 +31,16 @@ from course_grader.assignment.course import Course
 from course_grader.store import folders
 
 from . import sanitise
+from .formulas import drawn
+from .opening import SAID, Opening, Said, exercise_titles
 
-SAID = ("AssertionError", "CheckFailed")  # their messages are the instructor's own
-SCRIPT = re.compile(r'<script src="(https://[^"?]*?/)(?:[\d.]+/)?[^"/]*"')
+OURS = Path(__file__).parent / "templates"
+THEIRS = Path(nbgrader.__file__).parent / "server_extensions/formgrader/templates"
+SCRIPT = re.compile(r"<script\b.*?</script>", re.S)
+POLICY = """
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
+style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'">
+<meta name="referrer" content="no-referrer">"""
 
 
 def feedback(assignment: str, course: Course | Path) -> list[Path]:
@@ -40,10 +50,13 @@ def feedback(assignment: str, course: Course | Path) -> list[Path]:
     Returns the pages.
     """
     course, config = Course.open(course), Config()
-    own = GenerateFeedback.preprocessors.default()
-    config.GenerateFeedback.preprocessors = [HideTests, Harmless, *own]
+    steps = [HideTests, Harmless, Opening, CSSHTMLHeaderPreprocessor]
+    config.GenerateFeedback.preprocessors = steps
     config.GenerateFeedback.exporter_class = Page
     config.GenerateFeedback.force = True
+    config.Opening.titles = exercise_titles(course.released(assignment))
+    config.HTMLExporter.template_name = "graded"
+    config.HTMLExporter.extra_template_basedirs = [str(OURS)]
     config.HTMLExporter.exclude_anchor_links = True
     course.convert(Pages, assignment, config=config)
     pages: list[Path] = []
@@ -151,11 +164,21 @@ class Harmless(NbGraderPreprocessor):
         cell.metadata = NotebookNode({"nbgrader": facts} if facts else {})
         if cell.cell_type == "code":
             cell.outputs = sanitise.outputs(cell.outputs, text=self.heavy)
+            for output in cell.outputs:
+                _draw(output.get("data", {}))
         elif cell.cell_type == "raw":
             cell.source = escape(cell.source)
         if "attachments" in cell:
             cell.attachments = sanitise.attached(cell.attachments)
         return cell, resources
+
+
+def _draw(data: dict) -> None:
+    """Let an output's formulas be MathML."""
+    if "text/html" in data:
+        data["text/html"] = drawn(data["text/html"])
+    elif "text/latex" in data:
+        data["text/html"] = drawn(escape(data.pop("text/latex"), quote=False))
 
 
 def _language(metadata: NotebookNode) -> dict:
@@ -169,39 +192,29 @@ def _language(metadata: NotebookNode) -> dict:
 class Page(HTMLExporter):
     """nbgrader's page with its Markdown cleaned and a policy for the browser."""
 
+    def __init__(self, **more):
+        super().__init__(extra_loaders=[FileSystemLoader(THEIRS)], **more)
+
     @pass_context
     def markdown2html(self, context, source: str) -> str:
         try:
             if len(source) <= sanitise.LONG_HTML:
-                return sanitise.html(super().markdown2html(context, source))
+                return drawn(sanitise.html(self._html(context, source)))
         except Exception:  # a parser may stumble over what was made to make it
             pass
         return sanitise.rendered(sanitise.as_text(source))
 
+    def _html(self, context, source: str) -> str:
+        """Return Markdown as HTML; in a reader's comment, < is a letter."""
+        if isinstance(source, Said):
+            return MarkdownWithMath(renderer=IPythonRenderer(escape=True)).render(
+                source
+            )
+        return super().markdown2html(context, source)
+
     def from_notebook_node(self, nb: NotebookNode, resources: dict | None = None, **kw):
         page, resources = super().from_notebook_node(nb, resources, **kw)
-        return page.replace("<head>", f"<head>\n{policy(page)}", 1), resources
-
-
-def policy(page: str) -> str:
-    """Return the tags that forbid all that nbgrader's page does not need.
-
-    MathJax, the one script of its head, evaluates its configuration, and takes the
-    version that it took last.
-    """
-    found = SCRIPT.search(page.partition("<body")[0])
-    home = found.group(1) if found else ""
-    rules = {
-        "default-src": "'none'",
-        "script-src": f"{home} 'unsafe-eval'" if home else "'none'",
-        "font-src": home or "'none'",
-        "style-src": "'unsafe-inline'",
-        "img-src": "'self' data:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    content = "; ".join(" ".join(rule) for rule in rules.items())
-    return (
-        f'<meta http-equiv="Content-Security-Policy" content="{content}">\n'
-        '<meta name="referrer" content="no-referrer">'
-    )
+        head, body, rest = page.partition("<body")
+        head = SCRIPT.sub("", head).replace("<html>", '<html lang="en">', 1)
+        head = head.replace("<head>", f"<head>{POLICY}", 1)
+        return head + body + rest, resources

@@ -35,6 +35,26 @@ def restored(notebook: NotebookNode, lesson: Lesson) -> NotebookNode:
     return NotebookNode(notebook, cells=cells)
 
 
+def leave_others(
+    notebook: NotebookNode, kept: list[NotebookNode], only: frozenset[str]
+) -> None:
+    """Give the tests of a `restored` notebook that are not in `only` their old outputs.
+
+    kept: the cells of the same notebook, as it was graded before.
+    """
+    before = {grade_id(cell): cell for cell in kept}
+    for cell in notebook.cells:
+        name = grade_id(cell)
+        if name in before and name not in only and cell.get("outputs") is not None:
+            facts = cell.metadata.nbgrader
+            if facts.grade and not facts.solution:
+                cell.outputs = before[name].outputs
+                cell.metadata.pop("course", None)
+                cell.metadata |= {
+                    k: v for k, v in before[name].metadata.items() if k == "course"
+                }
+
+
 class Keeper:
     """Turns the graded notebooks of one lesson into files."""
 

@@ -13,9 +13,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nbgrader.api import Assignment, Gradebook, MissingEntry
+from sqlalchemy import delete, inspect
 
 from course_grader.assignment.course import Course
 from course_lib.errors import CourseError
+
+from .gradebook import VERDICTS
+from .outcomes import storable
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -106,6 +110,10 @@ def remove(student: str, course: Course | Path) -> Path:
                 shutil.move(folder, target / step)
         if any(one.id == student for one in gradebook.students):
             gradebook.remove_student(student)
+        if inspect(gradebook.engine).has_table(VERDICTS.name):
+            mine = VERDICTS.c.student == storable(student)
+            gradebook.db.execute(delete(VERDICTS).where(mine))
+            gradebook.db.commit()
     return target
 
 

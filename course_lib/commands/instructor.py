@@ -19,6 +19,7 @@ from course_lib.commands.shared import (
     Incomplete,
     Json,
     aside,
+    command,
     console,
     line,
     print_json,
@@ -214,6 +215,10 @@ def grade(
         typer.Option(help="only these", autocompletion=complete.students),
     ] = None,
     force: Annotated[bool, typer.Option(help="Also what is graded already.")] = False,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(help="Count this test or exercise anew, the others as before."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be graded; grade nothing.")
     ] = False,
@@ -239,6 +244,8 @@ def grade(
 
     Example: course grade a04_alexnet
 
+    Example: course grade a04_alexnet --cell lrn_hidden
+
     Example: course grade ps1 --course ~/my-nbgrader-course --workers 8
     """
     import course_grader as grading
@@ -246,7 +253,9 @@ def grade(
     level = "none" if no_sandbox else None
     with aside(as_json):
         if dry_run:
-            found = grading.preview(assignment, course, student, force=force)
+            found = grading.preview(
+                assignment, course, student, force=force or bool(cell)
+            )
             if scheduler is None and any(row.status == "to grade" for row in found):
                 for remark in grading.tried(assignment, course, level):
                     line(shown(remark))
@@ -255,11 +264,14 @@ def grade(
                 line(f"[yellow]note[/] {grading.UNPROTECTED}")
             at_a_time = workers or os.cpu_count() or 1
             options = {"force": force, "workers": at_a_time, "scheduler": scheduler}
+            options["cells"] = cell
             found = graded(assignment, course, student, level=level, **options)
     if as_json:
         print_json(found)
     else:
         show_grades(found)
+        if not dry_run:
+            show_waiting(assignment, course)
     report_refused(sum(row.status == "refused" for row in found), len(found))
 
 
@@ -304,6 +316,16 @@ def show_changes(found: list) -> None:
         table.add_row(shown(row.student), f"{row.before:g}", now)
     if changed:
         console.print(table)
+
+
+def show_waiting(assignment: str, course: Path) -> None:
+    """Print how many answers wait for a reader, and what shows them."""
+    from course_grader.reading.answers import waiting
+
+    number = waiting(assignment, course)
+    if number:
+        answers = "1 answer" if number == 1 else f"{number} answers"
+        line(f"{answers} to read: {command(f'read {assignment}', course)}")
 
 
 def report_refused(refused: int, among: int) -> None:

@@ -17,6 +17,7 @@ from rich.markup import escape
 from course_lib.commands import complete
 from course_lib.console import Terminal
 from course_lib.errors import CourseError, Finding
+from course_lib.files import ROOT
 from course_lib.terminal import printable
 
 DONE, ERROR, USAGE, REFUSED = range(4)  # what a command ends with; README says so too
@@ -85,6 +86,14 @@ def shown(text: object) -> str:
 def line(text: str) -> None:
     """Print a line whole, whatever the terminal's width; markup is the caller's."""
     console.print(text, highlight=False, soft_wrap=True)
+
+
+def command(words: str, course: Path) -> str:
+    """Return a command as it is typed for this course, to be printed."""
+    elsewhere = Path(course).resolve() != ROOT
+    return shown(
+        f"course {words} --course {course}" if elsewhere else f"course {words}"
+    )
 
 
 def show_findings(findings: Iterable[Finding], as_json: bool = False) -> None:

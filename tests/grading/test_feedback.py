@@ -30,8 +30,11 @@ from traitlets.config import Config
 from course_grader import feedback
 from course_grader.assignment.course import Course
 from course_grader.report import sanitise
-from course_grader.report.feedback import message, policy
+from course_grader.report.feedback import POLICY, SCRIPT, message
+from course_grader.report.formulas import FORMULA, drawn
+from course_grader.report.opening import exercise_titles
 from course_grader.store.gradebook import Writer
+from course_lib.files import ROOT
 
 NAME = "tiny"
 JS = "top.document.title='hit'"
@@ -300,11 +303,7 @@ def test_a_browser_runs_nothing_of_a_hostile_page(
     page = page_of(tiny, bundle, verdict(notebook=handed_in))
     seen = asyncio.run(visit(chromium, page, tmp_path / "profile"))
     assert (seen.title, seen.dialogs) == (NAME, 0)
-    ours = (
-        page.as_uri(),
-        "data:image/",
-        "https://cdnjs.cloudflare.com/ajax/libs/mathjax",
-    )
+    ours = page.as_uri(), "data:image/"
     fonts = page.parents[1].as_uri() + "/fonts/glyphicons"  # of Bootstrap's sheet
     asked = [url for url in seen.requests if not url.startswith((*ours, fonts))]
     assert asked == []
@@ -580,14 +579,81 @@ def test_nor_does_much_of_it(writer, verdict, submission, tiny):
     assert kept.cells[1].outputs[0].data == {"text/plain": "a table"}
 
 
-def test_the_policy_allows_mathjax_and_nothing_else():
-    head = '<head><script src="https://host/mathjax/2.7.7/latest.js?config=x"></head><body>'
-    tags = policy(head + f'<script src="{URL}/">')
-    assert "script-src https://host/mathjax/ 'unsafe-eval'" in tags
-    assert "default-src 'none'" in tags
-    assert "unsafe-inline'" in tags.partition("style-src")[2]
-    assert "127.0.0.1" not in tags
-    assert "script-src 'none'" in policy("<head></head><body>")
+def test_the_page_has_no_script_and_its_policy_allows_none(tiny, bundle, verdict):
+    page = page_of(tiny, bundle, verdict()).read_text("utf-8")
+    assert POLICY.strip() in page
+    assert "script-src" not in POLICY  # so default-src 'none' holds for it
+    assert not SCRIPT.search(page)
+    assert "http" not in page.partition("<body")[2]
+
+
+def rows_of(page: Path) -> list[list[str]]:
+    """The page's first table, as text."""
+    rows = page.read_text("utf-8").partition('id="exercises">')[2].split("</table>")[0]
+    cells = [re.findall("<td>(.*?)</td>", row, re.S) for row in rows.split("</tr>")]
+    return [[unescape(re.sub("<[^>]*>", "", c)) for c in row] for row in cells if row]
+
+
+def test_a_page_opens_with_points_by_exercise_and_why_some_were_lost(
+    tiny, bundle, verdict
+):
+    with Course.open(tiny).gradebook() as gradebook:
+        gradebook.update_or_create_student("ada", first_name="Ada", last_name="<b>Bo")
+    page = page_of(tiny, bundle, verdict(failed=("double_visible", "double_hidden")))
+    said = " ".join(text_of(page).split())
+    assert said.startswith("> tiny Ada <b>Bo (ada): 4 of 20 points Exercise")
+    why = "two doubled is four"
+    tests = f"double_visible: {why}double_hidden: {why}"
+    waits = "why: not read yetdrawing: not read yet"
+    title = "Doubling <details>of ours</details>"
+    assert rows_of(page) == [[title, "4 of 20", tests + waits]]
+    assert 'href="#double_hidden"' in page.read_text("utf-8")
+
+
+def test_exercises_are_named_by_the_headings_as_they_were_released(tmp_path):
+    cells = [new_markdown_cell("Hello.\n## 1 · Twice (3 points)\nText"), graded("a")]
+    cells += [new_markdown_cell("No heading."), graded("b"), new_markdown_cell("# 2")]
+    nbformat.write(new_notebook(cells=[*cells, graded("c")]), tmp_path / "x.ipynb")
+    assert exercise_titles(tmp_path) == {
+        "x": {"a": "1 · Twice", "b": "1 · Twice", "c": "2"}
+    }
+
+
+def graded(name: str):
+    return new_code_cell("1", metadata={"nbgrader": {"grade_id": name}})
+
+
+@pytest.mark.parametrize(
+    ("html", "there", "gone"),
+    [
+        ("<p>$x &lt; y$</p>", "<mo>&lt;</mo>", "$"),
+        ("$$\\frac{a}{b}$$", '<math display="block">', "$"),
+        (r"\begin{matrix} a \\ b \end{matrix}", "<mtable>", "begin"),
+        (r"$\mathbb{R}^{H\times W}$", "<mi>ℝ</mi>", "mathbb"),
+        ("costs $5, and then $6", "costs $5, and then $6", "<math"),
+        ("<code>$x$</code> and <pre>$y$</pre>", "$x$", "<math"),
+        ("$a_{$", "$a_{$", "<math"),
+        (r"$\text{&lt;img src=x onerror=alert(1)&gt;}$", "&lt;img", "<img"),
+        (r"$\text{&amp;lt;b&amp;gt;}$", "&lt;b", "<b"),
+        (r"$\color{red;background:url(x)}{x}$", "<mi>x</mi>", "url"),
+        (r"$\href{javascript:alert(1)}{x}$", "", "href"),
+        (r"$\class{modal}{x}$", "", "class="),
+        (r"$\style{position:fixed}{x}$", "", "style="),
+        ('<a title="$x$">a</a>', 'title="$x$"', "<math"),
+    ],
+)
+def test_formulas_are_drawn_without_a_script(html, there, gone):
+    found = drawn(sanitise.html(html))
+    assert there in found
+    assert gone not in found
+
+
+def test_every_formula_of_the_assignments_can_be_drawn():
+    for path in (ROOT / "assignments").glob("*/*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown" and "$" in cell.source:
+                page = drawn(sanitise.rendered(cell.source))
+                assert not FORMULA.search(re.sub(r"<code.*?</code>", "", page)), path
 
 
 ODD = "[ab]", "a", "ada*", "one\ntwo", "?", "{x}", "!", "**", "\x1b[2Jred", "‮ab"

@@ -56,7 +56,14 @@ def run(line: str, folder: Path) -> str:
     who = {"GIT_AUTHOR_NAME": "T", "GIT_AUTHOR_EMAIL": "t@example.org"}
     who |= {"GIT_COMMITTER_NAME": "T", "GIT_COMMITTER_EMAIL": "t@example.org"}
     env = os.environ | who | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
-    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True)
+    done = subprocess.run(  # who reads gives the first answer two points
+        words,
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        input="2 Well argued.\n",
+    )
     nothing_new = "nothing to commit" in done.stdout  # the edition was up to date
     assert done.returncode == 0 or nothing_new, f"{line}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -65,7 +72,18 @@ def run(line: str, folder: Path) -> str:
 def test_each_command_of_the_page_works(said):
     commands = {words.split()[1] for words in said if words.startswith("course ")}
     assert commands >= {"publish", "roster", "release", "deadline", "collect", "grade"}
-    assert commands >= {"feedback", "export"}
+    assert commands >= {"read", "feedback", "export"}
+
+
+def test_the_answer_that_waits_is_named_read_and_in_the_page(said, folder):
+    lines = [line for line in said if line.startswith(f"course grade {NAME}")]
+    assert f"1 answer to read: course read {NAME}" in said[lines[1]]
+    (line,) = [line for line in said if line.startswith("course read")]
+    assert "1 read, 0 left to read" in said[line]
+    assert "to read" not in said[lines[2]]
+    page = folder / "feedback/ada" / NAME / f"{NAME}.html"
+    assert "Well argued." in page.read_text("utf-8")
+    assert "20 of 20 points" in page.read_text("utf-8")
 
 
 def test_the_class_is_graded_and_gets_its_pages(said, folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -13,9 +14,11 @@ from course_grader import feedback, grade, preview, release
 from course_grader.assignment import editions
 from course_grader.assignment.bundle import load
 from course_grader.assignment.course import Course
+from course_grader.autograde import chosen
 from course_grader.intake import submission as intake
 from course_grader.store.gradebook import Writer
 from course_lib.__main__ import app
+from course_lib.errors import CourseError
 
 from .conftest import TINY
 
@@ -109,6 +112,43 @@ def test_a_read_answer_stays_read_when_the_same_files_are_graded(tiny, verdict, 
     assert rows(tiny)["ada"]["Grade", "why"]["needs_manual_grade"]
 
 
+def test_one_test_alone_is_counted_anew(tiny, bundle, verdict, rows):
+    with Writer(tiny, TINY, bundle) as writer:
+        writer.write(verdict(failed=("double_visible",)))
+    opposite = verdict(failed=("double_hidden",))
+    with Writer(tiny, TINY, bundle, frozenset({"double_hidden"})) as writer:
+        again = writer.write(opposite)
+        assert (again.before, again.score) == (7, 4)
+        assert writer.write(replace(opposite, student="bo")).score == 6  # a new one
+    found = rows(tiny)["ada"]
+    scores = [
+        found["Grade", f"double_{end}"]["auto_score"] for end in ("visible", "hidden")
+    ]
+    assert scores == [0, 0]
+    path = tiny / "autograded" / "ada" / TINY / f"{TINY}.ipynb"
+    kept = {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
+    failed = [c for c in kept.values() if "AssertionError" in str(c.get("outputs"))]
+    assert len(failed) == 2  # what a student reads agrees with the points
+
+
+def test_one_test_alone_makes_no_old_grade_a_new_one(tiny, verdict):
+    with Writer(tiny, TINY, load(TINY, tiny)) as writer:
+        writer.write(verdict())
+    changed(tiny, "double_visible", "double(1) == 2", "double(3) == 6")
+    changed(tiny, "double_hidden", "a larger one", "a large one")
+    only = frozenset({"double_hidden"})
+    with Writer(tiny, TINY, load(TINY, tiny), only) as writer:
+        writer.write(verdict())
+        assert writer.older("ada", "d" * 64)
+
+
+def test_a_test_or_an_exercise_is_named(bundle):
+    assert chosen(bundle, ["double_hidden"]) == {"double_hidden"}
+    assert chosen(bundle, ["double"]) == {"double_hidden", "double_visible"}
+    with pytest.raises(CourseError, match="no test 'why': it has double_visible, "):
+        chosen(bundle, ["why"])
+
+
 @pytest.mark.slow
 def test_after_a_release_the_class_is_graded_again_and_changes_are_listed(tiny, capfd):
     hand_in(tiny, "ada")
@@ -128,6 +168,10 @@ def test_after_a_release_the_class_is_graded_again_and_changes_are_listed(tiny, 
     assert "11 of 22" in said
     assert "tampered" not in said
     assert {row.status for row in grade(TINY, tiny, level=level)} == {"already graded"}
+    changed(tiny, "double_hidden", "== 24690", "== 0")
+    words += ["--cell", "share"]
+    assert "0 scores changed" in CliRunner().invoke(app, words).output
+    assert "1 scores changed" in CliRunner().invoke(app, words[:-2]).output  # ada
 
 
 def test_a_solution_without_a_kernel_is_released_for_python(tiny):

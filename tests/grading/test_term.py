@@ -10,6 +10,7 @@ from course_grader import export, feedback
 from course_grader.assignment.course import Course
 from course_grader.store import term
 from course_grader.store.gradebook import Writer
+from course_grader.store.outcomes import last_run
 from course_lib.errors import CourseError
 
 from .conftest import TINY
@@ -91,6 +92,9 @@ def test_who_leaves_takes_nobody_s_feedback_along(tiny, bundle, verdict):
     with Writer(tiny, TINY, bundle) as writer:
         writer.write(verdict("ada"))
     assert term.remove("ada", tiny).name == "ada-2"  # nothing is written over
+    with Writer(tiny, TINY, bundle):
+        pass  # a run with nothing to do
+    assert [row.student for row in last_run(TINY, tiny)] == ["bob"]
 
 
 @pytest.mark.parametrize(
