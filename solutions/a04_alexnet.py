@@ -212,8 +212,8 @@ assert answer is not None, "what is no mistake gets an answer"
 # `ValueError` unless there are three channels.
 #
 # *Hint:* write all pixels of a set as one (N·H·W, 3) matrix. `torch.linalg.eigh` sorts upwards.
-# *To see it:* the free cell shows a photograph eight times. Multiply λ by ten to see the colours
-# clearly.
+# *To see it:* draw eight versions of the photo in the free cell. Multiply λ by ten to see the
+# colours clearly.
 
 
 # %% nbgrader={"grade": false, "grade_id": "colours", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -500,7 +500,7 @@ for channels, width, kernel_size, groups, side, true in [
 # after `epochs`. Every call starts from the same weights.
 #
 # *Hint:* `torch.where` computes *both* sides, and $0 \cdot \infty$ is `nan` in the gradient. The
-# function `fit` has an argument `until=`. *To see it:* the free cell draws the race.
+# function `fit` has an argument `until=`. *To see it:* draw the race in the free cell.
 
 
 # %% nbgrader={"grade": false, "grade_id": "elu", "locked": false, "schema_version": 3, "solution": true, "task": false}

@@ -425,9 +425,9 @@ for epsilon, prior in [(0.0, [0.5, 0.5]), (0.1, [1.0, 0.0])]:
 #
 # **Contract.** `cheapest_stack(field, layers, menu)` returns a list of kernels (rows, columns) from
 # `menu`, in any order. Each kernel may occur several times. There are at most `layers` of them, all
-# with stride 1. Together they see exactly field × field pixels with the fewest weights, the sum of
-# rows × columns. If several stacks are cheapest, return any one. It raises `ValueError` if no stack
-# sees this field.
+# with stride 1. Together they see exactly field × field pixels with the fewest weights. The number
+# of weights is the sum of rows × columns. If several stacks are cheapest, return any one. It raises
+# `ValueError` if no stack sees this field.
 #
 # The given `cheapest_spec` tries every stack. It is right, and far too slow for a field of 61.
 #
@@ -688,11 +688,11 @@ assert whole == true, f"two 7×7: you expected {whole:,}, they have {true:,}"
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "loss_went_up_why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# A network that answers the smoothed targets gives the right class 0.91. So its plain cross-entropy
-# is −log 0.91 = 0.094 nats on every image that it classifies correctly, however good it is. The
-# rise says that it aims at other probabilities, not that it sees less. Compare what the network is
-# for: accuracy over several seeds. If probabilities matter, compare each network's loss or
-# calibration after a temperature fitted on validation.
+# A network that answers the smoothed targets gives the right class a probability of 0.91. So its
+# plain cross-entropy is −log 0.91 = 0.094 nats on every image that it classifies correctly, however
+# good it is. The rise says that it aims at other probabilities, not that it sees less. Compare what
+# the network is for: accuracy over several seeds. If probabilities matter, compare each network's
+# loss or calibration after a temperature fitted on validation.
 #
 # **Marking scheme.** 1 point: the floor, −log(0.9 + 0.01) = 0.094 (or the formula with the
 # logarithm), and that a rise is therefore expected. 1 point: a comparison that smoothing does not

@@ -577,7 +577,7 @@ for depth in (2, 18, 21, 52, -4):
 # every module, and no hooks.
 #
 # *Hint:* `register_forward_hook` returns a handle with `remove()`. You may change a copy made by
-# `copy.deepcopy` as you like. *To see it:* the free cell draws the ratios for 20 and 56 layers.
+# `copy.deepcopy` as you like. *To see it:* draw the ratios for 20 and 56 layers in the free cell.
 
 # %% nbgrader={"grade": false, "grade_id": "responses", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def responses(net: nn.Module, images: Tensor) -> list[float]:

@@ -416,9 +416,9 @@ for case, true in zip(cases, truth, strict=True):
 #
 # A phone allows only so many MACs for an image. Which α fits?
 #
-# **Contract.** `widest(side, budget)` returns one of the α 1/32, 2/32, …, 64/32. It is the largest
-# whose network needs at most `budget` MACs, for one image of side×side pixels and 1,000 classes. It
-# raises `ValueError` when even the smallest α needs more.
+# **Contract.** `widest(side, budget)` returns the largest α of 1/32, 2/32, …, 64/32 whose network
+# needs at most `budget` MACs. The network has 1,000 classes, and the MACs are those of one image of
+# side×side pixels. It raises `ValueError` when even the smallest α needs more.
 #
 # *Hint:* wider is never cheaper. *To see it:* draw α over side at the budget of 150 million MACs.
 # Which of these networks would you take?

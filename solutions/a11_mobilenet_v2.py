@@ -56,9 +56,9 @@ mobilenet = notebook.load("11_mobilenet_v2")
 # The notebook's `round_channels` knows one rule: the nearest multiple of 8, but not below 90 % of
 # the width. Other hardware needs other numbers. Write the rule for any of them.
 #
-# **Contract.** `rounded(channels, divisor, share)` returns an `int`, a multiple of `divisor`. It
-# takes the one nearest to `channels` (a float; halfway goes up), and at least `divisor`. If the
-# result is less than `share · channels`, it returns the next larger multiple instead. It raises
+# **Contract.** `rounded(channels, divisor, share)` returns an `int`. This is the multiple of
+# `divisor` that is nearest to `channels` (a float; halfway goes up), and at least `divisor`. If it
+# is less than `share · channels`, the function returns the next larger multiple instead. It raises
 # `ValueError` when `channels` is not positive, `divisor` is less than 1, or `share` is not in [0,
 # 1].
 #
@@ -327,11 +327,12 @@ assert total == 1_514, f"the network has {total:,} parameters, expected 1,514"
 #
 # The notebook had a signal of two dimensions. Let the signal have d dimensions, and go through a
 # matrix $T$ (n, d) and a ReLU. A unit is active at a point $x$ if $T_i x > 0$. At $x$ the map is
-# linear, with the active rows of $T$. It can be inverted there when these rows have rank d.
+# linear, with the active rows: those rows of $T$ whose unit is active. It can be inverted there
+# when these rows have rank d.
 #
 # **Contract.** `chance_lost(n, d)` returns a probability, as a float: that fewer than d of n units
-# are active. Each unit is active with probability 1/2, independently of the others. It is exact to
-# 12 digits, also for n = 2,000, where $2^n$ is too large for a float.
+# are active. Each unit is active with probability 1/2, independently of the others. The result is
+# exact to 12 digits, also for n = 2,000, where $2^n$ is too large for a float.
 #
 # `share_lost(T, x)` takes T (n, d) and points x (N, d). It returns, as a float, the share of the
 # points at which the map cannot be inverted. There the *rank* of the active rows is less than d.
