@@ -76,7 +76,7 @@ def asked(request) -> list[str]:
 
 @needs_walls
 @pytest.mark.slow
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_everybody_gets_what_they_deserve(run, case: Case):
     if case is BY_NAME["workers"] and sandbox.best() == "landlock":
@@ -141,7 +141,7 @@ def pages(request, run, tmp_path_factory) -> dict[str, str]:
 
 @needs_walls
 @pytest.mark.slow
-@pytest.mark.by_turns(2)
+@pytest.mark.by_turns(3)
 @pytest.mark.parametrize("name", PAGES)
 def test_no_hidden_test_is_on_a_students_page(pages, name):
     assert course.MARKER not in pages[name]
