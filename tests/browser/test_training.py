@@ -1,4 +1,4 @@
-"""A student trains a network in JupyterLab, finds its curves again, and hands in."""
+"""A student in JupyterLab trains a network, moves a figure, and hands in."""
 
 import json
 import re
@@ -10,6 +10,7 @@ import pytest
 from course_lib.notebook import KERNELSPEC
 
 expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=60_000)  # milliseconds
 
 NAME = "a12_efficientnet"
 pytestmark = pytest.mark.slow
@@ -20,6 +21,15 @@ size = {"size": 32, "channels": 3}
 train, val = (data.load("digits", part, **size) for part in ("train", "val"))
 net = notebook.load("04_alexnet").alexnet_small()
 history = fit(net, train, val, Recipe(epochs=8, learning_rate=0.02))"""
+MOVES = """from matplotlib import pyplot as plt
+from course_lib import plot
+
+def draw(number):
+    plt.plot([0, number])
+
+draw(1)
+plt.show()
+plot.slider(draw, "slope", (1, 9))"""
 DRAWN = "image => image.complete && image.naturalWidth > 200"
 
 
@@ -29,24 +39,29 @@ def opened(page, path):
     page.get_by_text("| Idle").wait_for()
 
 
+def begun(page, path, code):
+    """Write a notebook of one cell, open it, run the cell, and return the path."""
+    cells = [nbformat.v4.new_code_cell(code)]
+    book = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC})
+    nbformat.write(book, path)
+    opened(page, path)
+    page.locator(".cm-content").first.click()
+    page.keyboard.press("Control+Enter")
+    return path
+
+
 def curves(page, epoch):
     """Return the picture of the curves after an epoch of the eight."""
     return page.get_by_role("img", name=re.compile(rf"epoch {epoch} of 8\b"))
 
 
 def test_curves_grow_while_a_network_trains_and_a_picture_stays(page, lab):
-    path = lab[0] / "train.ipynb"
-    cells = [nbformat.v4.new_code_cell(TRAINS)]
-    book = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC})
-    nbformat.write(book, path)
-    opened(page, path)
+    path = begun(page, lab[0] / "train.ipynb", TRAINS)
     prompt = page.locator(".jp-InputPrompt").first
-    page.locator(".cm-content").first.click()
-    page.keyboard.press("Control+Enter")
-    expect(curves(page, "[1-7]")).to_be_visible(timeout=60_000)
+    expect(curves(page, "[1-7]")).to_be_visible()
     expect(prompt).to_have_text("[*]:")
     page.screenshot(path=path.with_name("trains.png"))
-    expect(prompt).to_have_text("[1]:", timeout=60_000)
+    expect(prompt).to_have_text("[1]:")
     assert curves(page, 8).evaluate(DRAWN)
     assert page.locator(".jp-OutputArea-output img").count() == 1  # drawn over
     assert page.locator("[data-mime-type*=stderr]").count() == 0
@@ -65,6 +80,17 @@ def test_curves_grow_while_a_network_trains_and_a_picture_stays(page, lab):
     assert curves(page, 8).evaluate(DRAWN)
 
 
+def test_a_slider_draws_its_figure_anew_beside_the_still_one(page, lab):
+    begun(page, lab[0] / "move.ipynb", MOVES)
+    pictures = page.locator(".jp-OutputArea-output img")
+    expect(pictures).to_have_count(2)
+    still, moved = (picture.get_attribute("src") for picture in pictures.all())
+    page.locator(".widget-slider [role=slider]").press("ArrowRight")
+    expect(page.locator(".widget-readout")).to_have_text("6")
+    expect(pictures.nth(1)).not_to_have_attribute("src", moved)
+    expect(pictures.nth(0)).to_have_attribute("src", still)
+
+
 def test_the_answers_are_handed_in_from_a_terminal(page, lab):
     folder, _ = lab
     page.goto(page.where.format("START.md"))
@@ -75,6 +101,8 @@ def test_the_answers_are_handed_in_from_a_terminal(page, lab):
     with page.expect_websocket() as terminal:
         menu.get_by_text("Terminal", exact=True).click()
     terminal.value.wait_for_event("framereceived", lambda text: "stdout" in str(text))
+    page.locator(".jp-Terminal .xterm-screen").click()
+    expect(page.locator(".jp-Terminal .xterm-helper-textarea")).to_be_focused()
     options = f"--folder work/{NAME} --student Ada --out ."
     page.keyboard.type(f"course submit {NAME} {options}\n")
     path = folder / f"{NAME}_Ada.zip"
