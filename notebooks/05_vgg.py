@@ -235,7 +235,8 @@ def vgg(config: str = "D", batch_norm: bool = False, num_classes: int = 1000) ->
 #
 # Table 1, read from the layers of the six networks. Below it is Table 2, the parameters in millions, beside ours to
 # the last one. Table 1 also decides the multiply-accumulates (1 MAC = 2 FLOPs) and the side of the square that an
-# output of the last stage sees, by the formula.
+# output of the last stage sees, by the formula. How does that square grow with depth? The figure below the tables has a
+# slider for the layers of D.
 
 # %% tags=["check"]
 from itertools import zip_longest
@@ -276,6 +277,29 @@ for config, net in nets.items():
     assert round(cost.params / 1e6) == TABLE_2[config]
     print(f"{config:6} {len(learnt(net)):12} {cost.params:13,} {TABLE_2[config]:6} M "
           f"{cost.macs:16,} {fields[config]:10}")
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+steps = [layer for layer in flops.count(nets["D"].stages, (1, 3, 448, 448)).layers if layer.kind != "ReLU"]
+sides = [layer.receptive_field for layer in steps]
+
+
+def draw_field(number: int) -> None:
+    """Draw the square that an output of this layer of D sees, beside those of all layers."""
+    side, tints = sides[number - 1], ["0.6" if layer.kind == "MaxPool2d" else "C0" for layer in steps]
+    tints[number - 1] = "C1"
+    _, (image, ax) = plt.subplots(1, 2, figsize=(4.2, 1.5), width_ratios=(1, 2))
+    for width, tint in ((224, "0.85"), (side, "C1")):
+        image.add_patch(plt.Rectangle((-width / 2, -width / 2), width, width, color=tint))
+    image.set(xlim=(-113, 113), ylim=(-113, 113), aspect="equal", title=f"{side} of 224 pixels")
+    image.set_axis_off()
+    ax.bar(range(1, len(sides) + 1), sides, color=tints)
+    ax.set(xlabel="layer of D (grey: max pooling)", ylabel="field (pixels)", xticks=(1, 6, 12, 18))
+    ax.grid(False)
+
+
+draw_field(len(sides))
+plt.show()
+plot.slider(draw_field, "layer", (1, len(sides)), frames=6)
 
 # %% [markdown]
 # The poolings make most of the field, as each doubles what the next kernels span: D's 13 layers of 3×3 alone would see 27 pixels. In E a
@@ -324,7 +348,7 @@ counted = [layer for layer in costs["D"].layers if layer.params]
 rows = enumerate(VGG_STAGES["D"], start=1)
 names = [f"conv{s}_{i}" for s, row in rows for i in range(1, len(row) + 1)]
 names += ["fc6", "fc7", "fc8"]
-figure, axes = plt.subplots(2, 1, figsize=(6.4, 3), sharex=True)
+figure, axes = plt.subplots(2, 1, figsize=(6.4, 2.7), sharex=True)
 axes[0].bar(names, [layer.params / 1e6 for layer in counted])
 axes[0].set(ylabel="parameters (M)")
 axes[1].bar(names, [layer.macs / 1e9 for layer in counted], color="C1")
@@ -394,7 +418,7 @@ for name, start in {"Glorot": glorot, "σ = 0.1": 0.1, "σ = 0.01": 0.01}.items(
     start(net) if callable(start) else initialise(net, start)
     signals[name] = signal(net, image)
 del net
-figure, ax = plt.subplots(figsize=(6.4, 2.6))
+figure, ax = plt.subplots(figsize=(6.4, 2))
 for name, values in signals.items():
     ax.semilogy(names, values, ".-")
     ax.annotate(f" {name}", (15, values[-1]), va="center")
@@ -533,7 +557,7 @@ def stagewise(config: str, shallow: VGG | None = None, epochs: int = 10):
 first, _, first_history = stagewise("A")
 filled, filled_signal, filled_history = stagewise("D", first)
 random, random_signal, random_history = stagewise("D")
-figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.6))
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.2))
 plot.curves(left, {"A": first_history, "filled": filled_history, "random": random_history},
             "train_loss")
 left.axhline(math.log(10), color="0.5", lw=1)
@@ -557,7 +581,7 @@ kept = {}
 with open(results.RESULTS / "05_vgg-stagewise.csv", newline="", encoding="utf-8") as file:
     for row in csv.DictReader(file):
         kept.setdefault((row["network"], row["start"]), []).append(row)
-figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.8), width_ratios=(3, 2))
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.4), width_ratios=(3, 2))
 for (network, start), rows in kept.items():
     losses = torch.tensor([[*map(float, row["train_loss"].split())] for row in rows])
     epochs = range(1, losses.shape[1] + 1)
@@ -636,7 +660,7 @@ def dense_top1(size: int) -> float:
 images, labels = next(batches(val, 15, shuffle=True, seed=1))
 sheet, sizes = collages(images, 0), [32, 36, 40, 48, 56, 64]
 read = read_places(small, sheet)
-figure, (left, middle, right) = plt.subplots(1, 3, figsize=(6.4, 2.2), layout="constrained")
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(6, 2), layout="constrained")
 left.imshow(sheet[0, 0])
 for place, digit in enumerate(read.tolist()):
     x, y = 32 * (place % 5) + 2, 32 * (place // 5) + 9
@@ -695,7 +719,7 @@ photos = [torch.tensor(photo).permute(2, 0, 1) for photo in load_sample_images()
 places = torch.randint(0, 155, (4, 2), generator=torch.Generator().manual_seed(0)).tolist()
 crops = [photo[:, y : y + 256, x : x + 256] for photo in photos for y, x in places]
 crops = data.normalise(torch.stack(crops), (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616))
-figure, axes = plt.subplots(1, 5, figsize=(6.4, 1.7))
+figure, axes = plt.subplots(1, 5, figsize=(5.4, 1.5))
 for number, ax in enumerate(axes, start=1):
     crops.requires_grad_(True)
     maps = trained.stages[:number](crops)

@@ -169,7 +169,7 @@ print("A convolution with a group for each channel is the loop over channels and
 # Is the ratio exact? The counter of `course_lib.flops` knows nothing of the formula: it runs the layers and counts each
 # operation. A fraction has no rounding error.
 #
-# Which of the two terms matters? Lines are the formula, dots the counter.
+# Which of the two terms matters? Lines are the formula, dots the counter. The second figure shows the MACs themselves, by kernel and width.
 
 # %% tags=["check"]
 def counted(channels: int, width: int, kernel: int, side: int = 14) -> Fraction:
@@ -200,9 +200,27 @@ ax.minorticks_off()
 ax.set_yticks((2, 5, 10, 20), ("2", "5", "10", "20"))
 plt.show()
 
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+def draw_cost(kernel: int) -> None:
+    """Draw the MACs of both forms for M = N channels and this kernel size."""
+    ax, channels = plt.subplots(figsize=(6.4, 2.4))[1], torch.logspace(3, 10, 30, base=2)
+    costs = {"one convolution": kernel**2 * channels**2, "filter and mix": kernel**2 * channels + channels**2,
+             "filter": kernel**2 * channels}
+    for name, macs in costs.items():
+        ax.loglog(channels, macs)
+        ax.annotate(f" {name}", (channels[-1], macs[-1]), va="center")
+    share = 100 * (1 / 256 + 1 / kernel**2)
+    ax.set(xlabel="channels M = N", ylabel="MACs an output pixel", xlim=(7, 4500), ylim=(8, 3e8),
+           title=f"{kernel}×{kernel} kernels: at 256 channels {share:.1f} % of one convolution")
+
+
+draw_cost(3)
+plt.show()
+plot.slider(draw_cost, "kernel size K", (1, 11), frames=6)
+
 # %% [markdown]
 # With few output channels the filter is the price; with many, the price is 1/K². A larger kernel gains more, because mixing
-# costs the same for every kernel size.
+# costs the same for every kernel size. Move the slider: at 1×1 the two steps cost more than one convolution, as the filter gains nothing.
 #
 # ## Table 1, and an error in it
 #

@@ -526,7 +526,7 @@ def draw_rollout(patch: int) -> None:
 
 draw_rollout(0)
 plt.show()
-plot.slider(draw_rollout, "patch", (0, 64))
+plot.slider(draw_rollout, "patch", (0, 64), frames=22)
 
 # %% [markdown]
 # Move the slider: red is the patch whose output is asked. A picture of attention is easily believed. Does it say what the network *uses*? Intervene: replace four of the 16

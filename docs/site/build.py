@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pages
+import papers
 from sphinx.cmd.build import main as sphinx
 
 from course_lib import landing
@@ -53,6 +54,8 @@ def assemble(source: Path) -> None:
         (source / "reference" / f"{name}.rst").write_text(text, "utf-8")
     (source / "records.md").write_text(pages.records(), "utf-8")
     (source / "reproduced.md").write_text(pages.reproduced(every), "utf-8")
+    (source / "papers.md").write_text(papers.page(), "utf-8")
+    (source / "explore.md").write_text(pages.explored(every), "utf-8")
     front = (DOCS / "site/index.md").read_text("utf-8")
     units = "\n".join(f"notebooks/{one.name}" for one in every)
     rooms = "\n".join(f"reference/{name}" for name in pages.ROOMS)

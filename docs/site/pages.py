@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import csv
 import html
 import itertools
 import json
@@ -55,7 +57,8 @@ def alt(section: str, code: str, after: list) -> str:
     }
     parts = [plain(section)]
     if axes["y"] and axes["x"]:
-        parts.append(f"{', '.join(axes['y'])} against {', '.join(axes['x'])}")
+        text = f"{', '.join(axes['y'])} against {', '.join(axes['x'])}"
+        parts.append(text[0].upper() + text[1:])
     text = after[0].source if after and after[0].cell_type == "markdown" else ""
     text = plain(text.split("\n\n")[0])
     if text and not text.startswith(("#", "|", "-")):
@@ -125,14 +128,54 @@ def cards(every: list[landing.Unit]) -> str:
     return "\n".join([*lines, "::::", ""])
 
 
+def explored(every: list[landing.Unit]) -> str:
+    """Return the page of all figures with a slider, under the units they come from."""
+    lines = ["# Figures to move", "", EXPLORED, ""]
+    for one in every:
+        outputs = [o for cell in unit(one).cells for o in cell.get("outputs", ())]
+        pages = [output.get("data", {}).get("text/html", "") for output in outputs]
+        for figure in filter(re.compile("<figure").match, pages):
+            words = html.unescape(re.search('data-alt="([^"]*)"', figure)[1])
+            lines += [f"## {one.title}", "", f"{words}.".replace("?.", "?"), "", figure]
+            lines += ["", f"[Where it is explained](notebooks/{one.name}.ipynb)", ""]
+    return "\n".join(lines)
+
+
+EXPLORED = """Move a slider by mouse, finger or arrow keys. Each picture was drawn by a
+notebook; in JupyterLab the same slider draws every value anew."""
+
+
 def reproduced(every: list[landing.Unit]) -> str:
-    """Return the page of what each unit builds and reproduces."""
+    """Return the page of what each unit builds and reproduces, and by which command."""
     lines = ["# What is reproduced", "", REPRODUCED, ""]
     lines += ["| unit | from scratch | reproduced |", "|---|---|---|"]
     for one in every:
         link = f"[{one.title}](notebooks/{one.name}.ipynb)"
         lines.append(f"| {link} | {one.builds} | {one.reproduces} |")
+    lines += ["", "## How the figures were made", "", MADE, ""]
+    lines += ["| unit | question | command | runs | seeds | table |", "|" + "---|" * 6]
+    for path in sorted((ROOT / "experiments").glob("*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+        for table in re.findall(r"data/results/(\S+?\.csv)", text):
+            lines.append(experiment(path.name, text.split("\n")[0], table))
     return "\n".join([*lines, ""])
+
+
+def experiment(script: str, question: str, table: str) -> str:
+    """Return a row: which script made a table, of how many runs and seeds."""
+    with open(results.RESULTS / table, encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    unit, seeds = table.split("-")[0], {row["seed"] for row in rows if "seed" in row}
+    parts = f"[{unit}](notebooks/{unit}.ipynb)", plain(question)
+    parts += f"`python experiments/{script}`", f"{len(rows):,}", str(len(seeds) or "")
+    return f"| {' | '.join(parts)} | `data/results/{table}` |"
+
+
+MADE = """`course notebooks run 04_alexnet` computes all that a notebook computes live,
+each with the seed that its cell names. A figure of longer trainings is drawn from a
+table in `data/results/`. The command in its row made the table. A row of a table is a
+run, and a run that has a row is not repeated. `course records run` makes
+[the training records](records.md)."""
 
 
 REPRODUCED = """Each number in a notebook is computed by a cell, and the tests compute

@@ -131,7 +131,7 @@ def test_a_phone_shows_each_page_without_scrolling_sideways(site, visit):
         assert wide <= PHONE["width"], f"{path}: {wide} pixels wide"
 
 
-FRONT = ["index", "records", "grading", "reference/data"]
+FRONT = ["index", "explore", "papers", "records", "grading", "reference/data"]
 FRONT += [f"notebooks/{unit}" for unit in notebook.units()]
 
 
@@ -162,6 +162,24 @@ def test_a_slider_moves_by_keys_and_says_what_it_shows(visit):
     assert image.get_attribute("src") != before
     shown = figure.locator("output").inner_text()
     assert image.get_attribute("alt").endswith(f"dimension n {shown}")
+    assert wrong == []
+
+
+MOVED = ["level", "layer", "kernel size K", "dimension n", "10·φ", "patch"]
+MOVED += ["milliseconds"]  # what the lecture's figures are moved by
+
+
+def test_each_figure_moves_on_one_page_without_a_kernel(visit):
+    page, wrong = visit("explore.html", PHONE)
+    names = page.locator("figure.frames label").all_inner_texts()
+    assert {words.split("\n")[0].strip() for words in names} >= set(MOVED)
+    for figure in page.locator("figure.frames").all():
+        image, value = figure.locator("img"), figure.locator("output")
+        before = image.get_attribute("src"), value.inner_text()
+        figure.locator("input").press("ArrowRight")
+        assert image.get_attribute("src") != before[0]
+        assert value.inner_text() != before[1]
+        assert image.evaluate("image => image.naturalWidth > 100")
     assert wrong == []
 
 
