@@ -60,7 +60,7 @@ def address(server: subprocess.Popen) -> str:
     raise SystemExit("JupyterLab did not start")
 
 
-def train(where: str, unit: str, picture: Path) -> None:
+def train(where: str, unit: str, picture: Path | None) -> None:
     """Open a unit from the map, run all its cells, wait for the curves."""
     program = next(filter(None, map(shutil.which, NAMES)))
     with sync_playwright() as playwright:
@@ -78,11 +78,12 @@ def train(where: str, unit: str, picture: Path) -> None:
         curves.first.wait_for(state="attached")
         page.get_by_text("| Busy").wait_for()
         curves.first.scroll_into_view_if_needed()
-        page.screenshot(path=picture)
+        if picture:
+            page.screenshot(path=picture)
         browser.close()
 
 
-def measured(given: list[str], unit: str, picture: Path) -> tuple[float, float]:
+def measured(given: list[str], unit: str, picture: Path | None) -> tuple[float, float]:
     """Return seconds until JupyterLab answers, and until the network trains."""
     with tempfile.TemporaryDirectory() as name:
         started = time.perf_counter()
@@ -108,7 +109,7 @@ def measured(given: list[str], unit: str, picture: Path) -> tuple[float, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--unit", default="04 · AlexNet", help="as the map calls it")
-    parser.add_argument("--picture", type=Path, default=Path("first_minutes.png"))
+    parser.add_argument("--picture", type=Path, help="where to keep what it showed")
     options = parser.parse_args()
     given = commands()
     ready, seconds = measured(given, options.unit, options.picture)
