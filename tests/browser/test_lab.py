@@ -91,7 +91,10 @@ def test_a_mistake_is_explained_and_mended(page, lab):
     written(page, "def shared_blocks", lines)
     run(page, test)
     expect(said(page, test)).not_to_contain_text("Error")
-    with page.expect_response(lambda got: got.request.method == "PUT"):
+    saves = re.compile(rf"/api/contents/.*{NAME}\.ipynb")  # not the workspace
+    with page.expect_response(
+        lambda got: got.request.method == "PUT" and saves.search(got.url)
+    ):
         page.keyboard.press("Control+s")
     path = folder / f"work/{NAME}/{NAME}.ipynb"
     assert "wishes = [round(100 * depth)" in path.read_text()
