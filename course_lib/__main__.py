@@ -18,6 +18,7 @@ from course_lib.commands.mutate import mutate
 from course_lib.commands.notebooks import notebooks
 from course_lib.commands.reading import read
 from course_lib.commands.shared import ERROR, REFUSED, Incomplete, line
+from course_lib.commands.statistics import statistics
 from course_lib.console import Terminal
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
@@ -62,7 +63,7 @@ if find_spec("course_grader"):  # the students' edition has none
         app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))
     for command in (instructor.collect, instructor.grade, read):
         app.command(rich_help_panel=INSTRUCTORS)(command)
-    for command in (instructor.feedback, instructor.export):
+    for command in (statistics, instructor.feedback, instructor.export):
         app.command(rich_help_panel=INSTRUCTORS)(command)
 
 

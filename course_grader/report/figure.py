@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 from course_lib.terminal import printable
@@ -48,6 +50,16 @@ def _grid(ax, students: list[dict], exercises: list[dict]) -> None:
             ax.text(x + 0.5, y + 0.5, text, ha="center", va="center")
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+
+
+def spread(totals: Iterable[float], most: float) -> bytes:
+    """Return a PNG of how many students have how many points, of `most`."""
+    from matplotlib.figure import Figure
+
+    sheet, file = Figure(figsize=(6.4, 3.6), dpi=100, layout="constrained"), BytesIO()
+    _spread(sheet.subplots(), [{"total": one} for one in totals], [{"max_score": most}])
+    sheet.savefig(file, format="png")
+    return file.getvalue()
 
 
 def _spread(ax, students: list[dict], exercises: list[dict]) -> None:

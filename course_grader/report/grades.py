@@ -36,7 +36,7 @@ def export(path: Path, course: Course | Path, form: str = "csv") -> Path:
             writer = csv.DictWriter(file, list(rows[0]) if rows else COLUMNS)
             writer.writeheader()
             for row in rows:
-                writer.writerow({name: _field(value) for name, value in row.items()})
+                writer.writerow({name: as_field(value) for name, value in row.items()})
     return Path(path)
 
 
@@ -81,6 +81,14 @@ def _totals(gradebook: Gradebook, student: Student) -> dict[str, float | None]:
     }
 
 
+def totals(gradebook: Gradebook, assignment: str) -> dict[str, float]:
+    """Return the total of each graded student of one assignment, as `export` has it."""
+    one = gradebook.find_assignment(assignment)
+    graded = [of.student for of in gradebook.assignment_submissions(assignment)]
+    rows = [_row(gradebook, one, student) for student in graded]
+    return {row["student_id"]: row["score"] for row in rows}
+
+
 def _row(gradebook: Gradebook, assignment: Assignment, student: Student) -> dict:
     """Return the points of one student; who handed nothing in has none."""
     row = {
@@ -103,6 +111,7 @@ def _row(gradebook: Gradebook, assignment: Assignment, student: Student) -> dict
     return row | points | {"timestamp": found.timestamp}
 
 
-def _field(value) -> object:
+def as_field(value) -> object:
+    """Return a value as no spreadsheet takes it for a formula."""
     formula = isinstance(value, str) and value.startswith(FORMULA)
     return f"'{value}" if formula else value

@@ -120,16 +120,20 @@ def _safe(text: str) -> str:
 
 def html(found: dict, picture: bytes) -> str:
     """Return a page that stands alone and runs no script."""
-    name = _safe(found["assignment"])
     items = "".join(f"<li>{_safe(said)}</li>\n" for said in sentences(found))
     image = b64encode(picture).decode()
     parts = [f'<img alt="points by exercise" src="data:image/png;base64,{image}">']
     if items:
         parts.append(_folded(items, "ul", len(sentences(found))))
-    parts += ["<h2>Points</h2>", _table(*students(found))]
+    parts += ["<h2>Points</h2>", as_table(*students(found))]
     if found["cells"]:
-        parts += ["<h2>Time by cell</h2>", _table(*times(found))]
-    body = "\n".join(parts)
+        parts += ["<h2>Time by cell</h2>", as_table(*times(found))]
+    return alone(found["assignment"], "\n".join(parts))
+
+
+def alone(title: str, body: str) -> str:
+    """Return a whole page around clean HTML; a browser runs nothing on it."""
+    name = _safe(title)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
@@ -141,7 +145,7 @@ def html(found: dict, picture: bytes) -> str:
 """
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
+def as_table(header: list[str], rows: list[list[str]]) -> str:
     """Return one table, or for many rows one to a fold, named by its first and last."""
     if len(rows) <= PAGE:
         return _rows(header, rows)

@@ -130,6 +130,8 @@ BAD = [
     ("read", 2, "Missing argument"),
     ("read a04_alexnet --share 4/3", 1, "--share is '4/3': expected one like 1/3"),
     ("read a04_alexnet --course /nowhere", 1, NO_COURSE),
+    ("statistics", 2, "Missing argument"),
+    ("statistics a04_alexnet --course /nowhere", 1, NO_COURSE),
     ("feedback a04_alexnet --course /nowhere", 1, NO_COURSE),
     ("export --course /nowhere", 1, NO_COURSE),
     ("export --format xls", 1, "form is 'xls': expected one of csv, moodle, canvas"),
