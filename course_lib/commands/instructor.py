@@ -333,15 +333,31 @@ def report_refused(refused: int, among: int) -> None:
         raise Incomplete(f"{refused} of {among} submissions refused, the others done")
 
 
-def feedback(assignment: Assignment, course: Course = ROOT):
+def feedback(
+    assignment: Assignment,
+    for_moodle: Annotated[
+        bool, typer.Option("--for-moodle", help="Also one zip that Moodle takes.")
+    ] = False,
+    course: Course = ROOT,
+):
     """Write an HTML page for each graded student.
 
-    Example: course feedback a04_alexnet
+    The zip for Moodle has the names of its own download: give it to "Upload multiple
+    feedback files in a zip".
+
+    Example: course feedback a04_alexnet --for-moodle
     """
     import course_grader as grading
+    from course_grader.report import for_moodle as moodle
 
-    for page in grading.feedback(assignment, course):
+    pages = grading.feedback(assignment, course)
+    for page in pages:
         line(shown(page))
+    if for_moodle:
+        made = moodle.write(pages, assignment, course)
+        for student in made.left_out:
+            line(f"not in the zip, as it came without a number: {shown(student)}")
+        line(shown(made.path))
 
 
 def export(

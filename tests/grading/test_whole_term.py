@@ -23,6 +23,7 @@ from course_grader.assignment.course import Course
 from course_grader.intake.collect import collect
 from course_grader.intake.roster import import_roster
 from course_grader.reading.answers import Desk, waiting
+from course_grader.report import for_moodle
 from course_grader.report.facts import facts
 from course_grader.report.page import students
 from course_grader.store import term
@@ -282,6 +283,20 @@ def test_each_answer_is_read_once(done):
         assert {one.reader for one in desk.answers(again=True)} == {"kim"}
     page = done.course / "feedback" / "Ada Byron" / ONE / f"{ONE}.html"
     assert "Sums, <em>yes</em>." in page.read_text()
+
+
+def test_moodle_gets_feedback_under_the_names_it_gave(done):
+    every = sorted((done.course / "feedback").glob(f"*/{ONE}/{ONE}.html"))
+    pages = [page for page in every if page.parent.parent.name in MOODLE]
+    made = for_moodle.write(pages, ONE, done.course)
+    with zipfile.ZipFile(made.path) as archive:
+        names = {name.partition("/")[0] for name in archive.namelist()}
+        assert all(name.endswith(f"/{ONE}.html") for name in archive.namelist())
+    with zipfile.ZipFile(done.course / "moodle.zip") as archive:
+        came = {name.partition("/")[0] for name in archive.namelist()}
+    assert len(names) == len(pages) > 3
+    assert names <= came
+    assert made.left_out == []
 
 
 def test_who_left_is_nowhere_and_the_files_are_kept(done):
