@@ -306,9 +306,9 @@ for segments in ([], [(4, 2)], [(4, 3), (2, 4)], [(0, 3)], [(3, 3), (-1, 3)]):
 digits = data.load("digits", "train", size=8, channels=3)
 pixels, labels = next(data.batches(digits, 16))
 torch.manual_seed(6)
-head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(20, 10)
 with check.without(*NOT_YOURS):
     modules = Segmented(3, [(8, 3), (4, 5)]), Segmented(12, [(8, 3), (8, 3), (4, 1)])
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(20, 10)
     net = nn.Sequential(*modules, *head)
     check.gradients(net, (4, 3, 8, 8))
     check.learns(net, pixels, labels, learning_rate=0.02)

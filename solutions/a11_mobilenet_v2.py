@@ -325,9 +325,9 @@ for stride in (0, 3, -1):
 digits = data.load("digits", "train", size=8, channels=3)
 pixels, labels = next(data.batches(digits, 16))
 torch.manual_seed(6)
-head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 10)
 with check.without(*NOT_YOURS):
     blocks = Everywhere(3, 8, 1, 4), Everywhere(8, 12, 2, 4)
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 10)
     net = nn.Sequential(*blocks, *head)
     check.gradients(net, (4, 3, 8, 8))
     check.learns(net, pixels, labels, learning_rate=0.02)

@@ -249,9 +249,9 @@ for stride, drop in [(0, 0.0), (3, 0.0), (1, 1.0), (1, -0.1), (1, 1.5)]:
 digits = data.load("digits", "train", size=8, channels=3)
 pixels, labels = next(data.batches(digits, 16))
 torch.manual_seed(8)
-head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
 with check.without(*NOT_YOURS):
     blocks = FusedExcite(3, 8, 2, 4), FusedExcite(8, 8, 1, 2)
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
     net = nn.Sequential(*blocks, *head)
     check.gradients(net, (4, 3, 8, 8))
     check.learns(net, pixels, labels, learning_rate=0.02)
