@@ -384,18 +384,21 @@ def intersection(left: Tensor, right: Tensor) -> Tensor:
 
 # %% nbgrader={"grade": true, "grade_id": "intersection_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 left = torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.2, 0.8]])
-right = torch.tensor([[0.5, 0.5, 0.0], [0.1, 0.1, 0.8], [0.0, 0.0, 1.0]])
+right = torch.tensor([[0.5, 0.5, 0.0], [0.1, 0.1, 0.8], [0.0, 0.3, 0.3]])
 answer = intersection(left.clone(), right.clone())
 assert answer.shape == (2, 3), f"(n, m) is (2, 3) here, not {tuple(answer.shape)}"
 pairs = {
     "that is a maximum: shared is the smaller one": torch.maximum(left[:, None], right),
     "that is a product, as in a linear kernel": left[:, None] * right,
     "that is a distance": (left[:, None] - right).abs(),
+    "1 - distance / 2 is right for rows of sum 1 alone": (
+        1 / 3 - (left[:, None] - right).abs() / 2
+    ),
 }
 for mistake, wrong in pairs.items():
     assert not torch.allclose(answer, wrong.sum(dim=2)), mistake
-expected = [[1.0, 0.2, 0.0], [0.2, 0.9, 0.8]]
-check.close(answer, expected, what="the intersection of two and three histograms")
+expected = [[1.0, 0.2, 0.3], [0.2, 0.9, 0.5]]
+check.close(answer, expected, what="the intersection of two and three rows")
 assert answer.dtype == left.dtype, f"float32 became {answer.dtype}"
 
 # %% nbgrader={"grade": true, "grade_id": "intersection_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}

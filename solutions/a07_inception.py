@@ -227,8 +227,9 @@ for channels, width in [(0, 8), (4, 7), (4, 0), (-2, 4)]:
         continue
     raise AssertionError(f"GridReduction({channels}, {width}) raised no ValueError")
 for channels, width in [(4, 8), (1, 2)]:
-    net = GridReduction(channels, width)
-    assert isinstance(net, nn.Module), f"GridReduction({channels}, {width}) is no mistake"
+    net, x = GridReduction(channels, width), torch.rand(2, channels, 5, 5)
+    pooled, answer = F.max_pool2d(x, 3, 2, padding=1), net(x)[:, 2 * width :].detach()
+    check.close(answer, pooled, what=f"pooled, of GridReduction({channels}, {width}),")
 
 # %% [markdown]
 # ### 2 · Label smoothing towards a prior (5 points)

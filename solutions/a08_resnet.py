@@ -333,7 +333,11 @@ for channels, width in [(4, 6), (16, 8)]:
     except ValueError:
         continue
     raise AssertionError(f"PreactBottleneck({channels}, {width}) raised no ValueError")
-assert isinstance(PreactBottleneck(8, 8), nn.Module), "what is no mistake is built"
+block, x = PreactBottleneck(8, 8).eval(), torch.randn(2, 8, 4, 4)
+with check.without("numpy.ndindex", "notebook_08_resnet.PreactBlock"):
+    answer = block(x).detach()
+spec = bottleneck_spec(x, block.state_dict(), 1, train=False)
+check.close(answer, spec, 1e-3, 1e-4, what="PreactBottleneck(8, 8), which is no mistake,")
 
 # %% [markdown]
 # ### 3 · Every block starts as the identity (4 points)

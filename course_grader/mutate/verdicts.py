@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -108,18 +109,22 @@ def facts(outcome: Outcome) -> dict:
 
 
 def write_table(found: list[Outcome], page: Path) -> Path:
-    """Put the table of all assignments into a Markdown page, between its two marks."""
+    """Put a row for each assignment into a Markdown page, between its two marks.
+
+    The rows of other assignments stay. Raises CourseError for a page without the marks.
+    """
     text = page.read_text("utf-8") if page.is_file() else f"{MARKS[0]}\n{MARKS[1]}\n"
     before, one, rest = text.partition(MARKS[0])
-    _, two, after = rest.partition(MARKS[1])
+    kept, two, after = rest.partition(MARKS[1])
     if not one or not two:
         raise CourseError(f"{page} has no lines {MARKS[0]} and {MARKS[1]}: add them")
-    rows = ["| assignment | planted | killed | equivalent | survived | caught |"]
-    rows.append("|---|---|---|---|---|---|")
+    rows = dict(re.findall(r"^\| (a\d\S*) \| (.*) \|$", kept, re.M))
     for outcome in found:
         row = outcome.rows[-1]
-        numbers = " | ".join(map(str, row[1:]))
-        rows.append(f"| {outcome.assignment} | {numbers} | {row.share:.1%} |")
-    table = "\n".join(["", "", *rows, "", ""])
+        rows[outcome.assignment] = " | ".join([*map(str, row[1:]), f"{row.share:.1%}"])
+    lines = ["| assignment | planted | killed | equivalent | survived | caught |"]
+    lines += ["|---|---|---|---|---|---|"]
+    lines += [f"| {name} | {numbers} |" for name, numbers in sorted(rows.items())]
+    table = "\n".join(["", "", *lines, "", ""])
     page.write_text(before + one + table + two + after, "utf-8")
     return page

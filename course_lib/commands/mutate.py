@@ -35,7 +35,7 @@ def mutate(
         int, typer.Option(help="mistakes at a time; default: one a core", min=0)
     ] = 0,
     report: Annotated[
-        Path | None, typer.Option(help="put the table into this page")
+        Path | None, typer.Option(help="put rows of the table into this page")
     ] = None,
     course: Course = ROOT,
     as_json: Json = False,
@@ -46,7 +46,7 @@ def mutate(
     an activation, a check that is forgotten, … Each runs the tests that it can reach.
     Survivors that are no mistakes stand in solutions/equivalent.csv with the reason.
     Any other survivor, or a row there that fits no line any more, ends the command
-    with 3.
+    with 3. --report writes each assignment's row when it is done, and keeps the others.
 
     Example: course mutate a08_resnet
 
@@ -57,9 +57,11 @@ def mutate(
     names = chosen(assignments, every, course)
     options = {"size": sample, "seed": seed, "workers": workers or os.cpu_count() or 1}
     with aside(as_json):
-        found = [judged(name, course, options, as_json) for name in names]
-        if report:
-            line(f"wrote {shown(mutating.write_table(found, report))}")
+        found = []
+        for name in names:
+            found.append(judged(name, course, options, as_json))
+            if report:
+                line(f"wrote {shown(mutating.write_table(found[-1:], report))}")
     if as_json:
         print_json([mutating.facts(outcome) for outcome in found])
     open_ = sum(len(outcome.survivors) + len(outcome.stale) for outcome in found)

@@ -390,7 +390,7 @@ SOURCES = {
         "        mask = None if there is None else there[:, None, None]\n"
         "        mixed = nn.functional.scaled_dot_product_attention(*parts, attn_mask=mask)\n"
         "        return self.out(mixed.transpose(1, 2).flatten(2))",
-        {"cross_hidden"},
+        CROSS | {"cross_learns"},
     ),
     "a table of sines": (
         "positions",

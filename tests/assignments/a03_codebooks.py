@@ -42,7 +42,7 @@ MISTAKES = {
         "(-squared.sqrt() / (2 * sigma**2)).softmax(dim=1)",
         SOFT,
     ),
-    "sigma not squared": ("soft", "2 * sigma**2", "2 * sigma", SOFT),
+    "sigma not squared": ("soft", "2 * sigma**2", "2 * sigma", SOFT | LIMIT),
     "two forgotten": ("soft", "(2 * sigma**2)", "sigma**2", SOFT),
     "far words get more": ("soft", "nearer / (2", "-nearer / (2", SOFT | LIMIT),
     "sum, not mean": ("soft", " / max(len(descriptors), 1)", "", SOFT | LIMIT),

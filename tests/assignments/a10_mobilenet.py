@@ -250,7 +250,7 @@ BODIES = {
         "    net = mobilenet.mobilenet(width, classes)\n"
         "    found = flops.count(net, (1, 3, side, side))\n"
         "return found.params, found.macs",
-        {"price_hidden"},
+        PRICE | WIDEST,
     ),
     "a constant": (
         "price",

@@ -224,7 +224,7 @@ BODIES = {
     "the notebook's rounding": (
         "rounded",
         "return mobilenet.round_channels(channels, divisor)",
-        {"rounded_hidden"},
+        ROUNDED,
     ),
     "it refuses every width": ("rounded", "raise ValueError", ROUNDED),
     "the notebook's formula": (
@@ -259,7 +259,7 @@ SOURCES = {
         "def Everywhere(channels, width, stride=1, expansion=6):\n"
         "    if stride not in (1, 2): raise ValueError()\n"
         "    return mobilenet.InvertedResidual(channels, width, stride, expansion)",
-        ALL - {"everywhere_learns"},
+        ALL,
     ),
 }
 RIGHT = {

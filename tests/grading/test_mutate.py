@@ -233,11 +233,12 @@ def test_command_shows_what_survives_and_ends_with_three(weak, run_course):
 
 def test_command_ends_with_zero_where_all_are_caught(course, run_course, tmp_path):
     folder, page = course(TWICE, ASKS), tmp_path / "page.md"
-    page.write_text("Before\n<!-- mutants -->\nold\n<!-- end -->\nAfter\n")
+    other = "| a0_other | 9 | 8 | 1 | 0 | 100.0% |"
+    page.write_text(f"Before\n<!-- mutants -->\nold\n{other}\n<!-- end -->\nAfter\n")
     words = ("--course", str(folder), "--report", str(page))
     assert run_course("mutate", "a1", *words).returncode == 0
     text = page.read_text()
-    assert "| a1 | 3 | 3 | 0 | 0 | 100.0% |" in text
+    assert f"{other}\n| a1 | 3 | 3 | 0 | 0 | 100.0% |\n" in text
     assert text.startswith("Before\n")
     assert text.endswith("After\n")
     assert "old" not in text
