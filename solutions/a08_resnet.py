@@ -281,6 +281,8 @@ with check.without("numpy.ndindex"):
 spec = bottleneck_spec(x, state, 2, train=False)
 assert answer.shape == spec.shape, f"{tuple(answer.shape)}: expected (4, 16, 3, 3)"
 way = shortcut_spec(x, 16, 2)
+with torch.no_grad():
+    active = shortcut_spec(torch.relu(block.norm1(x)), 16, 2)
 likely = {
     "there is a ReLU after the addition; the highway must keep negative numbers": (
         torch.relu(spec)
@@ -288,6 +290,9 @@ likely = {
     "the shortcut is missing": spec - way,
     "the ReLU of norm1 also acts on the shortcut; x itself goes around": (
         spec - way + torch.relu(way)
+    ),
+    "the shortcut gets what norm1 and the ReLU made; x itself goes around": (
+        spec - way + active
     ),
 }
 for mistake, wrong in likely.items():

@@ -520,6 +520,11 @@ RIGHT_SOURCES = {
     "functional": ("preact", FUNCTIONAL),
 }
 WORDS = [
+    (
+        "shortcut sees the activated input",
+        "preact_visible",
+        "what norm1 and the ReLU made",
+    ),
     ("shortcut without stride", "pad_visible", "the stride is missing"),
     ("zeros after alone", "pad_visible", "half belong before"),
     ("averaged pixels", "pad_visible", "averaged"),
