@@ -13,7 +13,6 @@
 #     name: python3
 # ---
 
-
 # %% [markdown]
 # # Assignment 1 · ImageNet and how it is measured (20 points)
 #

@@ -13,7 +13,6 @@
 #     name: python3
 # ---
 
-
 # %% [markdown]
 # # Assignment 10 · MobileNet (20 points)
 #

@@ -13,7 +13,6 @@
 #     name: python3
 # ---
 
-
 # %% [markdown]
 # # Assignment 11 · MobileNetV2 (20 points)
 #

@@ -13,7 +13,6 @@
 #     name: python3
 # ---
 
-
 # %% [markdown]
 # # Assignment 12 · EfficientNet (20 points)
 #

@@ -13,7 +13,6 @@
 #     name: python3
 # ---
 
-
 # %% [markdown]
 # # Assignment 13 · EfficientNetV2 (20 points)
 #

@@ -2,6 +2,7 @@
 
 PAD = {"pad_visible", "pad_hidden"}
 PREACT = {"preact_visible", "preact_hidden"}
+BUILT = PREACT | {"preact_refuses_visible"}
 ZERO = {"zero_visible", "zero_hidden"}
 COST = {"cost_visible", "cost_hidden"}
 RESPONSES = {"responses_visible", "responses_hidden"}
@@ -117,7 +118,7 @@ MISTAKES = {
         "self.conv3(self.norm3(torch.relu(signal)))",
         PREACT,
     ),
-    "no padding": ("preact", "stride, padding=1, bias", "stride, bias", PREACT),
+    "no padding": ("preact", "stride, padding=1, bias", "stride, bias", BUILT),
     "stride on both": (
         "preact",
         "nn.Conv2d(channels, narrow, 1, bias=False)",
@@ -141,7 +142,7 @@ MISTAKES = {
         "preact",
         "self.norm2 = nn.BatchNorm2d(narrow)",
         "self.norm2 = nn.BatchNorm2d(width)",
-        PREACT,
+        BUILT,
     ),
     "any width accepted": (
         "preact",
@@ -326,7 +327,7 @@ SOURCES = {
         "def PreactBottleneck(channels, width, stride=1):\n"
         "    if width % 4 or width < channels: raise ValueError()\n"
         "    return resnet.PreactBlock(channels, width, stride)",
-        PREACT,
+        BUILT,
     ),
 }
 RIGHT = {
@@ -519,6 +520,11 @@ RIGHT_SOURCES = {
     "functional": ("preact", FUNCTIONAL),
 }
 WORDS = [
+    (
+        "shortcut sees the activated input",
+        "preact_visible",
+        "what norm1 and the ReLU made",
+    ),
     ("shortcut without stride", "pad_visible", "the stride is missing"),
     ("zeros after alone", "pad_visible", "half belong before"),
     ("averaged pixels", "pad_visible", "averaged"),

@@ -32,6 +32,11 @@ def test_points_are_twenty_and_those_of_the_headings(name):
     assert found == promised
 
 
+def test_no_cell_is_empty(name):
+    """Two blank lines above the title made one, and students began with it."""
+    assert all(cell.source.strip() for cell in execute.notebook(name).cells)
+
+
 def test_no_test_cell_ends_with_a_value(name):
     """nbgrader takes a number that a cell ends with for its points."""
     cells = execute.named(execute.notebook(name).cells)
