@@ -11,6 +11,7 @@ import pytest
 from course_lib import notebook
 from course_lib.files import ROOT
 from tests.notebooks import prose
+from tests.rules import rule
 
 LONG_SENTENCES = {
     "a02_sift", "a03_codebooks", "a04_alexnet", "a05_vgg", "a06_googlenet",
@@ -33,12 +34,16 @@ def test_sentences_are_short(name):
     if name in LONG_SENTENCES:
         assert problems, f"{name} is readable: take it off LONG_SENTENCES"
     else:
-        assert problems == []
+        assert problems == [], f"{problems}: " + rule(
+            "A sentence has at most 35 words, and the mean is at most 18."
+        )
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_at_most_a_fifth_of_the_visible_code_draws(name):
-    assert prose.drawn_share(cells(name)) <= 0.2
+    assert prose.drawn_share(cells(name)) <= 0.2, rule(
+        "At most a fifth of the visible code draws"
+    )
 
 
 def test_the_list_names_what_there_is():
