@@ -19,6 +19,7 @@ from course_lib.commands.notebooks import notebooks
 from course_lib.commands.reading import read
 from course_lib.commands.shared import ERROR, REFUSED, Incomplete, line
 from course_lib.commands.statistics import statistics
+from course_lib.commands.units import new_unit
 from course_lib.console import Terminal
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
@@ -59,6 +60,7 @@ app.command(rich_help_panel=AUTHORS)(training.records)
 if find_spec("course_grader"):  # the students' edition has none
     app.command(rich_help_panel=AUTHORS)(instructor.release)
     app.command(rich_help_panel=AUTHORS)(mutate)
+    app.command(rich_help_panel=AUTHORS)(new_unit)
     for command in ("publish", "roster", "deadline", "extend", "remove"):
         app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))
     for command in (instructor.collect, instructor.grade, read):

@@ -13,13 +13,17 @@ from course_grader import build, release
 from course_lib.notebook import ROOT
 from tests import execute
 from tests.assignments import cases
+from tests.rules import rule
 
 pytestmark = [pytest.mark.slow, cases.each_assignment]
+TO_OURSELVES = "No line of an answer stands in what students get"
 
 
 def test_points_are_twenty_and_those_of_the_headings(name):
     automatic, manual = execute.points(name), execute.points(name, manual=True)
-    assert (sum(automatic.values()), sum(manual.values())) == (18, 2)
+    assert (sum(automatic.values()), sum(manual.values())) == (18, 2), rule(
+        "It has 18 points by tests and 2 for an answer that a person reads."
+    )
     promised, found = {}, {}
     for cell in execute.notebook(name).cells:
         heading = re.search(r"^### (\d+) · .* \((\d+) points?\)$", cell.source, re.M)
@@ -29,7 +33,10 @@ def test_points_are_twenty_and_those_of_the_headings(name):
         worth = cell.metadata.get("nbgrader", {}).get("points", 0)
         if worth:
             found[number] = found.get(number, 0) + worth
-    assert found == promised
+    assert found == promised, f"{found}, promised {promised}: " + rule(
+        "A heading is `### 2 · Title (5 points)`, and the cells below it add up to its "
+        "points."
+    )
 
 
 def test_no_cell_is_empty(name):
@@ -41,7 +48,10 @@ def test_no_test_cell_ends_with_a_value(name):
     """nbgrader takes a number that a cell ends with for its points."""
     cells = execute.named(execute.notebook(name).cells)
     for cell in execute.points(name):
-        assert not isinstance(ast.parse(cells[cell].source).body[-1], ast.Expr), cell
+        last = ast.parse(cells[cell].source).body[-1]
+        assert not isinstance(last, ast.Expr), f"{cell}: " + rule(
+            "A test cell does not end with a value: nbgrader would take it for points."
+        )
 
 
 def alone(folder, name):
@@ -82,24 +92,26 @@ def test_release_is_what_the_solution_gives_twice(name, tmp_path):
     for database in (False, True):
         (made,) = release([name], tmp_path, database=database)
         for path in made.iterdir():
-            assert path.read_bytes() in execute.versions(
-                f"assignments/{name}/{path.name}"
+            there = execute.versions(f"assignments/{name}/{path.name}")
+            assert path.read_bytes() in there, rule(
+                "`assignments/` is what `course release` makes of the solution."
             )
 
 
 def test_release_keeps_answers_and_hidden_tests_to_itself(name):
     text = execute.released(name).decode()
     for word in ("BEGIN SOLUTION", "BEGIN HIDDEN", "Marking"):
-        assert word not in text
+        assert word not in text, f"{word}: {rule(TO_OURSELVES)}"
     solved = execute.named(execute.notebook(name).cells)
     released = execute.named(nbformat.reads(text, 4).cells)
     for cell, source in ((c, solved[c].source) for c in solved):
         body = execute.SOLUTION.search(source)
         for line in body.group().splitlines()[1:-1] if body else []:
             if len(line.strip()) > 30 and "raise ValueError" not in line:
-                assert line.strip() not in released[cell].source
+                assert line.strip() not in released[cell].source, rule(TO_OURSELVES)
     for cell in execute.points(name):
         if cell.endswith("_hidden"):
-            first, *rest = released[cell].source.splitlines()
-            assert first.startswith("# Hidden: ")
-            assert rest == []
+            shown = released[cell].source
+            assert re.fullmatch("# Hidden: .*", shown), f"{cell}: " + rule(
+                "A hidden test begins with a line `# Hidden: …` that says what it asks"
+            )

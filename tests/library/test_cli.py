@@ -20,6 +20,7 @@ from course_lib.commands import complete
 from course_lib.data.download import KNOWN
 from course_lib.files import ROOT
 from course_lib.networks import networks
+from tests.rules import rule
 
 APP = typer.main.get_command(__main__.app)
 
@@ -34,6 +35,7 @@ def every_command(command=APP, name: str = "course") -> dict:
 
 
 COMMANDS = every_command()
+NEW_COMMAND = "A command has an example in its help, a line in the README"
 
 
 def in_a_process(*words: str, before: str = ""):
@@ -112,6 +114,9 @@ BAD = [
     ("notebooks test 99", 1, UNKNOWN),
     ("release a99", 1, "a99"),
     ("release --course /nowhere", 1, NO_COURSE),
+    ("new-unit", 2, "Missing argument"),
+    ("new-unit demo", 1, "a unit is called like 16_demo, not 'demo'"),
+    ("new-unit 04_demo", 1, "there is a unit 04_alexnet: take another number"),
     ("publish", 2, "Missing argument"),
     (f"publish {ROOT}/students", 1, "lies in this repository"),
     ("roster /nowhere.csv --course /nowhere", 1, "/nowhere.csv cannot be read"),
@@ -150,7 +155,7 @@ def test_bad_input_ends_in_a_sentence(run_course, words, status, said):
 
 def test_each_command_meets_bad_input():
     tried = {name for words, *_ in BAD for name in COMMANDS if fits(name, words)}
-    assert tried == set(COMMANDS)
+    assert tried == set(COMMANDS), f"{set(COMMANDS) - tried}: {rule(NEW_COMMAND)}"
 
 
 def fits(name: str, words: str) -> bool:
@@ -187,7 +192,7 @@ def test_help_teaches_by_example(run_course, name):
     done = run_course(*name.split()[1:], "--help")
     assert done.returncode == 0
     examples = re.findall(r"Example: (course .*)", done.stdout)
-    assert examples
+    assert examples, rule(NEW_COMMAND)
     assert all(example.startswith(name) for example in examples)
 
 
@@ -257,7 +262,7 @@ def test_every_command_that_is_written_down_is_one(file, words):
 def test_readme_names_every_command():
     readme = (ROOT / "README.md").read_text()
     missing = {name for name in COMMANDS if not re.search(rf"{name}\b", readme)}
-    assert missing == set()
+    assert missing == set(), f"{missing}: {rule(NEW_COMMAND)}"
 
 
 @pytest.mark.parametrize(
@@ -323,7 +328,10 @@ def test_what_the_shell_offers_is_what_there_is():
     assert set(complete.DATA_SETS) == set(KNOWN)
     for unit in notebook.units():
         built = networks(notebook.load(unit)).values()
-        assert set(complete.network_names(unit)) == {one.func.__name__ for one in built}
+        names = {one.func.__name__ for one in built}
+        assert set(complete.network_names(unit)) == names, rule(
+            "A constructor takes `num_classes` and has a default for every argument"
+        )
 
 
 @pytest.mark.slow

@@ -9,13 +9,16 @@ from PIL import Image
 from course_lib import landing, notebook
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
+from tests.rules import rule
 
 
 def test_every_unit_is_on_the_page_with_all_its_parts():
     every = landing.units()
     assert [one.name for one in every] == notebook.units()
     for one in every:
-        assert one.title.startswith(f"{one.name[:2]} · ")
+        assert one.title.startswith(f"{one.name[:2]} · "), rule(
+            "The first cell has `# NN · Title`, a claim of one paragraph"
+        )
         for text in (one.claim, one.time, one.needs, one.builds, one.reproduces):
             assert text
             assert not {"|", "\n"} & set(text)
@@ -33,7 +36,9 @@ def test_the_page_leads_to_files_and_shows_small_pictures(tmp_path):
     links = re.findall(r"\]\(((?:notebooks|assignments)/[^)]+)\)", text)
     assert len(links) >= 2 * len(notebook.units()) - 2
     assert all((ROOT / link).is_file() for link in links)
-    assert text.count("](data:image/png;base64,") == len(notebook.units())
+    assert text.count("](data:image/png;base64,") == len(notebook.units()), rule(
+        "One cell draws the unit's picture: tag it `thumbnail`."
+    )
     assert len(text) < 400_000
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.rules import rule
+
 ROOT = Path(__file__).resolve().parents[2]
 CONDA_NAMES = {"pytorch": "torch"}
 EXTRAS = ("dependencies", "grade", "test", "site", "weights", "bench")
@@ -130,7 +132,9 @@ def packages_of(folder: str) -> dict[str, set[str]]:
 def test_everything_imported_is_declared(folder):
     known = declared(*MAY_IMPORT[folder]).keys() | BY_MAKE
     wild = {name: at for name, at in packages_of(folder).items() if name not in known}
-    assert wild == {}
+    assert wild == {}, f"{wild}: " + rule(
+        "What a folder imports, `pyproject.toml` declares for it"
+    )
 
 
 @pytest.mark.slow
@@ -192,7 +196,8 @@ def test_the_readme_s_map_is_the_house():
 
 def test_every_module_is_shorter_than_400_lines():
     for name in tracked("course_lib/*.py", "course_grader/*.py"):
-        assert len((ROOT / name).read_text().splitlines()) < 400, name
+        lines = len((ROOT / name).read_text().splitlines())
+        assert lines < 400, f"{name}: " + rule("A module has fewer than 400 lines.")
 
 
 LIGHT = [
