@@ -19,17 +19,10 @@ def cells(name: str) -> list:
 
 @pytest.mark.parametrize("name", [*PAGES, *SHEETS])
 def test_sentences_are_short(name):
-<<<<<<< HEAD
-    assert prose.unreadable(cells(name)) == []
-=======
     problems = prose.unreadable(cells(name))
-    if name in LONG_SENTENCES:
-        assert problems, f"{name} is readable: take it off LONG_SENTENCES"
-    else:
-        assert problems == [], f"{problems}: " + rule(
-            "A sentence has at most 35 words, and the mean is at most 18."
-        )
->>>>>>> stats
+    assert problems == [], f"{problems}: " + rule(
+        "A sentence has at most 35 words, and the mean is at most 18."
+    )
 
 
 @pytest.mark.parametrize("name", PAGES)
