@@ -302,6 +302,7 @@ for channels, width, kernel, stride, expansion, height, columns in [
     (16, 8, 5, 1, 6, 4, 6),
     (3, 3, 7, 1, 1, 7, 4),
     (5, 9, 1, 2, 2, 5, 5),
+    (20, 8, 3, 2, 8, 4, 4),
 ]:
     block = HardBlock(channels, width, kernel, stride, expansion)
     called = f"HardBlock({channels}, {width}, {kernel}, {stride}, {expansion})"

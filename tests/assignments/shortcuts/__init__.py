@@ -6,7 +6,7 @@ below the solution and takes its name, or the reason why that way does not exist
 
 from __future__ import annotations
 
-from . import early, late
+from . import first, last, middle
 
 KINDS = (
     "spec",  # calling the given specification
@@ -16,4 +16,4 @@ KINDS = (
     "constant",  # brute force, or a constant
 )
 # assignment: cell: kind: body, or why there is none
-SHORTCUTS = early.SHORTCUTS | late.SHORTCUTS
+SHORTCUTS = first.SHORTCUTS | middle.SHORTCUTS | last.SHORTCUTS

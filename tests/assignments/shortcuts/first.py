@@ -1,19 +1,8 @@
-"""The shortcuts of units 00 to 06."""
+"""The shortcuts of assignments 00 to 04."""
 
 from __future__ import annotations
 
-from .reasons import (
-    A_SEARCH,
-    CONV,
-    COUNTED,
-    META,
-    NO_SPEC,
-    NO_TORCH,
-    NOT_COUNTED,
-    NUMBERS,
-    OWN,
-    TOOL,
-)
+from .reasons import CONV, NO_SPEC, NO_TORCH, NOT_COUNTED, NUMBERS, OWN, TOOL
 
 SHORTCUTS = {
     "a00_attention": {
@@ -324,134 +313,6 @@ SHORTCUTS = {
             "return ColorJitter(0.1, 0.1, 0.1)(images)",
             "counter": NOT_COUNTED,
             "constant": "return images + 0.1",
-        },
-    },
-    "a05_vgg": {
-        "field": {
-            "spec": "found = [seen(layers, 9, 200), seen(layers, 10, 200)]\n"
-            "jump = found[1][0] - found[0][0]\n"
-            "size = found[0][-1] - found[0][0] + 1\n"
-            "return size, jump, found[0][0] - 9 * jump",
-            "notebook": OWN,
-            "torch": NO_TORCH,
-            "counter": "from course_lib import flops\n"
-            "net = nn.Sequential(*[nn.Conv2d(1, 1, k, s, p, d)\n"
-            "                      for k, s, p, d in layers])\n"
-            "flops.count(net, (1, 1, 200, 200))\n"
-            "return 1, 1, 0",
-            "constant": "return 5, 1, -2",
-        },
-        "predict": {
-            "spec": NO_SPEC,
-            "notebook": META + "net = vgg.VGG([(3,) * n for n in (2, 2, 5, 5, 5)],\n"
-            "                  vgg.WIDTHS, 7, 4096, 1000)\n"
-            "return sum(p.numel() for p in net.parameters()), 0",
-            "torch": NO_TORCH,
-            "counter": "the notebook's network, counted: see there",
-            "constant": NUMBERS,
-        },
-        "grow": {
-            "spec": NO_SPEC,
-            "notebook": "grown = copy.deepcopy(deep)\n"
-            "vgg.fill(grown, shallow)\nreturn grown",
-            "torch": "grown = copy.deepcopy(deep)\n"
-            "grown.load_state_dict(shallow.state_dict(), strict=False)\nreturn grown",
-            "counter": NOT_COUNTED,
-            "constant": "return copy.deepcopy(deep)",
-        },
-        "convolutional": {
-            "spec": NO_SPEC,
-            "notebook": "from types import SimpleNamespace as Net\n"
-            "net = Net(stages=nn.Identity(), head=head)\n"
-            "forward = lambda self, maps: vgg.logit_map(net, maps, side)\n"
-            "return type('Maps', (nn.Module,), {'forward': forward})()",
-            "torch": NO_TORCH,
-            "counter": NOT_COUNTED,
-            "constant": "return nn.Identity()",
-        },
-        "dense": {
-            "spec": NO_SPEC,
-            "notebook": "return vgg.logit_map(net, images, side).mean(dim=(2, 3)).softmax(dim=1)",
-            "torch": NO_TORCH,
-            "counter": NOT_COUNTED,
-            "constant": "return torch.full((len(images), 10), 0.1)",
-        },
-    },
-    "a06_googlenet": {
-        "cost": {
-            "spec": NO_SPEC,
-            "notebook": "the notebook's modules, counted: see `counter`",
-            "torch": NO_TORCH,
-            "counter": COUNTED,
-            "constant": "return 163_696, 128_051_968",
-        },
-        "widest": {
-            "spec": NO_SPEC,
-            "notebook": OWN,
-            "torch": NO_TORCH,
-            "counter": A_SEARCH,
-            "constant": "return channels",
-        },
-        "expect_macs": {
-            "spec": NO_SPEC,
-            "notebook": OWN,
-            "torch": NO_TORCH,
-            "counter": META
-            + "layer = nn.Conv2d(528, 128, 5, padding=2)\n"
-            + META
-            + "pair = nn.Sequential(nn.Conv2d(528, 32, 1), nn.Conv2d(32, 128, 5,\n"
-            "                         padding=2))\n"
-            "return tuple(flops.count(n, (1, 528, 14, 14)).macs for n in (layer, pair))",
-            "constant": NUMBERS,
-        },
-        "expect_params": {
-            "spec": NO_SPEC,
-            "notebook": META
-            + "head = googlenet.auxiliary_head(528, 128, 1024, 4, 10)\n"
-            "return sum(p.numel() for p in head.parameters())",
-            "torch": NO_TORCH,
-            "counter": "the notebook's head, counted: see there",
-            "constant": NUMBERS,
-        },
-        "inception": {
-            "spec": NO_SPEC,
-            "notebook": "the notebook's module has three branches of its own weights",
-            "torch": NO_TORCH,
-            "counter": NOT_COUNTED,
-            "constant": "return torch.zeros(len(x), 9, *x.shape[2:])",
-        },
-        "schedule": {
-            "spec": NO_SPEC,
-            "notebook": OWN,
-            "torch": "weight = nn.Parameter(torch.zeros(1))\n"
-            "optimizer = torch.optim.SGD([weight], lr=first)\n"
-            "falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)\n"
-            "for _ in range(step):\n"
-            "    optimizer.step()\n"
-            "    falling.step()\n"
-            "return falling.get_last_lr()[0]",
-            "counter": NOT_COUNTED,
-            "constant": "return first",
-        },
-        "total": {
-            "spec": NO_SPEC,
-            "notebook": OWN,
-            "torch": "main = answer if isinstance(answer, Tensor) else answer[0]\n"
-            "return F.cross_entropy(main, labels)",
-            "counter": NOT_COUNTED,
-            "constant": "return torch.tensor(1.0, requires_grad=True)",
-        },
-        "norms": {
-            "spec": NO_SPEC,
-            "notebook": "the notebook's `gradients` takes a whole network",
-            "torch": "from torch.nn.utils import clip_grad_norm_\n"
-            "found = []\n"
-            "for loss in losses:\n"
-            "    loss.backward(retain_graph=True)\n"
-            "    found.append(clip_grad_norm_(parameters, 1e9).item())\n"
-            "return found",
-            "counter": NOT_COUNTED,
-            "constant": "return [5.0] * len(losses)",
         },
     },
 }
