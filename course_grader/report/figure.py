@@ -67,6 +67,7 @@ def _spread(ax, students: list[dict], exercises: list[dict]) -> None:
     ax.hist([one["total"] for one in students], bins=20, range=(0, most))
     ax.set_xlabel(f"points of {most:g}")
     ax.set_ylabel(f"students of {len(students):,}")
+    ax.yaxis.get_major_locator().set_params(integer=True)
     ax.spines[["top", "right"]].set_visible(False)
 
 

@@ -42,9 +42,9 @@ def similar(assignment: str, course: Course | Path, alike: float = ALIKE) -> lis
     given = _pieces(_notebooks(course.released(assignment)))
     own = {}
     for student, folder in folders.graded(course.folder, assignment).items():
-        pieces = _pieces(_notebooks(folder)) - given
-        if len(pieces) >= LEAST:
-            own[student] = pieces
+        mine = _pieces(_open(_notebooks(folder))) - given
+        if len(mine) >= LEAST:
+            own[student] = mine
     pairs = [Pair(a, b, overlap(own[a], own[b])) for a, b in combinations(own, 2)]
     return sorted((p for p in pairs if p.share >= alike), key=lambda p: -p.share)
 
@@ -68,9 +68,21 @@ def pieces(code: str) -> set[int]:
 
 
 def _pieces(notebooks: list[NotebookNode]) -> set[int]:
-    """Return the pieces of all code cells, none of which goes over two cells."""
+    """Return the pieces of all code, cell by cell."""
     cells = (cell for notebook in notebooks for cell in notebook.cells)
     return set().union(*(pieces(c.source) for c in cells if c.cell_type == "code"))
+
+
+def _open(notebooks: list[NotebookNode]) -> list[NotebookNode]:
+    """Return the notebooks without locked cells: autograded/ has hidden tests there."""
+    return [
+        NotebookNode(cells=[c for c in notebook.cells if not _is_locked(c)])
+        for notebook in notebooks
+    ]
+
+
+def _is_locked(cell: NotebookNode) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get("locked"))
 
 
 def _notebooks(folder: Path) -> list[NotebookNode]:

@@ -151,11 +151,17 @@ def commented(source: str) -> str:
 
 
 def hand_in(folder, student: str, name: str, code: dict[str, str]) -> None:
-    """Lay a graded notebook with these answers where `course grade` has it."""
+    """Lay a graded notebook with these answers where `course grade` has it.
+
+    As there, the hidden tests are in it.
+    """
     there = folder / "autograded" / student / name
     there.mkdir(parents=True)
     notebook = nbformat.reads(execute.released(name).decode(), 4)
+    model = execute.named(execute.notebook(name).cells)
     for grade_id, cell in execute.named(notebook.cells).items():
+        if cell.metadata.nbgrader.locked:
+            cell.source = model[grade_id].source
         cell.source = code.get(grade_id, cell.source)
     nbformat.write(notebook, there / f"{name}.ipynb")
 
@@ -203,6 +209,7 @@ def test_similar_is_asked_for_and_says_what_it_proves(graded):
 def test_a_match_is_no_verdict(graded, monkeypatch):
     """Answers of one line are compared here, which else are too short."""
     monkeypatch.setattr(similar, "LEAST", 1)
+    monkeypatch.setattr(similar, "K", 5)
     said = run(graded, "--similar")
     assert "100%" in said
     assert "a reason to ask, not a verdict" in said
