@@ -489,19 +489,6 @@ RIGHT_SOURCES = {
         return torch.cat((F.relu(na(self.a(x))), y, F.max_pool2d(z, 3, 2)), -3)
 """,
     ),
-    "the notebook's tables": (
-        "reduction",
-        HEAD
-        + """        pad, Conv = 1, inception.Conv
-        self.net = inception.Mixed(channels, [
-            [Conv(width, 3, 2, pad)],
-            [Conv(width // 2), Conv(width // 2, 3), Conv(width, 3, 2, pad)],
-            [lambda: nn.MaxPool2d(3, 2, 1)],
-        ])
-    def forward(self, x):
-        return self.net(x)
-""",
-    ),
     "a loop, and one more way to join": (
         "reduction",
         HEAD

@@ -305,7 +305,7 @@ BODIES = {
     "it refuses every shape": (
         "pad",
         "raise ValueError",
-        PAD | PREACT | {"pad_refuses_visible"},
+        PAD | PREACT | {"pad_refuses_visible", "preact_refuses_visible"},
     ),
     "it refuses every network": (
         "zero",
