@@ -10,6 +10,7 @@ from course_lib import notebook
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 
+from .key import execute
 from .release import release
 
 TEMPLATES = Path(__file__).parent / "unit"
@@ -26,7 +27,7 @@ def new_unit(unit: str) -> Iterator[Path]:
     """Lay out a unit called like "16_demo"; yield each path that is written.
 
     Notebook and twin, solution and release, tests of both, a row in the queue of
-    records, a row in the README. Runs the notebook. CourseError if the name is no
+    records, a row in the README. Runs both notebooks. CourseError if the name is no
     unit's, or a file is there already; then nothing is written.
     """
     known = NAME.fullmatch(unit)
@@ -50,6 +51,7 @@ def new_unit(unit: str) -> Iterator[Path]:
     yield after_last(ROWS, r"^    \w+,\n(?=\])", filled(RECORD, words))
     yield from release([f"a{unit}"], ROOT, database=False)
     yield notebook.run(unit)
+    yield execute(f"a{unit}")
 
 
 def require_new(number: str, name: str, paths) -> None:

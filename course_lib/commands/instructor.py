@@ -252,12 +252,13 @@ def grade(
 
     level = "none" if no_sandbox else None
     with aside(as_json):
+        opened = grading.Course.open(course)
         if dry_run:
             found = grading.preview(
-                assignment, course, student, force=force or bool(cell)
+                assignment, opened, student, force=force or bool(cell)
             )
             if scheduler is None and any(row.status == "to grade" for row in found):
-                for remark in grading.tried(assignment, course, level):
+                for remark in grading.tried(assignment, opened, level):
                     line(shown(remark))
         else:
             if no_sandbox:
@@ -265,21 +266,20 @@ def grade(
             at_a_time = workers or os.cpu_count() or 1
             options = {"force": force, "workers": at_a_time, "scheduler": scheduler}
             options["cells"] = cell
-            found = graded(assignment, course, student, level=level, **options)
+            found = graded(assignment, opened, student, level=level, **options)
     if as_json:
         print_json(found)
     else:
         show_grades(found)
         if not dry_run:
-            show_waiting(assignment, course)
+            show_waiting(assignment, opened)
     report_refused(sum(row.status == "refused" for row in found), len(found))
 
 
-def graded(assignment: str, course: Path, student, **options) -> list:
+def graded(assignment: str, opened, student, **options) -> list:
     """Grade and write the summary; return what became of each submission."""
     import course_grader as grading
 
-    opened = grading.Course.open(course)
     try:
         found = grading.grade(assignment, opened, student, **options)
     except KeyboardInterrupt as stop:
@@ -318,14 +318,14 @@ def show_changes(found: list) -> None:
         console.print(table)
 
 
-def show_waiting(assignment: str, course: Path) -> None:
+def show_waiting(assignment: str, opened) -> None:
     """Print how many answers wait for a reader, and what shows them."""
     from course_grader.reading.answers import waiting
 
-    number = waiting(assignment, course)
+    number = waiting(assignment, opened)
     if number:
         answers = "1 answer" if number == 1 else f"{number} answers"
-        line(f"{answers} to read: {command(f'read {assignment}', course)}")
+        line(f"{answers} to read: {command(f'read {assignment}', opened.root)}")
 
 
 def report_refused(refused: int, among: int) -> None:
