@@ -43,6 +43,7 @@ html_css_files = ["course.css"]
 html_js_files = ["frames.js"]
 html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
+html_show_search_summary = False  # it fetches each page found: no page of a folder may
 html_theme_options = {
     "home_page_in_toc": True,
     "navbar_persistent": [],

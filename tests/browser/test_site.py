@@ -147,10 +147,12 @@ def test_a_tool_for_accessibility_finds_nothing(visit, name):
 
 
 def test_the_search_finds_a_word_without_a_server(visit):
-    page, _ = visit("search.html?q=depthwise")
+    page, wrong = visit("search.html?q=depthwise")
     page.wait_for_selector("#search-results li a")
     found = page.locator("#search-results li a").all_inner_texts()
     assert any("MobileNet" in text for text in found)
+    page.wait_for_load_state("networkidle")
+    assert wrong == []
 
 
 def test_a_slider_moves_by_keys_and_says_what_it_shows(visit):
