@@ -1,7 +1,6 @@
 """The cell that fetches the course where it is not installed, as on Google Colab.
 
-It is added to published notebooks only: in the repository of the course it would ask
-every reader for nothing.
+It is added to published notebooks only, as it needs the address that students clone.
 """
 
 from __future__ import annotations

@@ -24,30 +24,22 @@ def execute(assignment: str, course: Path = ROOT, on_cell=None) -> Path:
     on_cell(done, cells): called before each code cell. CourseError says which cell
     failed, and how; then the notebook stays as it was.
     """
+    import nbclient
     import nbformat
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
     from traitlets.config import Config
 
     path = build(assignment, course)
     notebook = nbformat.read(path, as_version=4)
+    options = {"timeout": SECONDS, "startup_timeout": 300, "record_timing": False}
+    if on_cell:
+        cells = len(notebook.cells)
+        options["on_cell_start"] = lambda cell, cell_index: on_cell(cell_index, cells)
+    quiet = Config({"KernelManager": {"transport_encryption": "auto"}})
     with tempfile.TemporaryDirectory() as copy:
         shutil.copytree(path.parent, copy, dirs_exist_ok=True)
-        client = NotebookClient(
-            notebook,
-            timeout=SECONDS,
-            startup_timeout=300,
-            kernel_name="python3",
-            record_timing=False,
-            resources={"metadata": {"path": copy}},
-            config=Config({"KernelManager": {"transport_encryption": "auto"}}),
-        )
-        if on_cell:
-            client.on_cell_start = lambda cell, cell_index: on_cell(
-                cell_index, len(notebook.cells)
-            )
         try:
-            client.execute()
+            nbclient.execute(notebook, copy, config=quiet, **options)
         except (CellExecutionError, CellTimeoutError) as error:
             raise CourseError(f"the solution {path.name} fails:\n{error}") from error
     notebook.metadata["language_info"] = {"name": "python"}

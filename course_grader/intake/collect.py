@@ -13,6 +13,7 @@ import shutil
 from collections import defaultdict
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone, tzinfo
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,6 +74,7 @@ def collect(
     zone: of the clocks in names and zips, "Europe/Berlin"; None is this machine's.
     """
     course, place = Course.open(course), term.zone_of(zone)
+    due = cache(partial(_due, course))
     known = notebooks(course)
     if assignment and assignment not in known:
         raise CourseError(
@@ -104,7 +106,9 @@ def collect(
             try:
                 told.check(group)
                 mine = _read(group, assignment, known, alone, place)
-                row = _place(_marked(mine, group, course), group, course)
+                if group.late:
+                    mine = _marked(mine, due(mine.assignment))
+                row = _place(mine, group, course)
             except CourseError as error:
                 where = assignment or group.assignment
                 row = Collected(group.student, where, "refused", str(error))
@@ -232,15 +236,18 @@ def _assigned(files: dict[str, bytes], known: dict[str, set[str]]) -> str:
     return found.pop()
 
 
-def _marked(found: HandedIn, group: Group, course: Course) -> HandedIn:
+def _due(course: Course, assignment: str) -> datetime | None:
+    """Return the deadline, UTC, or None where there is none."""
+    with course.gradebook() as gradebook, suppress(CourseError):
+        return term.released(gradebook, assignment).duedate
+    return None
+
+
+def _marked(found: HandedIn, due: datetime | None) -> HandedIn:
     """Count as late what the LMS marks so, whatever the clock in its files says.
 
     That clock is the student's, or has the time at which the work was packed.
     """
-    due = None
-    if group.late:
-        with course.gradebook() as gradebook, suppress(CourseError):
-            due = term.released(gradebook, found.assignment).duedate
     if due is None or found.time > due:
         return found
     after = f"{due + timedelta(seconds=1):%Y-%m-%d %H:%M:%S} UTC"

@@ -221,7 +221,7 @@ def _time(member: zipfile.ZipInfo, zone: tzinfo | None) -> float:
     Source: Info-ZIP, APPNOTE "Extended Timestamp Extra Field" 0x5455
     """
     extra = member.extra
-    with suppress(struct.error):
+    with suppress(struct.error, IndexError):  # cut short
         while extra:
             kind, size = struct.unpack_from("<HH", extra)
             if kind == 0x5455 and extra[4] & 1:

@@ -687,3 +687,18 @@ def test_a_zip_that_knows_the_second_needs_no_zone(made, course, tmp_path):
     (tmp_path / "Ada.zip").write_bytes(made(folder))
     collect([tmp_path / "Ada.zip"], None, course, "America/New_York")
     assert handed_in(course, "Ada") == "2026-01-15 12:00:01 UTC"
+
+
+@pytest.mark.parametrize("extra", [b"UT\0\0", b"UT\2\0\1a"], ids=["empty", "cut"])
+def test_a_broken_time_beside_the_clock_costs_nobody_the_collection(
+    extra, course, tmp_path
+):
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        entry = zipfile.ZipInfo("Ada/a01.ipynb", (2026, 1, 15, 12, 0, 0))
+        entry.extra = extra
+        archive.writestr(entry, NOTEBOOK)
+    (tmp_path / "in.zip").write_bytes(whole.getvalue())
+    (row,) = collect([tmp_path / "in.zip"], None, course)
+    assert row.status == "collected"
+    assert handed_in(course, "Ada") == "2026-01-15 12:00:00 UTC"
