@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from datetime import datetime
 from pathlib import Path
 
 import nbformat
+import nbgrader.api
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.api import Gradebook
@@ -15,6 +17,9 @@ from course_grader import release
 from course_grader.assignment.bundle import Bundle, Verdict, load
 from course_grader.assignment.course import Course
 from course_grader.store.gradebook import Writer
+
+# nbgrader starts Alembic for each new gradebook; two seconds for the same answer
+nbgrader.api.get_alembic_version = functools.cache(nbgrader.api.get_alembic_version)
 
 TINY = "tiny"
 TEST = {"grade": True, "locked": True}

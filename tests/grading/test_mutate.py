@@ -138,6 +138,7 @@ def test_another_exercise_that_uses_the_answer_catches_its_mistake(course):
     assert states(found)["return 3 * x"] == "g_visible"
 
 
+@pytest.mark.slow
 def test_an_endless_mistake_is_killed_by_its_time(course, monkeypatch):
     monkeypatch.setattr(kill, "SPARE", 1)
     endless = solved("while x < 5:\n    x = x + 1\nreturn x")

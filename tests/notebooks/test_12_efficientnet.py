@@ -122,15 +122,12 @@ def test_the_recorded_networks_cost_the_same():
     arms = {row["arm"] for row in rows}
     assert len(arms) == 8
     assert len(rows) == 8 * len(seeds)
-    for row in rows:
-        blocks, width, pixels = (
-            int(row["blocks"]),
-            float(row["width"]),
-            int(row["pixels"]),
-        )
+    keys = "arm", "blocks", "width", "pixels", "macs"
+    for row in {tuple(row[key] for key in keys) for row in rows}:
+        arm, blocks, width, pixels, macs = row
         with torch.device("meta"):
-            net = NET.scaled_small(blocks, width)
-            macs = flops.count(net, (1, 3, pixels, pixels)).macs
-        assert macs == int(row["macs"])
-        budget = 2_707_248 * (1 if row["arm"] == "base" else 2)
-        assert macs == pytest.approx(budget, rel=0.02)
+            net = NET.scaled_small(int(blocks), float(width))
+            found = flops.count(net, (1, 3, int(pixels), int(pixels))).macs
+        assert found == int(macs)
+        budget = 2_707_248 * (1 if arm == "base" else 2)
+        assert found == pytest.approx(budget, rel=0.02)

@@ -24,6 +24,7 @@ def test_every_unit_with_a_network_is_in_it():
     assert units == {unit for unit in notebook.units() if "04" <= unit < "15"}
 
 
+@pytest.mark.slow
 def test_parameters_and_macs_are_torchvisions_at_the_same_size():
     theirs = {
         "VGG-16": "vgg16",
