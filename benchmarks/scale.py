@@ -1,10 +1,13 @@
-"""Thousands of submissions through a Dask cluster, a worker killed half way.
+"""A class of thousands: a Dask cluster against `nbgrader autograde`, a worker killed.
 
-    python benchmarks/scale.py [--submissions 2000] [--workers 4] [--out docs/grading]
+    python benchmarks/scale.py [--submissions 2000] [--workers 4] [--stock 20]
+                               [--out docs/grading]
 
 `course grade --scheduler ADDRESS` grades the small class on worker processes of one
 thread each; when half is graded, one worker gets SIGKILL. Every student must be graded
-once, with the points that the answers deserve, and no process may be left. What was
+once, with the points that the answers deserve, and no process may be left. Then
+nbgrader grades a few of the same submissions, one after another as it does, and the
+time for one is printed beside ours (its few seconds of start are in it). What was
 graded by when, and the memory (PSS, each page counted once) of the command, scheduler,
 workers and warm processes, go to OUT_scale.csv and, drawn, to OUT_scale.svg. On two
 busy cores 2,000 took ten to twenty minutes.
@@ -28,6 +31,7 @@ from typing import NamedTuple
 
 import classes
 import psutil
+from grading import TOOLS, grade
 from rich.console import Console
 
 from course_grader.store.outcomes import last_run
@@ -229,7 +233,19 @@ def show(rows: list[Row], console: Console) -> None:
         console.print(f"  {NAMES[name]:24} {first:6.0f} MB -> {end:6.0f} MB")
 
 
-def main(submissions: int, workers: int, out: Path) -> None:
+def against(stock: int, rows: list[Row], console: Console) -> None:
+    """Let nbgrader grade a few of the same class; print both times for one."""
+    os.environ["PATH"] = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
+    with tempfile.TemporaryDirectory() as folder:
+        made = classes.small(Path(folder) / "course")
+        classes.small_class(made, stock)
+        theirs = grade("nbgrader autograde", classes.SMALL, made)[0].wall / stock
+    ours = rows[-1].seconds / rows[-1].graded
+    said = f"{theirs:.2f} s for one, ours {ours:.2f} s: {theirs / ours:.1f}x less"
+    console.print(f"nbgrader autograde: {said}", highlight=False)
+
+
+def main(submissions: int, workers: int, stock: int, out: Path) -> None:
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
         course = classes.small(Path(folder) / "course")
@@ -237,6 +253,7 @@ def main(submissions: int, workers: int, out: Path) -> None:
         rows = run(course, submissions, workers, console)
         check(course, deserved, console)
     show(rows, console)
+    against(stock, rows, console)
     out.parent.mkdir(parents=True, exist_ok=True)
     with open(f"{out}_scale.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
@@ -250,5 +267,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=Path(__file__).stem)
     parser.add_argument("--submissions", type=int, default=2_000)
     parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--stock", type=int, default=20)
     parser.add_argument("--out", type=Path, default=Path("docs/grading"))
     main(**vars(parser.parse_args()))
