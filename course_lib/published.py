@@ -136,28 +136,36 @@ def transform(row: Row) -> Callable:
     return weights(row).transforms(**options)
 
 
+def place(row: Row) -> Path:
+    """Return where torchvision's file of weights is, or will be once downloaded.
+
+    That is PyTorch's cache if it is there; else weights/ of $COURSE_DATA, or
+    data/weights/ of this checkout.
+    """
+    import torch
+
+    from course_lib.data import download
+
+    name = weights(row).url.rpartition("/")[2]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    return path if path.exists() else download.data_root() / "weights" / name
+
+
 def file_of(row: Row) -> Path:
     """Return the file of weights: of the package, or downloaded once and verified.
 
-    An address of torchvision ends in the first digits of the file's sha256. The file
-    is read from PyTorch's cache if it is there; else it goes to weights/ of
-    $COURSE_DATA, or to data/weights/ of this checkout.
+    An address of torchvision ends in the first digits of the file's sha256.
     """
-    import torch
     from filelock import FileLock
 
     from course_lib.data import download
 
     if not row.package:
-        url = weights(row).url
-        name = url.rpartition("/")[2]
-        path = Path(torch.hub.get_dir()) / "checkpoints" / name
-        if not path.exists():
-            path = download.data_root() / "weights" / name
+        path = place(row)
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_name(f".{path.name}.lock"))
         with nullcontext() if path.exists() else lock:  # a shared folder is read alone
-            download.download(url, path, path.stem.rpartition("-")[2])
+            download.download(weights(row).url, path, path.stem.rpartition("-")[2])
         return path
     found = find_spec(row.package)
     files = sorted(Path(found.origin).parent.glob("models/*.pth")) if found else []

@@ -340,7 +340,15 @@ for norm in (False, True):
     ours = VGG(VGG_STAGES["D"], WIDTHS, side=1, hidden=32, num_classes=10, batch_norm=norm)
     check.matches(ours, theirs(norm), torch.randn(4, 3, 32, 32), train=norm)
 
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+from course_lib import classify
+
+classify.show("05_vgg")
+
 # %% [markdown]
+# Above, our D with the weights that torchvision publishes: the same hand-over fills it. What does it see on two photos,
+# among the 1,000 classes of ImageNet?
+#
 # Where are the 138 million weights of D, and where is the work?
 
 # %% jupyter={"source_hidden": true}

@@ -461,8 +461,15 @@ found
 # 3. The last max pooling is 2×2, not 3×3.
 # 4. The heads have adaptive pooling, whose windows are 4×4 pixels, not 5×5.
 #
-# With the four repaired, both compute the same numbers, in eval mode and, heads included, in train mode.
-#
+# With the four repaired, both compute the same numbers, in eval mode and, heads included, in train mode. Changed the other way, our network takes
+# the weights that torchvision publishes. What does it see on two photos, among the 1,000 classes of ImageNet?
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+from course_lib import classify
+
+classify.show("06_googlenet")
+
+# %% [markdown]
 # ## What the auxiliary heads do for the gradient
 #
 # The full network, crops of two photos, a class each, at the start of training. Is the signal alive when it reaches the

@@ -491,7 +491,15 @@ net.auxiliary = theirs.AuxLogits = None
 theirs.aux_logits = False
 assert check.matches(net, theirs, images, train=True).error < 1e-9
 
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+from course_lib import classify
+
+classify.show("07_inception")
+
 # %% [markdown]
+# Above, our network with the weights that torchvision publishes: the same hand-over fills it. What does it see on two
+# photos, among the 1,000 classes of ImageNet?
+#
 # The released network, which every library copies, is not quite the paper's Table 1. Its stem has a max pooling where
 # the table has a convolution with stride 2. Its modules A keep one 5×5 where Figure 5 has 3×3. Its longest path has
 # 48 layers with weights where the paper counts 42, and its operations are 5.7 billion, not 4.8. Where do the kinds

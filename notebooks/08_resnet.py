@@ -289,7 +289,8 @@ page.table(["ResNet-50", "output", "parameters"], rows)
 # ## Against the paper
 #
 # Does our code compute the paper's network? We compare the parameters of all five depths, and the logits with torchvision's.
-# `check.matches` draws new weights, copies them and compares in float64.
+# `check.matches` draws new weights, copies them and compares in float64. Then ResNet-50 takes the weights that
+# torchvision publishes, and looks at two photos.
 #
 # Two choices change the cost: the shortcut, and which convolution of a bottleneck has the stride. With the stride on
 # the 1×1, as in the paper, three of four pixels are never read. With the stride on the 3×3 every pixel is read. What does each cost?
@@ -308,6 +309,11 @@ for depth, train in ((18, False), (50, True)):
     reference = getattr(torchvision.models, f"resnet{depth}")()
     assert check.matches(resnet(depth), reference, images, train=train).error < 1e-9
 print("✓ 25,557,032 parameters · 3.858 G MACs · logits as torchvision's within 1e-9")
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+from course_lib import classify
+
+classify.show("08_resnet")
 
 # %%
 PUBLISHED = {  # name: (choices, top-1 error in %, ten crops); Tables 3 and 4

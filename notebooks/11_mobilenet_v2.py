@@ -321,7 +321,14 @@ for train in (False, True):
     assert check.matches(ours, theirs, images, train=train).error < 1e-9
 print("Six widths to the parameter and the MAC; the logits are torchvision's.")
 
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+from course_lib import classify
+
+classify.show("11_mobilenet_v2")
+
 # %% [markdown]
+# Above, our network with the weights that torchvision publishes, and what it sees on two photos.
+#
 # Two printed numbers do not follow from the paper's own table. The text speaks of 19 residual blocks, where Table 2 has 17. Table 4
 # gives 6.9 million parameters at α = 1.4, where the table's network has 6.1 million.
 #

@@ -247,7 +247,7 @@ def efficientnet_v2(variant: str = "S", num_classes: int = 1000) -> EfficientNet
 # compares them in float64, in eval mode and in train mode, with everything random off in both. (The paper's table prints 8.8, 24 and 53 billion
 # MACs. The authors' README [2] prints 8.4, 24.7 and 56.3, and our counts agree with it.)
 #
-# Where are the MACs of S, and the time? One stage at a time, one image of 224×224 pixels: millions of MACs, and billions of them in a second.
+# Below the counts, S with the weights that torchvision publishes, and what it sees on two photos. Then: where are the MACs of S, and the time? One stage at a time, one image of 224×224 pixels: millions of MACs, and billions of them in a second.
 
 # %% tags=["check"]
 import torchvision
@@ -265,6 +265,11 @@ ours, theirs = efficientnet_v2("S"), torchvision.models.efficientnet_v2_s()
 for train in (False, True):
     assert check.matches(ours, theirs, torch.randn(2, 3, 64, 64), train=train).error < 1e-9
 print("S, M and L to the parameter and the MAC; S has the logits of torchvision's.")
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+from course_lib import classify
+
+classify.show("13_efficientnet_v2")
 
 # %% tags=["nbval-ignore-output"]
 net, x = efficientnet_v2("S").eval(), torch.randn(1, 3, 224, 224)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from matplotlib import pyplot as plt
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
@@ -186,6 +187,27 @@ def test_a_damaged_cache_is_named(served, photo, tmp_path):
     path.write_bytes(b"cut off")
     with pytest.raises(CourseError, match=rf"{served}, which was there, is damaged"):
         classify.classify(photo, SMALLEST)
+
+
+def test_a_notebook_shows_two_photos_once_the_weights_are_there(
+    served,
+    server,  # noqa: F811
+    photo,
+    capsys,
+    monkeypatch,
+):
+    drawn = []
+    monkeypatch.setattr(plt, "show", lambda: drawn.append(plt.gcf()))
+    classify.show(SMALLEST)
+    assert f"`course classify PHOTO --network {SMALLEST}`" in capsys.readouterr().out
+    assert not drawn
+    assert server.asked == []  # a notebook downloads no weights by itself
+    classify.classify(photo, SMALLEST)
+    classify.show(SMALLEST)
+    (figure,) = drawn
+    first = [ax.get_yticklabels()[0].get_text() for ax in figure.axes[1::2]]
+    assert first == ["tench", "tench"]
+    plt.close("all")
 
 
 def test_weights_of_another_network_are_refused(served, server, monkeypatch, photo):  # noqa: F811
