@@ -115,6 +115,7 @@ def run(unit: str, *, timeout: int = 1200, on_cell=None) -> Path:
     import jupytext
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
+    from traitlets.config import Config
 
     path = source(unit)
     twin = path.with_suffix(".ipynb")
@@ -128,6 +129,7 @@ def run(unit: str, *, timeout: int = 1200, on_cell=None) -> Path:
         kernel_name="python3",
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
+        config=Config({"KernelManager": {"transport_encryption": "auto"}}),
     )
     if on_cell:
         client.on_cell_start = lambda cell, cell_index: on_cell(
