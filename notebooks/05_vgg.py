@@ -700,21 +700,24 @@ plt.show()
 #
 # ## Looking inside
 #
-# What did `vgg_small` reach on CIFAR-10, and are the stored weights those that scored so? (`alexnet_small`, half as deep, had 71.8 % after
-# 15 epochs. Sixteen plain layers spend the first four of their ten on leaving the start; what helps them, normalisation
-# and shortcuts, came a year later.)
+# What did `vgg_small` reach on CIFAR-10, and are the stored weights those that scored so? They come from all 50,000 training images and 30
+# epochs, with flips and crops. Beside them is the same network with batch normalisation behind each convolution, which came a year later. (One seed
+# each, and to each its own recipe: batches of 64, a learning rate of 0.02 and clipped gradients; with the norm 128 and 0.1. Codebooks reach 81.2 %.)
 
 # %% tags=["nbval-ignore-output"]
-path = results.RESULTS / "05_vgg-vgg_small-cifar10-seed0.json"
+path = results.RESULTS / "05_vgg-vgg_small-cifar10-long-seed0.json"
 record = results.read(path)
-trained = results.load_weights(path.with_suffix(".safetensors"), vgg_small()).eval()
+trained = results.load_weights(path.with_suffix(".safetensors"), vgg_small(dropout=0.1)).eval()
 print(record.summary)
 if "cifar10" in {row.name for row in data.available() if row.path}:
     verified = results.verify(path)
     print(f"measured again from the stored weights: {verified.measured.top1:.2%}")
     assert verified.ok
+normed = results.read(results.RESULTS / "05_vgg-vgg_small-bn-cifar10-long-seed0")
 figure, ax = plt.subplots(figsize=(4.5, 2.2))
-plot.curves(ax, {"cifar10": record.history})
+plot.curves(ax, {"as published": record.history, "batch norm": normed.history})
+ax.axhline(81.2, color="0.5", ls="--")
+ax.set_ylabel("test top-1 (%)")
 
 # %% [markdown]
 # In theory a unit of the last stage sees 212×212 pixels. In fact? The gradient of the central unit of each stage, in

@@ -236,9 +236,9 @@ UNITS = {  # the first network of a unit carries its record on CIFAR-10
 
 
 def record(unit: str) -> results.Record | None:
-    """Return the record of a unit's small network that was trained longest, if any."""
+    """Return the record of a unit's small network that was trained longest, of two the better."""
     found = [results.read(path) for path in results.RESULTS.glob(f"{unit}-*_small*-cifar10*.json")]
-    return max(found, key=lambda record: len(record.history), default=None)
+    return max(found, key=lambda record: (len(record.history), record.test_top1), default=None)
 
 
 records = {name: found for name, unit in UNITS.items() if (found := record(unit))}

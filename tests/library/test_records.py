@@ -12,7 +12,9 @@ import torch
 
 from course_lib import checkpoints, identity, notebook, results
 from course_lib.errors import CourseError
+from course_lib.files import ROOT
 from course_lib.records import queue as records
+from course_lib.records import trained
 from course_lib.records.rows import ROWS, Row
 from course_lib.records.view import table
 
@@ -113,7 +115,9 @@ KILLED = """
 import sys, time
 import torch
 from course_lib import results, train
+from course_lib.files import ROOT
 from course_lib.records import queue as records
+from course_lib.records import trained
 sys.path.insert(0, {here!r})
 from test_records import TINY
 from pathlib import Path
@@ -287,3 +291,19 @@ def test_the_queue_gives_way_and_changes_no_session_of_others(own_session):
     idle, before, after = done.stdout.split()
     assert idle == "True"
     assert after == ("19" if own_session and before != "None" else before)
+
+
+def test_the_readme_has_the_table_of_what_was_trained():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    shown = readme.partition("<!-- trained -->")[2].partition("<!-- end -->")[0]
+    assert shown.strip() == trained.markdown()
+
+
+def test_a_longer_training_takes_the_place_of_a_shorter_one(monkeypatch, tmp_path):
+    for path in results.RESULTS.glob("04_alexnet-alexnet_small-*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    table = "03_codebooks-cifar10.csv"
+    (tmp_path / table).write_bytes((results.RESULTS / table).read_bytes())
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    words = [line.split(" | ")[1:] for line in trained.markdown().splitlines()[2:]]
+    assert [row[1] for row in words] == ["", "40"]  # codebooks first: 81.2 %
