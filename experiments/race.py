@@ -5,7 +5,7 @@
 First the learning rate of each activation, on 10,000 images; then the race on all
 50,000; then what the ratio depends on, on 4,000 images: about 30 minutes on one core.
 A row of data/results/04_alexnet-race.csv is a run; a run with a row is not repeated.
-The two networks of the race itself are kept as training records beside the table.
+`course records run` has the race itself with three seeds, and keeps its networks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from course_lib import data, notebook, results
-from course_lib.train import Recipe, TrainingError, fit
+from course_lib.train import Recipe, TrainingError, evaluate, fit
 
 ALEXNET = notebook.load("04_alexnet")
 TABLE = results.RESULTS / "04_alexnet-race.csv"
@@ -73,7 +73,7 @@ def build(race: Race) -> nn.Module:
 
 
 def run(race: Race, train: data.Images, test: data.Images | None) -> Row:
-    """Train until the race's end; keep a record when there are test images."""
+    """Train until the race's end; test: measured by, where it is given."""
     recipe = Recipe(
         epochs=race.epochs,
         batch_size=32,
@@ -99,20 +99,11 @@ def run(race: Race, train: data.Images, test: data.Images | None) -> Row:
         return Row(math.nan, math.nan, math.nan, math.nan)
     top1 = math.nan
     if test is not None:
-        top1 = keep(race, net, history, recipe, train, test).test_top1
+        top1 = evaluate(net, test).top1
     seconds = sum(history.column("seconds"))
     last = 1 - history[-1].train_top1
     found = ALEXNET.epochs_to(history, ERROR), last, top1, seconds
     return Row(*(round(value, 4) for value in found))
-
-
-def keep(race: Race, net, history, recipe, train, test) -> results.Record:
-    path = results.RESULTS / f"04_alexnet-race-{race.activation}-seed{race.seed}.json"
-    names = {"unit": "04_alexnet", "network": "race_network"}
-    arguments = {"activation": race.activation}
-    note = "Figure 1 of the paper: trained until 25 % training error, then stopped."
-    scored = (path, net, history, recipe, train.take(race.images), test)
-    return results.save(*scored, **names, arguments=arguments, note=note)
 
 
 def ensure(race: Race, train, test=None) -> dict[str, str]:
