@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import re
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
+
+from .dispatched import told
 
 # "# /…/functional.py:3080:11", "/…/functional.py(3080): name", 'File "/…", line 3080'
 PLACE = re.compile(r"([^\s\"]+\.py)(?::|\(|\", line )(\d+)")
@@ -53,23 +55,11 @@ def text_of(frame: types.FrameType) -> str:
     return "\n".join(f"{lines}\n{name}" for lines, name in told)
 
 
-@contextlib.contextmanager
-def watched(called: Callable[[str], None]) -> Iterator[None]:
-    """Let `called` have the graph of each function of TorchScript's that runs."""
+def watched(called: Callable[[str], None]) -> contextlib.AbstractContextManager:
+    """In this block, let `called` have the graph of what runs of TorchScript's."""
     kinds = torch._C.ScriptFunction, torch._C.ScriptMethod
-    found = [(kind, kind.__call__) for kind in kinds]
-    for kind, call in found:
-        kind.__call__ = _telling(call, called)
-    try:
-        yield
-    finally:
-        for kind, call in found:
-            kind.__call__ = call
+    return told([(kind, "__call__", _graph) for kind in kinds], called)
 
 
-def _telling(call, called: Callable[[str], None]):
-    def run(self, *args, **kwargs):
-        called(str(self.inlined_graph))
-        return call(self, *args, **kwargs)
-
-    return run
+def _graph(function) -> str:
+    return str(function.inlined_graph)

@@ -6,9 +6,10 @@ all end in the operation aten::elu. PyTorch's own recorder of operations sees it
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 import torch
@@ -23,6 +24,7 @@ NEEDED = {  # names that PyTorch does not promise; they were looked up in 2.0 an
     ),
     "torch._C": ("_dispatch_get_all_op_names", "ScriptFunction", "ScriptMethod"),
 }
+PAUSES = "_enable_record_function", "_clear_callbacks"  # for a while, or from then on
 OTHER_WORDS = {  # functions of torch.nn.functional whose operation is called otherwise
     "torch.nn.functional.unfold": "im2col",
     "torch.nn.functional.fold": "col2im",
@@ -46,8 +48,10 @@ class _Recorder:
         found = {
             name: _named(where, name) for where in NEEDED for name in NEEDED[where]
         }
-        self.off = found["_disable_profiler_legacy"], found["_disable_profiler"]
-        self.enable, self.disable = found["_enable_profiler_legacy"], self.off[0]
+        self.enable = found["_enable_profiler_legacy"]
+        self.disable = found["_disable_profiler_legacy"]
+        pauses = (getattr(torch._C._autograd, name, None) for name in PAUSES)
+        self.off = {self.disable, found["_disable_profiler"], *pauses} - {None}
         self.function = int(found["RecordScope"].FUNCTION)
         state, more = found["ProfilerState"].CPU, found["_ExperimentalConfig"]()
         self.setting = found["ProfilerConfig"](state, *[False] * 5, more)
@@ -109,6 +113,51 @@ def stop() -> set[str]:
     """
     of = recorder()
     return {word(name) for name in _counted(of.disable(), of.function)}
+
+
+def unrecorded(called: Callable[[str], None]) -> contextlib.AbstractContextManager:
+    """In this block, let `called` have the word of what runs past the recorder.
+
+    An operation can go on to a kernel, or be one that was taken out of its table.
+    """
+    core = torch._C
+    ways = [
+        (getattr(core, "_DispatchOperatorHandle", None), "redispatch_boxed", _schema),
+        (
+            getattr(core, "_SafeKernelFunction", None),
+            "call_boxed",
+            lambda kernel: _schema(kernel.op_handle),
+        ),
+    ]
+    return told([way for way in ways if hasattr(*way[:2])], called)
+
+
+def _schema(handle) -> str:
+    return word(handle.schema().name)
+
+
+@contextlib.contextmanager
+def told(methods: Iterable[tuple], called: Callable[[str], None]) -> Iterator[None]:
+    """In this block, tell of each call of some methods before it is made.
+
+    methods: (class, name of its method, what of the object `called` gets) of each.
+    """
+    found = [(kind, name, getattr(kind, name), of) for kind, name, of in methods]
+    for kind, name, method, of in found:
+        setattr(kind, name, _telling(method, of, called))
+    try:
+        yield
+    finally:
+        for kind, name, method, _ in found:
+            setattr(kind, name, method)
+
+
+def _telling(method, of, called):
+    def run(self, *args, **kwargs):
+        called(of(self))
+        return method(self, *args, **kwargs)
+
+    return run
 
 
 class _Node:

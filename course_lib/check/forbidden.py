@@ -171,6 +171,11 @@ def _compiled(text: str) -> None:
         watch.stop(watch.origins.rule(text))
 
 
+def _unrecorded(word: str) -> None:
+    for watch in reversed(_watches):
+        watch.stop(watch.words.get(word))
+
+
 def _profile_thread(frame, event, arg) -> None:
     """As `_profile`, in a thread that was started meanwhile: it has its own record."""
     if not _watches:
@@ -223,7 +228,8 @@ def enforced(rules: Iterable[str]):
         _read_record()
     _watches.append(watch)
     try:
-        with watch, compiled.watched(_compiled):
+        past = dispatched.unrecorded(_unrecorded)
+        with watch, compiled.watched(_compiled), past:
             yield watch.broken
         if sys.getprofile() is not _profile:  # an alarm that rings in it ends it, too
             watch.broken.append(GUARD)

@@ -57,12 +57,14 @@ NONE = PICKS | {  # no multiply-accumulates as the literature counts them
     "native_layer_norm", "native_group_norm", "_fused_rms_norm",
     "_softmax", "_log_softmax", "_safe_softmax", "linalg_vector_norm", "norm",
     "_masked_softmax", "renorm",
-    # entry by entry, though PyTorch does not mark them so
-    "_add_relu", "_prelu_kernel", "abs", "addr", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "complex", "copysign", "eq", "floor_divide",
-    "ge", "gelu", "glu", "gt", "hardswish", "heaviside", "huber_loss", "isin", "le",
+    # entry by entry, though PyTorch, or an older one (2.11), does not mark them so
+    "_add_relu", "_conj_physical", "_prelu_kernel", "abs", "addr",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "complex",
+    "copysign", "elu", "eq", "floor_divide", "ge", "gelu", "glu", "gt", "hardsigmoid",
+    "hardswish", "hardtanh", "heaviside", "huber_loss", "isin", "le", "leaky_relu",
     "log_sigmoid_forward", "lt", "mish", "mse_loss", "ne", "nll_loss2d_forward",
-    "nll_loss_forward", "polar", "smooth_l1_loss", "soft_margin_loss", "threshold",
+    "nll_loss_forward", "polar", "selu", "smooth_l1_loss", "soft_margin_loss",
+    "threshold",
     # reductions, order
     "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "argsort", "bincount",
     "bucketize", "count_nonzero", "cummax", "cummin", "cumprod", "cumsum", "histc",

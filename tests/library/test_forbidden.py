@@ -73,6 +73,10 @@ def without_modes():
         torch._C._nn.elu(x)
 
 
+def of_cpu():
+    return torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
+
+
 HIDDEN = [
     lambda: torch._C._nn.elu(x),
     lambda: torch.ops.aten.elu(x),
@@ -96,7 +100,14 @@ HIDDEN = [
     in_backward,
     under_another_name,
     without_modes,
-]
+    lambda: torch.ops.aten.elu.default.redispatch(of_cpu(), x),
+    lambda: list(map(torch.ops.aten.elu.default._handle.redispatch_boxed,
+        [of_cpu()], [x])),
+    lambda: torch.library.get_kernel("aten::elu", "CPU").call_boxed(
+        of_cpu(), x, 1, 1, 1),
+    lambda: torch.jit.wait(torch.jit.fork(SCRIPTED, x)),
+    lambda: torch.fx.experimental.proxy_tensor.make_fx(elu_of)(x)(x),
+]  # fmt: skip
 SCRIPTED = scripted(elu_of)
 
 
@@ -340,6 +351,17 @@ def test_a_record_that_was_stopped_unseen_is_noticed():
         functools.partial(torch.autograd._disable_profiler_legacy)()
         functools.partial(torch._C._nn.elu, x)()
 
+    with pytest.raises(check.CheckFailed, match="setprofile"), check.without(ELU):
+        answer()
+
+
+@pytest.mark.parametrize("name", dispatched.PAUSES)
+def test_pausing_the_record_is_noticed(name):
+    def answer():
+        pause(False) if name == "_enable_record_function" else pause()
+        torch._C._nn.elu(x)
+
+    pause = getattr(torch._C._autograd, name)
     with pytest.raises(check.CheckFailed, match="setprofile"), check.without(ELU):
         answer()
 
