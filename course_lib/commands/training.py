@@ -274,21 +274,50 @@ def records(
     names: Annotated[
         list[str] | None, typer.Argument(help="default: the whole table")
     ] = None,
+    as_json: Json = False,
 ):
     """Show the queue of training records; `run` computes what is missing or stale.
 
     It takes only time that nobody else wants; kill it when you like, the same command
     goes on. Checkpoints are in $COURSE_RUNS, or else in data/runs/.
 
+    Example: course records --json
+
     Example: course records run 04_alexnet-alexnet_small-cifar10-long
     """
+    from course_lib.records import queue, view
+
+    if action not in ("show", "run"):
+        raise CourseError(f"course records {action}: expected show or run")
+    with aside(as_json):
+        failed = run_queue(names) if action == "run" else ""
+    if as_json:
+        print_json(view.rows(queue.jobs(names)))
+    elif action == "show":
+        show_queue(view.rows(queue.jobs(names)))
+    if failed:
+        raise Incomplete(failed)
+
+
+def run_queue(names: list[str] | None) -> str:
+    """Compute the queue; return which records could not be made, or nothing."""
     from course_lib.records import queue
+
+    try:
+        made = queue.run(names, say=partial(print, flush=True))
+    except KeyboardInterrupt as stop:
+        message = "stopped; the same command goes on from the last checkpoint"
+        raise CourseError(message) from stop
+    except queue.Unfinished as error:
+        return str(error)
+    line(f"{made} records made")
+    return ""
+
+
+def show_queue(rows: list[dict]) -> None:
     from course_lib.records.view import table
 
-    if action == "run":
-        made = queue.run(names, say=partial(print, flush=True))
-        line(f"{made} records made")
-    elif action == "show":
-        console.print(table(queue.jobs(names)))
-    else:
-        raise CourseError(f"course records {action}: expected show or run")
+    console.print(table(rows))
+    for row in rows:
+        if row["state"] == "damaged":
+            line(shown(row["why"]))
