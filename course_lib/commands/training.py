@@ -106,7 +106,7 @@ def train(
 
 def show_profile(ready, device: str | None) -> None:
     """Print where the time of a training step goes."""
-    from course_lib.profiling import multiplies, profile
+    from course_lib.profiling import in_words, multiplies, profile
 
     found = profile(ready.model, ready.images["train"], ready.recipe, device)
     step, images = sum(found.phases.values()), ready.images["train"].name
@@ -116,23 +116,29 @@ def show_profile(ready, device: str | None) -> None:
         table.add_row(name, f"{time:.1f}", f"{time / step:.0%}", PARTS[name])
     console.print(table)
     console.print(f"{step:.1f} ms a step, {found.images_per_second:,.0f} images/s")
-    table = Table("operation", "share", "", title="What the computing is")
+    table = Table("operation", "PyTorch's name", "share", "", title="The computing")
     for name, share in list(found.operations.items())[:8]:
         kind = "multiplies" if multiplies(name) else "moves memory"
-        table.add_row(name, f"{share:.0%}", kind)
+        table.add_row(in_words(name), name, f"{share:.0%}", kind)
     console.print(table)
+    longest = max(found.phases, key=found.phases.get)
+    line(f"Most time goes to {longest}. {ADVICE[longest == 'data']}")
     line(
-        f"{found.memory_bound:.0%} of the computing mostly moves memory: it gets "
-        "faster with fewer or smaller tensors (bfloat16), not with faster arithmetic"
+        f"{found.memory_bound:.0%} of the computing mostly moves memory: smaller "
+        "tensors (bfloat16) make it faster, faster arithmetic does not"
     )
 
 
 PARTS = {
-    "data": "images are chosen, mirrored, shifted, normalised",
-    "forward": "the network answers",
-    "backward": "loss and gradients",
-    "optimiser": "the weights move",
+    "data": "a batch is chosen, augmented and normalised",
+    "forward": "images go through the network to logits",
+    "backward": "loss, and gradients of all weights",
+    "optimiser": "the weights take a step",
 }
+ADVICE = (
+    "A smaller network or a faster device makes a step shorter.",
+    "The network waits for images: a faster device makes nothing shorter.",
+)
 
 
 def cost(
