@@ -22,6 +22,25 @@ WARM_UP, STEPS = 3, 20
 # what multiplies each value that it reads many times; all else mostly moves memory
 MULTIPLIES = ("conv", "mm", "linear", "matmul", "attention", "einsum", "gemm")
 
+WORDS = {  # what a student calls PyTorch's operations, without "_backward"
+    "add": "sum, as of a shortcut",
+    "addmm": "linear layer",
+    "cat": "branches joined",
+    "clamp_min": "ReLU",
+    "copy": "copy to another layout or precision",
+    "cudnn_batch_norm": "batch normalisation",
+    "cudnn_convolution": "convolution",
+    "fill": "zeros written",
+    "gather": "images shifted and mirrored",
+    "max_pool2d_with_indices": "max pooling",
+    "mkldnn_convolution": "convolution",
+    "mm": "linear layer, backward",
+    "mul": "product of single values",
+    "native_batch_norm": "batch normalisation",
+    "native_layer_norm": "layer normalisation",
+    "threshold": "ReLU",
+}
+
 
 class Profile(NamedTuple):
     """Milliseconds a step by phase; shares of the computing time by operation."""
@@ -38,6 +57,13 @@ class Profile(NamedTuple):
 
 def multiplies(operation: str) -> bool:
     return any(word in operation for word in MULTIPLIES)
+
+
+def in_words(operation: str) -> str:
+    """Return what a student calls an operation; PyTorch's own name if there is none."""
+    name = operation.removesuffix("_backward")
+    words = WORDS.get(name, name.replace("_", " "))
+    return words if name == operation else f"{words}, backward"
 
 
 def profile(

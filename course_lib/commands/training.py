@@ -106,7 +106,7 @@ def train(
 
 def show_profile(ready, device: str | None) -> None:
     """Print where the time of a training step goes."""
-    from course_lib.profiling import multiplies, profile
+    from course_lib.profiling import in_words, multiplies, profile
 
     found = profile(ready.model, ready.images["train"], ready.recipe, device)
     step, images = sum(found.phases.values()), ready.images["train"].name
@@ -116,23 +116,29 @@ def show_profile(ready, device: str | None) -> None:
         table.add_row(name, f"{time:.1f}", f"{time / step:.0%}", PARTS[name])
     console.print(table)
     console.print(f"{step:.1f} ms a step, {found.images_per_second:,.0f} images/s")
-    table = Table("operation", "share", "", title="What the computing is")
+    table = Table("operation", "PyTorch's name", "share", "", title="The computing")
     for name, share in list(found.operations.items())[:8]:
         kind = "multiplies" if multiplies(name) else "moves memory"
-        table.add_row(name, f"{share:.0%}", kind)
+        table.add_row(in_words(name), name, f"{share:.0%}", kind)
     console.print(table)
+    longest = max(found.phases, key=found.phases.get)
+    line(f"Most time goes to {longest}. {ADVICE[longest == 'data']}")
     line(
-        f"{found.memory_bound:.0%} of the computing mostly moves memory: it gets "
-        "faster with fewer or smaller tensors (bfloat16), not with faster arithmetic"
+        f"{found.memory_bound:.0%} of the computing mostly moves memory: smaller "
+        "tensors (bfloat16) make it faster, faster arithmetic does not"
     )
 
 
 PARTS = {
-    "data": "images are chosen, mirrored, shifted, normalised",
-    "forward": "the network answers",
-    "backward": "loss and gradients",
-    "optimiser": "the weights move",
+    "data": "a batch is chosen, augmented and normalised",
+    "forward": "images go through the network to logits",
+    "backward": "loss, and gradients of all weights",
+    "optimiser": "the weights take a step",
 }
+ADVICE = (
+    "A smaller network or a faster device makes a step shorter.",
+    "The network waits for images: a faster device makes nothing shorter.",
+)
 
 
 def cost(
@@ -274,21 +280,50 @@ def records(
     names: Annotated[
         list[str] | None, typer.Argument(help="default: the whole table")
     ] = None,
+    as_json: Json = False,
 ):
     """Show the queue of training records; `run` computes what is missing or stale.
 
     It takes only time that nobody else wants; kill it when you like, the same command
     goes on. Checkpoints are in $COURSE_RUNS, or else in data/runs/.
 
+    Example: course records --json
+
     Example: course records run 04_alexnet-alexnet_small-cifar10-long
     """
+    from course_lib.records import queue, view
+
+    if action not in ("show", "run"):
+        raise CourseError(f"course records {action}: expected show or run")
+    with aside(as_json):
+        failed = run_queue(names) if action == "run" else ""
+    if as_json:
+        print_json(view.rows(queue.jobs(names)))
+    elif action == "show":
+        show_queue(view.rows(queue.jobs(names)))
+    if failed:
+        raise Incomplete(failed)
+
+
+def run_queue(names: list[str] | None) -> str:
+    """Compute the queue; return which records could not be made, or nothing."""
     from course_lib.records import queue
+
+    try:
+        made = queue.run(names, say=partial(print, flush=True))
+    except KeyboardInterrupt as stop:
+        message = "stopped; the same command goes on from the last checkpoint"
+        raise CourseError(message) from stop
+    except queue.Unfinished as error:
+        return str(error)
+    line(f"{made} records made")
+    return ""
+
+
+def show_queue(rows: list[dict]) -> None:
     from course_lib.records.view import table
 
-    if action == "run":
-        made = queue.run(names, say=partial(print, flush=True))
-        line(f"{made} records made")
-    elif action == "show":
-        console.print(table(queue.jobs(names)))
-    else:
-        raise CourseError(f"course records {action}: expected show or run")
+    console.print(table(rows))
+    for row in rows:
+        if row["state"] == "damaged":
+            line(shown(row["why"]))

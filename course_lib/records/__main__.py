@@ -18,6 +18,8 @@ def main(names: list[str]) -> str | None:
         made = queue.run(names or None, say=partial(print, flush=True))
     except CourseError as error:
         return f"error: {error}"
+    except KeyboardInterrupt:
+        return "stopped; the same command goes on from the last checkpoint"
     print(f"{made} records made")
     return None
 

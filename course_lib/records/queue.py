@@ -31,6 +31,7 @@ from course_lib.records.rows import ROWS, Row
 from course_lib.terminal import best_device
 
 TABLE = "records.csv"
+AT_WORK = "at_work"  # in the folder of runs: the name of the job that is computed
 SHOWN = (
     "The history's val_* are of the test images: nothing was chosen by them. "
     "It was trained in the time that other programs left."
@@ -69,11 +70,15 @@ class Job(NamedTuple):
         return getattr(module, self.row.network)(**self.row.arguments)
 
 
+class Unfinished(CourseError):
+    """Some records could not be made, and the rest is done."""
+
+
 class State(NamedTuple):
     """How far a job is."""
 
-    word: str  # "done", "running", "begun", "stale" or "missing"
-    why: str  # a stale one: what changed since
+    word: str  # "done", "running", "begun", "stale", "missing" or "damaged"
+    why: str  # a stale one: what changed since; a damaged one: what is wrong
     epochs: int  # that are trained
     top1: float | None  # on test, of the record; fraction
     seconds_left: float | None  # None where nothing was measured
@@ -150,7 +155,10 @@ def changed(job: Job, record: results.Record) -> list[str]:
 
 def state(job: Job, at_work: str | None = None) -> State:
     """Return how far a job is; at_work: the name of the job that is running."""
-    record = results.read(job.record) if job.record.exists() else None
+    try:
+        record = results.read(job.record) if job.record.exists() else None
+    except results.ResultsError as error:
+        return State("damaged", str(error), 0, None, None)
     why = changed(job, record) if record else []
     if record and not why:
         return State("done", "", len(record.history), record.test_top1, 0.0)
@@ -175,31 +183,41 @@ def run(names: list[str] | None = None, say=print) -> int:
     """Compute every record that is missing or stale, in order; return how many.
 
     Takes only time that nobody else wants.  say: is told a line at each step.
-    Raises CourseError when another process works in the same folder of runs.
+    Raises CourseError when another process works in the same folder of runs, and
+    Unfinished at the end when a record could not be made: `say` was told why.
     """
-    folder, made, wanted_jobs = checkpoints.folder(), 0, jobs(names)
+    folder, jobs_, done = checkpoints.folder(), jobs(names), {}
     folder.mkdir(parents=True, exist_ok=True)
     give_way()
     try:
-        with FileLock(folder / "lock", timeout=0):
-            for job in wanted_jobs:
-                if state(job).word != "done":
-                    (folder / "at_work").write_text(job.name)
-                    made += attempt(job, say)
+        with FileLock(folder / "lock", timeout=1):  # `at_work` holds it for a moment
+            (folder / AT_WORK).unlink(missing_ok=True)
+            for job in jobs_:
+                if (now := state(job)).word == "done":
+                    job.checkpoint.unlink(missing_ok=True)  # a kill may have left it
+                else:
+                    done[job.name] = attempt(job, now, say)
     except Timeout as error:
         raise CourseError(
             f"another process computes records in {folder}: wait for it, or set "
             "COURSE_RUNS to another folder"
         ) from error
     write_table(results.RESULTS)
-    return made
+    if not all(done.values()):
+        failed = ", ".join(name for name, made in done.items() if not made)
+        raise Unfinished(f"{sum(done.values())} records made, but not {failed}")
+    return len(done)
 
 
-def attempt(job: Job, say) -> bool:
+def attempt(job: Job, now: State, say) -> bool:
     """Compute a job; if it cannot be, say why and let the next one have its turn."""
+    if now.word == "damaged":  # a person may want to mend it
+        say(f"{job.name}: {now.why}; remove it, and this computes it again")
+        return False
     try:
+        (checkpoints.folder() / AT_WORK).write_text(job.name)
         compute(job, say)
-    except CourseError as error:
+    except (CourseError, OSError) as error:
         say(f"{job.name}: {error}")
         return False
     return True
@@ -267,13 +285,13 @@ def give_way() -> None:
 def at_work() -> str | None:
     """Return the name of the job that some process is computing now."""
     folder = checkpoints.folder()
-    if not (folder / "lock").exists():
+    if not (folder / AT_WORK).exists():
         return None
     try:
         with FileLock(folder / "lock", timeout=0):
             return None
     except Timeout:
-        return (folder / "at_work").read_text()
+        return (folder / AT_WORK).read_text()
 
 
 def write_table(folder: Path) -> None:
@@ -281,7 +299,7 @@ def write_table(folder: Path) -> None:
     rows = []
     for job in jobs():
         path = folder / f"{job.name}.json"
-        if path.exists():
+        with contextlib.suppress(results.ResultsError):  # missing or damaged
             rows.append(line(job, results.read(path)))
     if rows:
         with replacing(folder / TABLE) as part:

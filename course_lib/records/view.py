@@ -1,4 +1,4 @@
-"""The queue of records as a table for a terminal."""
+"""The queue of records as a table for a terminal, and as JSON."""
 
 from __future__ import annotations
 
@@ -8,39 +8,48 @@ from course_lib import progress
 from course_lib.records import queue
 
 COLOURS = {"done": "green", "running": "cyan", "begun": "cyan", "stale": "yellow"}
+COLOURS |= {"damaged": "red"}
 
 
-def table(jobs: list[queue.Job]) -> Table:
-    """Return a row a job, and in the foot the time that all of them still take."""
-    at_work, left, unknown = queue.at_work(), 0.0, 0
+def rows(jobs: list[queue.Job]) -> list[dict]:
+    """Return a row a job, for JSON: fractions, and seconds left."""
+    at_work = queue.at_work()
+    found = []
+    for job in jobs:
+        state = queue.state(job, at_work)._asdict()
+        row = {"record": job.name, "state": state.pop("word")} | state
+        found.append(row | {"of_epochs": job.recipe.epochs, "bar": job.row.bar})
+    return found
+
+
+def table(rows: list[dict]) -> Table:
+    """Return the rows for a terminal; the foot says the time that all still take."""
     shown = Table()
     for title in ("record", "", "epochs", "test top-1", "bar", "time left"):
         name = title == "record"
         shown.add_column(title, no_wrap=not name, overflow="fold" if name else "crop")
-    for job in jobs:
-        state = queue.state(job, at_work)
-        left += state.seconds_left or 0.0
-        unknown += state.seconds_left is None
-        shown.add_row(*cells(job, state))
+    for row in rows:
+        shown.add_row(*cells(row))
+    left = [row["seconds_left"] for row in rows]
+    unknown = left.count(None)
     more = f", and {unknown} not measured yet" if unknown else ""
-    shown.caption = f"{progress.clock(left)} left{more}"
+    shown.caption = f"{progress.clock(sum(filter(None, left)))} left{more}"
     return shown
 
 
-def cells(job: queue.Job, state: queue.State) -> list[str]:
-    word = f"[{COLOURS.get(state.word, 'white')}]{state.word}[/]"
-    if state.why:
-        word += f": {state.why} changed"
-    bar = job.row.bar
-    top1 = "" if state.top1 is None else f"{state.top1:.2%}"
-    if bar is not None and state.top1 is not None and state.top1 < bar:
+def cells(row: dict) -> list[str]:
+    word = f"[{COLOURS.get(row['state'], 'white')}]{row['state']}[/]"
+    if row["state"] == "stale":
+        word += f": {row['why']} changed"
+    bar, left = row["bar"], row["seconds_left"]
+    top1 = "" if row["top1"] is None else f"{row['top1']:.2%}"
+    if bar is not None and row["top1"] is not None and row["top1"] < bar:
         top1 = f"[red]{top1}[/]"
-    left = "" if state.seconds_left is None else progress.clock(state.seconds_left)
     return [
-        job.name,
+        row["record"],
         word,
-        f"{state.epochs}/{job.recipe.epochs}",
+        f"{row['epochs']}/{row['of_epochs']}",
         top1,
         "" if bar is None else f"{bar:.1%}",
-        "" if state.word == "done" else left,
+        "" if left is None or row["state"] == "done" else progress.clock(left),
     ]

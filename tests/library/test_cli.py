@@ -107,6 +107,7 @@ BAD = [
     ("results list none.json", 1, "none.json does not exist"),
     ("results verify none.json", 1, "none.json does not exist"),
     ("records rum", 1, "records rum: expected show or run"),
+    ("records show none --json", 1, "no record is called 'none'; there are 04_alexnet"),
     ("records run none", 1, "no record is called 'none'; there are 04_alexnet"),
     ("notebooks", 2, ""),
     ("notebooks run 99", 1, UNKNOWN),

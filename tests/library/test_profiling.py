@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from course_lib import data
-from course_lib.profiling import multiplies, profile
+from course_lib.profiling import in_words, multiplies, profile
 from course_lib.recipe_fields import TrainingError
 from course_lib.train import Recipe
 
@@ -61,11 +61,24 @@ def test_what_multiplies_is_told_from_what_moves(operation, expected):
     assert multiplies(operation) is expected
 
 
+@pytest.mark.parametrize(
+    ("operation", "words"),
+    [
+        ("mkldnn_convolution", "convolution"),
+        ("native_batch_norm_backward", "batch normalisation, backward"),
+        ("threshold_backward", "ReLU, backward"),
+        ("log_softmax", "log softmax"),
+    ],
+)
+def test_an_operation_is_called_as_a_student_calls_it(operation, words):
+    assert in_words(operation) == words
+
+
 def test_the_command_prints_it_and_trains_no_record(run_course, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_RUNS", str(tmp_path))
     done = run_course("train", "04_alexnet", "--profile", "--set", "batch_size=16")
     assert done.returncode == 0, done.stderr
-    for word in ("forward", "backward", "optimiser", "images/s", "moves memory"):
+    for word in ("forward", "backward", "optimiser", "images/s", "Most time goes to"):
         assert word in done.stdout
     assert list(tmp_path.iterdir()) == []
 

@@ -9,6 +9,12 @@ import time
 
 import pytest
 import torch
+from filelock import FileLock
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 from course_lib import checkpoints, identity, notebook, results
 from course_lib.errors import CourseError
@@ -16,7 +22,7 @@ from course_lib.files import ROOT
 from course_lib.records import queue as records
 from course_lib.records import trained
 from course_lib.records.rows import ROWS, Row
-from course_lib.records.view import table
+from course_lib.records.view import rows, table
 
 pytestmark = pytest.mark.slow
 
@@ -104,11 +110,69 @@ def test_one_that_fails_does_not_stop_the_others(queue, monkeypatch):
     row = queue[0].row
     rows = [row._replace(name="wild", recipe=wild, seeds=(0,)), row]
     monkeypatch.setattr(records, "ROWS", rows)
-    said = []
-    assert records.run(say=said.append) == 2
+    said, message = [], "^2 records made, but not wild-seed0$"
+    with pytest.raises(records.Unfinished, match=message):
+        records.run(say=said.append)
     assert words()[0] != "done"
     assert words()[1:] == ["done", "done"]
     assert any("wild-seed0: the loss is" in text for text in said)
+
+
+def test_a_damaged_record_is_named_kept_and_stops_no_other(queue):
+    """A person edited it: every other one is shown and made, and it can be mended."""
+    records.run(say=lambda text: None)
+    path = queue[0].record
+    whole = path.read_text()
+    path.write_text(whole[:300])
+    queue[1].record.unlink()
+    assert words() == ["damaged", "missing"]
+    damaged, _ = rows(queue)
+    assert (damaged["state"], damaged["seconds_left"]) == ("damaged", None)
+    assert f"{path.name} is no training record" in damaged["why"]
+    said = []
+    with pytest.raises(records.Unfinished, match="1 records made, but not 04_alexnet"):
+        records.run(say=said.append)
+    assert [text for text in said if f"{path} is no training record" in text]
+    assert path.read_text() == whole[:300]
+    path.write_text(whole)
+    assert words() == ["done", "done"]
+
+
+@pytest.mark.skipif(resource is None, reason="Windows knows no largest file")
+def test_a_full_disk_is_said_and_what_was_there_stays(queue):
+    """No file may grow beyond 20 kB, the same as a full disk; then there is room."""
+    records.run([queue[0].name], say=lambda text: None)
+    before, said = queue[0].record.read_bytes(), []
+    free = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, free[1]))
+    try:
+        with pytest.raises(records.Unfinished, match=f"^0 .* not {queue[1].name}$"):
+            records.run(say=said.append)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, free)
+    assert "cannot be written" in said[-1]
+    assert "make room there" in said[-1]
+    assert queue[0].record.read_bytes() == before
+    assert records.run(say=said.append) == 1
+
+
+def test_what_a_kill_left_beside_a_finished_record_is_removed(queue):
+    records.run([queue[0].name], say=lambda text: None)
+    queue[0].checkpoint.write_bytes(b"left")
+    records.run([queue[0].name], say=lambda text: None)
+    assert not queue[0].checkpoint.exists()
+
+
+def test_nothing_is_at_work_where_the_queue_has_not_begun_with_one(queue):
+    """The lock is held as the queue looks for what to do, or was left by a kill."""
+    folder = checkpoints.folder()
+    folder.mkdir()
+    with FileLock(folder / "lock"):
+        assert records.at_work() is None
+    (folder / "at_work").write_text(queue[0].name)
+    assert records.at_work() is None
+    with FileLock(folder / "lock"):
+        assert records.at_work() == queue[0].name
 
 
 KILLED = """
@@ -160,12 +224,12 @@ def test_a_killed_queue_goes_on_and_two_do_not_work_at_once(queue, tmp_path):
 
 def test_the_table_shows_each_job_with_its_state_and_bar(queue):
     records.run(["04_alexnet-tiny-seed0"], say=lambda text: None)
-    rows = table(records.jobs())
-    columns = [list(column.cells) for column in rows.columns]
+    shown = table(rows(records.jobs()))
+    columns = [list(column.cells) for column in shown.columns]
     assert columns[0] == ["04_alexnet-tiny-seed0", "04_alexnet-tiny-seed1"]
     assert ["done" in word for word in columns[1]] == [True, False]
     assert columns[4] == ["5.0%", "5.0%"]
-    assert "left" in rows.caption
+    assert "left" in shown.caption
 
 
 def test_an_unknown_name_is_refused(queue):
