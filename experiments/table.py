@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from course_lib.files import replacing
+
 
 def read(table: Path) -> list[dict[str, str]]:
     """Return the table's rows, or none when there is no table yet."""
@@ -29,14 +31,13 @@ def find(table: Path, run: NamedTuple) -> dict[str, str] | None:
 
 
 def append(table: Path, run: NamedTuple, found: NamedTuple) -> None:
-    """Write a run and what came out of it as the table's last row."""
+    """Write a run and what came out of it as the table's last row, all or nothing."""
     row = run._asdict() | found._asdict()
-    new = not table.exists()
-    with table.open("a", newline="", encoding="utf-8") as file:
+    before = read(table)
+    with replacing(table) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(row), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+        writer.writeheader()
+        writer.writerows([*before, row])
 
 
 def fill(table: Path, runs: Iterable[NamedTuple], train: Callable) -> None:

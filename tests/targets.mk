@@ -27,13 +27,14 @@ bench: $(STAMP) ## ours against the peers, side by side
 site: $(STAMP) ## the web site, in docs/_build/html, without a network
 	@python docs/site/build.py
 
-gpu: ## GPU tests, then the whole queue of records, with the torch of PYTHON
+gpu: ## GPU tests, the whole queue of records, then the speed recipe, with the torch of PYTHON
 	@$(PYTHON) -c "import sys, torch; sys.exit(not torch.cuda.is_available())" 2> /dev/null || { \
 	  echo "$(PYTHON) finds no PyTorch with a CUDA device: name another, make PYTHON=... gpu"; \
 	  exit 1; }
 	@$(PYTHON) -c 'import pytest' || echo "no pytest here: the GPU tests are left out"
 	@! $(PYTHON) -c 'import pytest' 2> /dev/null || $(PYTHON) -m pytest -q tests/gpu
 	@$(PYTHON) -m course_lib.records
+	@$(PYTHON) experiments/speed.py
 
 constraints: ## pin the newest versions that fit (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 \

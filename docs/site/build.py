@@ -21,12 +21,13 @@ from course_lib import landing
 from course_lib.files import ROOT
 
 DOCS = ROOT / "docs"
-COPIED = ["grading_scale.svg", "grading_scale.csv"]
+COPIED = ["grading_scale.svg", "grading_scale.csv", "speed.svg"]
 PAGES = {  # on the site: in the repository
     "one_week": DOCS / "one_week.md",
     "grading": DOCS / "grading.md",
     "grading_figures": DOCS / "grading_figures.md",
     "security": ROOT / "course_grader/sandbox/README.md",
+    "speed": DOCS / "speed.md",
     "scaling": DOCS / "scaling.md",
     "exercises": DOCS / "exercises.md",
     "data": ROOT / "data/README.md",

@@ -165,8 +165,10 @@ def experiment(script: str, question: str, table: str) -> str:
     """Return a row: which script made a table, of how many runs and seeds."""
     with open(results.RESULTS / table, encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    unit, seeds = table.split("-")[0], {row["seed"] for row in rows if "seed" in row}
-    parts = f"[{unit}](notebooks/{unit}.ipynb)", plain(question)
+    unit = re.split(r"[-.]", table)[0]
+    place = f"notebooks/{unit}.ipynb" if unit in notebook.units() else f"{unit}.md"
+    seeds = {row["seed"] for row in rows if "seed" in row}
+    parts = f"[{unit}]({place})", plain(question)
     parts += f"`python experiments/{script}`", f"{len(rows):,}", str(len(seeds) or "")
     return f"| {' | '.join(parts)} | `data/results/{table}` |"
 

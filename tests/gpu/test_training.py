@@ -1,5 +1,6 @@
 """Training where there is a GPU: the same code, faster, and as trustworthy."""
 
+import importlib
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from course_lib import data, networks, notebook, results, train
+from course_lib.files import ROOT
 from course_lib.train import Recipe
 
 pytestmark = pytest.mark.gpu
@@ -62,3 +64,18 @@ def test_a_checkpoint_of_the_gpu_goes_on_there(digits, tmp_path):
     once = train.fit(network(), digits["train"], None, whole, **device)
     again = train.fit(network(), digits["train"], None, whole, **device)
     assert again == once
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_speed_recipe_learns_there(digits, precision, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    speedrun = importlib.import_module("speedrun")
+    how = {"rate": 15.0, "left_out": ("flips",), "precision": precision}
+    recipe = speedrun.Recipe(epochs=4, batch_size=50, width=8, **how)
+    training = speedrun.Training(recipe, digits["train"].to("cuda"))
+    losses = [training.epoch() for _ in range(recipe.epochs)]
+    assert losses[-1] < losses[0]
+    test = digits["test"].to("cuda")
+    logits = speedrun.predict(training.net, test, recipe)
+    assert logits.is_cuda
+    assert speedrun.top1(logits, test.labels, speedrun.WEIGHTS["top1"]) > 0.8
