@@ -7,6 +7,7 @@ browser run the page's own script only.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import webbrowser
 from collections.abc import Callable
@@ -14,7 +15,6 @@ from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader
 from nbformat import NotebookNode
@@ -30,7 +30,8 @@ from course_grader.report.feedback import Harmless, Page
 from course_lib.errors import CourseError
 
 TEMPLATES = Path(__file__).parent / "templates"
-NAMES = "127.0.0.1", "localhost"
+HERE = "127.0.0.1"
+HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]+)?")
 LARGEST = 100_000  # bytes of what a browser sends
 POLICY = (
     "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; "
@@ -51,12 +52,12 @@ async def _serve(sitting: Sitting, names: bool, say: Callable[[str], None]) -> N
     token, stop = secrets.token_urlsafe(32), asyncio.Event()
     shared = {"sitting": sitting, "names": names, "token": token, "stop": stop}
     rules = [(r"/([^/]+)/(\d{0,9})", Reading, shared | {"seen": {}})]
-    sockets = bind_sockets(0, NAMES[0])
+    sockets = bind_sockets(0, HERE)
     server = HTTPServer(
         Application(rules, log_function=lambda handler: None), max_body_size=LARGEST
     )
     server.add_sockets(sockets)
-    address = f"http://{NAMES[0]}:{sockets[0].getsockname()[1]}/{token}/"
+    address = f"http://{HERE}:{sockets[0].getsockname()[1]}/{token}/"
     reports = sitting.desk.course.root / "reports"
     reports.mkdir(exist_ok=True)
     try:
@@ -65,8 +66,13 @@ async def _serve(sitting: Sitting, names: bool, say: Callable[[str], None]) -> N
             # by a file that leads on: others can list a program's arguments
             door = Path(ours) / "open.html"
             door.write_text(f'<meta http-equiv="refresh" content="0;url={address}">')
-            webbrowser.open(door.resolve().as_uri())
+            door_address = door.resolve().as_uri()
+            loop = (
+                asyncio.get_running_loop()
+            )  # goes on beside a browser in the terminal
+            opening = loop.run_in_executor(None, webbrowser.open, door_address)
             await stop.wait()
+            await opening
     finally:
         server.stop()
         await server.close_all_connections()
@@ -91,14 +97,13 @@ class Reading(RequestHandler):
 
     def prepare(self) -> None:
         host = self.request.headers.get("Host", "")
-        if urlsplit(f"//{host}").hostname not in NAMES:  # a name that leads here
+        if not HOST.fullmatch(host):  # another name that leads here
             raise HTTPError(403)
         if not secrets.compare_digest(self.path_args[0].encode(), self.token.encode()):
             raise HTTPError(404)
         origin = self.request.headers.get("Origin")  # browsers send it with a POST
         if self.request.method == "POST" and origin != f"http://{host}":
             raise HTTPError(403)
-
         if place := self.path_args[1]:
             self.sitting.at = min(int(place), len(self.sitting.answers))
 
@@ -106,28 +111,33 @@ class Reading(RequestHandler):
         self.show()
 
     def post(self, token: str, place: str) -> None:
-        button = self.get_body_argument("button", "")  # one that gives no points
-        said = button or self.get_body_argument("line", "")
-        more = "" if button else self.get_body_argument("comment", "")
+        names = "button", "line", "comment", "keep", "answer"
+        sent = {name: self.get_body_argument(name, "") for name in names}
+        said, more = sent["button"] or sent["line"], sent["comment"]
+        if sent["button"]:  # one that gives no points
+            more = ""
         if said == "q":
             self.draw("stopped.html.j2")
             self.stop.set()
             return
-        answer = self.seen.get(self.get_body_argument("answer", ""))
-        keep = bool(self.get_body_argument("keep", ""))
+        answer, keep = self.seen.get(sent["answer"]), bool(sent["keep"])
         try:
             self.sitting.obey(answer, said, more.replace("\r\n", "\n"), keep)
         except CourseError as error:
-            self.show(error=str(error), line=said, comment=more)
+            self.show(str(error), sent)
         else:
             self.redirect(f"/{self.token}/{self.sitting.at}", status=303)
 
-    def show(self, **typed: str) -> None:
-        """Draw the answer at the sitting's place, or that all is read."""
+    def show(self, error: str = "", sent: dict[str, str] | None = None) -> None:
+        """Draw the answer at the sitting's place, or that all is read.
+
+        sent: a form that could not be obeyed, to be mended if it is of this answer.
+        """
         sitting, answer = self.sitting, self.sitting.current()
         if answer is None:
-            self.draw("all_read.html.j2", **typed)
+            self.draw("all_read.html.j2", error=error)
             return
+        typed = sent if sent and sent["answer"] == answer.id else given(answer)
         self.seen[answer.id] = answer
         asked = sitting.question(answer)
         self.draw(
@@ -140,7 +150,9 @@ class Reading(RequestHandler):
             bank=sitting.remarks(answer),
             chips=chips(asked.max_score),
             names=self.names,
-            **(given(answer) | typed),
+            error=error,
+            line=typed["line"],
+            comment=typed["comment"],
         )
 
     def draw(self, template: str, **facts) -> None:

@@ -217,6 +217,8 @@ def test_what_a_reader_in_a_terminal_gave_meanwhile_is_not_written_over(course, 
         said = "meanwhile it is read by lee: 2"
         page.get_by_role("alert").get_by_text(said).wait_for()
         at(page, 2)  # the first is read
+        assert page.locator("#line").input_value() == ""  # 5 was for the first
+        page.keyboard.type("5")
         desk.give(second, 1)
     page.keyboard.press("Enter")
     at(page, 3)
