@@ -7,6 +7,7 @@ no core idles behind the last one.
 
 import os
 import re
+import shutil
 import sys
 from collections import Counter
 from datetime import date
@@ -31,6 +32,7 @@ for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
 
 # what a run begins with: seconds here, minutes there
 LONG_FIRST = ("notebooks/", "tests/assignments/", "tests/notebooks/", "tests/grading/")
+CHROMIUM = "chromium", "chromium-browser", "google-chrome"
 
 
 @cache
@@ -106,6 +108,22 @@ def one_thread():
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, driven by Playwright; skipped where none is installed."""
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if program is None:
+        pytest.skip("no Chromium here: apt install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox"]
+        )
+        yield started
+        started.close()
 
 
 class Done(NamedTuple):

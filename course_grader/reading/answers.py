@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 from nbgrader import api
 from sqlalchemy import Column, MetaData, String, Table, delete, func, or_, select
 from sqlalchemy.orm import Session
@@ -113,13 +114,13 @@ class Desk:
             mine, key=lambda one: (order[one.notebook, one.question], rank[one.student])
         )
 
-    def now(self, answer: Answer) -> Answer:
-        """Return an answer as it is now: another reader may have read it since."""
+    def now(self, answer: Answer) -> Answer | None:
+        """Return an answer as it is now; None if its student was removed."""
         with Session(self.engine) as session:
-            found = self._all(session, api.Grade.id == answer.id)
-        if not found:
-            raise CourseError("this answer is gone: its student was removed")
-        return found[0]
+            return self._now(session, answer)
+
+    def _now(self, session: Session, answer: Answer) -> Answer | None:
+        return next(iter(self._all(session, api.Grade.id == answer.id)), None)
 
     def _all(self, session: Session, *where) -> list[Answer]:
         grade, part, whole = api.Grade, api.SubmittedNotebook, api.SubmittedAssignment
@@ -154,27 +155,39 @@ class Desk:
         )
         return [Answer(*row) for row in session.execute(query)]
 
-    def give(self, answer: Answer, points: float, comment: str = "") -> None:
+    def give(self, answer: Answer, points: float, comment: str = "") -> Answer:
         """Write points and a comment into the gradebook, in place of earlier ones.
 
         points: from 0 to the question's. comment: Markdown; "" leaves none.
+        Returns the answer as it is then. CourseError: it is no longer as it was seen.
         """
         most = self.questions[answer.notebook, answer.question].max_score
         if not 0 <= points <= most:
             raise CourseError(f"{points:g} points: expected 0 to {most:g}")
+        mine = {"waits": False, "reader": self.reader[:NAME]}
+        given = replace(answer, points=points, comment=comment, **mine)
+        self.change(answer, given)
+        return given
+
+    def change(self, old: Answer, new: Answer) -> None:
+        """Write what is given for an answer; CourseError if it is no longer `old`."""
         with Session(self.engine) as session, session.begin():
-            grade = session.get(api.Grade, answer.id)
-            if grade is None:
+            now = self._now(session, old)
+            if now is None:
                 raise CourseError("this answer is gone: its student was removed")
-            remark = self._remark(session, grade, answer.question)
-            if remark is None and comment:
-                raise CourseError(f"{answer.question} is a test: it takes no comment")
+            if now != old:
+                raise CourseError(f"meanwhile it is {standing(now)}")
+            grade = session.get(api.Grade, old.id)
+            remark = self._remark(session, grade, old.question)
+            if remark is None and new.comment:
+                raise CourseError(f"{old.question} is a test: it takes no comment")
             if remark is not None:
-                remark.manual_comment = comment or None
-            grade.manual_score, grade.needs_manual_grade = points, False
+                remark.manual_comment = new.comment or None
+            grade.manual_score, grade.needs_manual_grade = new.points, new.waits
             session.execute(delete(READINGS).where(READINGS.c.grade_id == grade.id))
-            mine = {"grade_id": grade.id, "reader": self.reader[:NAME]}
-            session.execute(READINGS.insert().values(**mine))
+            if new.reader:
+                row = {"grade_id": grade.id, "reader": new.reader}
+                session.execute(READINGS.insert().values(**row))
 
     @staticmethod
     def _remark(session: Session, grade: api.Grade, cell: str) -> api.Comment | None:
@@ -185,12 +198,26 @@ class Desk:
         return session.scalars(query.where(mine, api.BaseCell.name == cell)).first()
 
     def text(self, answer: Answer) -> str:
+        """Return what the student wrote, as text."""
+        return "\n\n".join(map(shown, self.cells(answer)))
+
+    def cells(self, answer: Answer) -> list[NotebookNode]:
         """Return what the student wrote, as it was graded."""
         folder = self.course.autograded(answer.student, self.assignment)
         path = folder / f"{answer.notebook}.ipynb"
         if not path.is_file():
-            return "(its notebook is missing in autograded/: grade again with --force)"
+            missing = "its notebook is missing in autograded/: grade again with --force"
+            return [new_markdown_cell(f"({missing})")]
         return written(nbformat.read(path, as_version=4).cells, answer.question)
+
+
+def standing(answer: Answer) -> str:
+    """Return what was given for an answer and by whom, or that it waits."""
+    if answer.points is None:
+        return "not read"
+    since = ", and handed in again" if answer.waits else ""
+    said = f"{answer.points:g} {answer.comment}".strip()
+    return f"read by {answer.reader or 'formgrader'}{since}: {said}"
 
 
 def waiting(assignment: str, course: Course | Path) -> int:
@@ -244,18 +271,18 @@ def asked(lesson: Lesson, cell: str, points: dict) -> Question:
     return Question(text.strip(), scheme, float(points[lesson.name, cell]))
 
 
-def written(cells: list[NotebookNode], name: str) -> str:
-    """Return a cell's text with its outputs; of a task, what stands after it."""
+def written(cells: list[NotebookNode], name: str) -> list[NotebookNode]:
+    """Return a graded cell with its outputs; of a task, the cells after it."""
     names = [grade_id(cell) for cell in cells]
     if name not in names:
-        return "(the answer's cell is missing in the notebook)"
-    first = last = names.index(name)
-    if cells[first].metadata.nbgrader.get("task"):
-        first = last = first + 1
-        while last < len(cells) and names[last] is None:
-            last += 1
-        return "\n\n".join(map(shown, cells[first:last])) or "(nothing)"
-    return shown(cells[first])
+        return [new_markdown_cell("(the answer's cell is missing in the notebook)")]
+    first = names.index(name)
+    if not cells[first].metadata.nbgrader.get("task"):
+        return [cells[first]]
+    last = first = first + 1
+    while last < len(cells) and names[last] is None:
+        last += 1
+    return cells[first:last] or [new_markdown_cell("(nothing)")]
 
 
 def shown(cell: NotebookNode) -> str:
@@ -269,5 +296,7 @@ def shown(cell: NotebookNode) -> str:
     pictures = cell.get("attachments") or {}
     outputs = (output.get("data", {}) for output in cell.get("outputs", []))
     number = len(pictures) + sum("image/png" in data for data in outputs)
-    parts += [f"(pictures: {number}; formgrader shows them)"] if number else []
+    parts += (
+        [f"(pictures: {number}; course read --browser shows them)"] if number else []
+    )
     return "\n".join(parts)

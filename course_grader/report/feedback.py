@@ -37,6 +37,7 @@ from .opening import SAID, Opening, Said, exercise_titles
 OURS = Path(__file__).parent / "templates"
 THEIRS = Path(nbgrader.__file__).parent / "server_extensions/formgrader/templates"
 SCRIPT = re.compile(r"<script\b.*?</script>", re.S)
+FONT = re.compile(r"@font-face\s*\{.*?\}", re.S)  # a file that no page brings along
 POLICY = """
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
 style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'">
@@ -215,6 +216,8 @@ class Page(HTMLExporter):
     def from_notebook_node(self, nb: NotebookNode, resources: dict | None = None, **kw):
         page, resources = super().from_notebook_node(nb, resources, **kw)
         head, body, rest = page.partition("<body")
-        head = SCRIPT.sub("", head).replace("<html>", '<html lang="en">', 1)
+        head = FONT.sub("", SCRIPT.sub("", head)).replace(
+            "<html>", '<html lang="en">', 1
+        )
         head = head.replace("<head>", f"<head>{POLICY}", 1)
         return head + body + rest, resources

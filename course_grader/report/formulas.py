@@ -11,7 +11,9 @@ from functools import lru_cache
 from html import escape, unescape
 from xml.etree.ElementTree import Element
 
+from jinja2 import pass_context
 from latex2mathml.converter import convert_to_element
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 LONG, MANY = 2_000, 500  # characters of a formula, formulas of a text; more is shown
 TAG = re.compile(r'(<(?:[^<>"]|"[^"]*")*>)')
@@ -50,6 +52,14 @@ def drawn(html: str) -> str:
             left -= found
         parts.append(part)
     return "".join(parts)
+
+
+@pass_context
+def from_markdown(context, source: str) -> str:
+    """Return a cell's Markdown as HTML: nbconvert's own filter with formulas drawn."""
+    attachments = context.get("cell", {}).get("attachments", {})
+    renderer = IPythonRenderer(escape=False, attachments=attachments)
+    return drawn(MarkdownWithMath(renderer=renderer).render(source))
 
 
 def _drawn(found: re.Match) -> str:

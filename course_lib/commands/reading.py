@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated
 
@@ -26,9 +27,7 @@ from course_lib.commands.shared import (
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 
-POINTS = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:\s+(\+?)\s*(.*\S))?")
-PICKED = re.compile(r"c\d+(\s+c\d+)*")
-KEYS = "points [comment], c1, n(ext), b(ack), q(uit) > "
+KEYS = "points [comment], c1, n(ext), b(ack), u(ndo), q(uit) > "
 
 
 def read(
@@ -42,32 +41,42 @@ def read(
     again: Annotated[
         bool, typer.Option("--again", help="Also what a person has read.")
     ] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="On a page of this machine alone.")
+    ] = False,
     course: Course = ROOT,
     as_json: Json = False,
 ):
-    """Read written answers in the terminal, with the marking scheme beside them.
+    """Read written answers, one a screen, with the marking scheme beside them.
 
     Type points, and after them a comment if you like: "1.5 Which layer?". Begin the
     comment with + to keep it in the bank, solutions/ASSIGNMENT.comments.csv; c2 gives
     the second comment of the bank with its points, and "c1 c3" both. Return leaves an
-    answer for later. Each answer is saved at once: stop when you like.
+    answer for later, b goes back, u takes back what you gave last. Each answer is saved
+    at once: stop when you like. --browser shows formulas and pictures, too.
 
     Example: course read a05_vgg
+
+    Example: course read a05_vgg --browser
 
     Example: course read a05_vgg --question pretraining_why --share 1/3
     """
     from course_grader.reading.answers import Desk
+    from course_grader.reading.sitting import Sitting
 
     mine = part(share)
+    if browser and as_json:
+        raise CourseError("--browser and --json: give one of them")
     with Desk(assignment, course, reader or login()) as desk:
         answers = desk.answers(question, mine, again)
         if as_json:
             print_json(listed(desk, answers, names))
             return
-        given = Screen(desk, answers, names, again).run()
+        sitting = Sitting(desk, answers, again)
+        on_page(sitting, names) if browser else Screen(sitting, names).run()
         left = len(desk.answers(question, mine))
-    line(f"{given} read, {left} left to read")
-    if given:
+    line(f"{sitting.read} read, {left} left to read")
+    if sitting.read:
         line(f"Next: {command(f'grade {assignment}', course)} counts the totals anew")
 
 
@@ -100,93 +109,60 @@ def listed(desk, answers: list, names: bool) -> dict:
     return {"assignment": desk.assignment, "questions": asked, "answers": rows}
 
 
+def on_page(sitting, names: bool) -> None:
+    """Read in a browser until the reader stops there or here."""
+    from course_grader.reading import page
+
+    def say(address: str) -> None:
+        line(f"{shown(address)}\nStop with q on the page, or with Ctrl+C here.")
+
+    with suppress(KeyboardInterrupt):
+        page.serve(sitting, names, say)
+
+
 class Screen:
-    """One answer at a time, forwards and back; what is given is saved at once."""
+    """Shows a sitting's answers in the terminal, and asks what to give."""
 
-    def __init__(self, desk, answers: list, names: bool, again: bool):
-        self.desk, self.answers, self.names = desk, answers, names
-        self.again = again
-        self.given: set[str] = set()  # answers read in this sitting
+    def __init__(self, sitting, names: bool):
+        self.sitting, self.names = sitting, names
 
-    def run(self) -> int:
-        """Ask until all is read or the reader stops; return how many were read."""
-        at = 0
+    def run(self) -> None:
+        """Ask until all is read or the reader stops."""
         try:
-            while at < len(self.answers):
-                answer = self.desk.now(self.answers[at])
-                mine = self.again or answer.id in self.given
-                if not answer.waits and not mine:  # another reader was faster
-                    at += 1
-                    continue
-                self.show(answer, at)
-                at = max(0, at + self.ask(answer))
+            while (answer := self.sitting.current()) is not None:
+                self.show(answer)
+                self.ask(answer)
         except (EOFError, KeyboardInterrupt):
             console.print()
-        return len(self.given)
 
-    def ask(self, answer) -> int:
-        """Do what the reader says; return how many answers to go on."""
+    def ask(self, answer) -> None:
+        """Ask until the reader says what can be done, and do it."""
         while True:
             said = console.input(Text(KEYS)).strip()
             if said == "q":
                 raise EOFError
-            if said in ("", "n", "b"):
-                return -1 if said == "b" else 1
             try:
-                self.give(answer, said)
-                return 1
+                return self.sitting.obey(answer, said)
             except CourseError as error:
                 line(f"[red]{shown(error)}[/]")
 
-    def give(self, answer, said: str) -> None:
-        """Write what "1.5 comment", "1.5 +comment" or "c1 c2" says."""
-        from course_grader.reading import comments
+    def show(self, answer) -> None:
+        from course_grader.reading.answers import standing
 
-        if PICKED.fullmatch(said):
-            points, comment = picked(said, self.remarks(answer))
-            keep = ""
-        elif match := POINTS.fullmatch(said):
-            points, keep, comment = float(match[1]), match[2], match[3] or ""
-        else:
-            raise CourseError(f"{said!r}: expected points, c1, n, b or q")
-        self.desk.give(answer, points, comment)
-        self.given.add(answer.id)
-        if keep:
-            remark = comments.Remark(answer.question, points, comment)
-            comments.add(remark, self.desk.assignment, self.desk.course)
-
-    def remarks(self, answer) -> list:
-        from course_grader.reading import comments
-
-        kept = comments.bank(self.desk.assignment, self.desk.course)
-        return [one for one in kept if one.question == answer.question]
-
-    def show(self, answer, at: int) -> None:
-        asked = self.desk.questions[answer.notebook, answer.question]
+        sitting = self.sitting
+        asked = sitting.question(answer)
         console.clear()
         who = f" · {shown(answer.student)}" if self.names else ""
-        place = f"{at + 1} of {len(self.answers)} · {shown(answer.question)}"
+        place = f"{sitting.at + 1} of {len(sitting.answers)} · {shown(answer.question)}"
         console.rule(f"{place} · {asked.max_score:g} points{who}")
         console.print(Markdown(asked.text, hyperlinks=False))
         scheme = Markdown(asked.scheme, hyperlinks=False)
         console.print(Panel(scheme, title="Model answer and marking scheme"))
-        text = Text(self.desk.text(answer).strip())
+        text = Text(sitting.desk.text(answer).strip())
         console.print(Panel(text, title="Answer", border_style="bold"))
         table = Table(box=None, show_header=False)
-        for number, one in enumerate(self.remarks(answer), 1):
+        for number, one in enumerate(sitting.remarks(answer), 1):
             table.add_row(f"c{number}", f"{one.points:g}", shown(one.comment))
         console.print(table)
         if answer.points is not None:
-            said = f"{answer.points:g} {shown(answer.comment)}".strip()
-            since = ", and handed in again" if answer.waits else ""
-            line(f"read by {shown(answer.reader or 'formgrader')}{since}: {said}")
-
-
-def picked(said: str, remarks: list) -> tuple[float, str]:
-    """Return the sum of the points of "c1 c3", and their comments as paragraphs."""
-    numbers = [int(word[1:]) for word in said.split()]
-    for number in numbers:
-        if not 1 <= number <= len(remarks):
-            raise CourseError(f"c{number}: the bank has {len(remarks)} comments")
-    chosen = [remarks[number - 1] for number in numbers]
-    return sum(r.points for r in chosen), "\n\n".join(r.comment for r in chosen)
+            line(shown(standing(answer)))

@@ -1,4 +1,4 @@
-"""A real browser with the network closed, and JupyterLab as a student has it."""
+"""JupyterLab as a student has it."""
 
 import os
 import re
@@ -14,23 +14,6 @@ import pytest
 from course_lib import landing
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = "chromium", "chromium-browser", "google-chrome"
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium, driven by Playwright; skipped where none is installed."""
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip("no Chromium here: apt install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

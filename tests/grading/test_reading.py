@@ -102,6 +102,30 @@ def test_back_shows_what_was_given_and_gives_anew(course):
     assert sorted(filter(None, scores(course).values())) == [4]
 
 
+def test_undo_puts_back_what_stood_there_before(course):
+    said = read(course, "--question", "why", typed="3 Hm.\nu\nq\n")
+    assert "0 read, 3 left" in said
+    first = found(course, question="why")[0]
+    assert (first.points, first.comment, first.reader) == (None, "", "")
+    read(course, "--question", "why", typed="3 Hm.\nq\n")
+    words = "--again", "--question", "why", "--reader", "lee"
+    assert "read by kim: 3 Hm." in read(course, *words, typed="5\nu\nq\n")
+    first = found(course, question="why", again=True)[0]
+    assert (first.points, first.comment, first.reader) == (3, "Hm.", "kim")
+    assert "nothing was read" in read(course, "--question", "why", typed="u\nq\n")
+
+
+def test_two_readers_of_one_answer_do_not_write_over_each_other(course):
+    with Desk(TINY, course, "kim") as mine, Desk(TINY, course, "lee") as theirs:
+        answer = mine.answers(question="why")[0]
+        theirs.give(answer, 2, "Why?")
+        with pytest.raises(CourseError, match=r"meanwhile it is read by lee: 2 Why\?"):
+            mine.give(answer, 5)
+        assert mine.now(answer).points == 2
+        term.remove(answer.student, course)
+        assert mine.now(answer) is None
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

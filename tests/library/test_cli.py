@@ -136,6 +136,8 @@ BAD = [
     ("read", 2, "Missing argument"),
     ("read a04_alexnet --share 4/3", 1, "--share is '4/3': expected one like 1/3"),
     ("read a04_alexnet --course /nowhere", 1, NO_COURSE),
+    ("read a04_alexnet --browser --json", 1, "--browser and --json: give one of them"),
+    ("read a04_alexnet --browser --course /nowhere", 1, NO_COURSE),
     ("statistics", 2, "Missing argument"),
     ("statistics a04_alexnet --course /nowhere", 1, NO_COURSE),
     ("feedback a04_alexnet --course /nowhere", 1, NO_COURSE),
