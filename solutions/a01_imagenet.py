@@ -100,8 +100,17 @@ mine = top_k_error(logits, labels, 1)
 assert mine is not None, "your function returns None: is there a `return`?"
 assert isinstance(mine, float), f"a float, please; yours is {mine!r}"
 assert mine != 0.25, "0.25 is the share that is right: the error is 1 minus it"
-for k, true in [(1, 0.75), (2, 0.5), (3, 0.5), (4, 0.0)]:
-    mine = top_k_error(logits, labels, k)
+try:
+    errors = [top_k_error(logits, labels, k) for k in (1, 2, 3, 4)]
+except ValueError as error:
+    raise AssertionError(f"k from 1 to K is allowed; your function says: {error}") from error
+for mistake, wrong in {
+    "the class itself is no rival: fewer than k *other* classes": [1.0, 0.75, 0.5, 0.5],
+    "right means among the k largest, not the k smallest": [0.5, 0.5, 0.25, 0.0],
+    "one rank too many: with k rivals the image is wrong": [0.5, 0.5, 0.0, 0.0],
+}.items():
+    assert errors != wrong, mistake
+for k, mine, true in zip((1, 2, 3, 4), errors, (0.75, 0.5, 0.5, 0.0), strict=True):
     assert mine <= 1, f"{mine} is a number of images or percent: a share, please"
     assert mine == true, f"top-{k} error: yours is {mine}, expected {true}"
 same = torch.zeros(4, 6)
@@ -156,13 +165,15 @@ for logits, labels, k, word, what in [
     (bad, four, 1, "2", "a NaN in the logits of image 2"),
     (bad, torch.tensor([0, 0, 2, 0]), 3, "2", "a NaN in the logits of image 2, k = K"),
 ]:
+    refused = None
     try:
-        mine = top_k_error(logits, labels, k)
-    except ValueError as error:
-        said = str(error)
-        assert word in said, f"{what}: the message {said!r} does not name {word}"
-        continue
-    raise AssertionError(f"{what} raised no ValueError, but gave {mine}")
+        top_k_error(logits, labels, k)
+    except Exception as error:
+        refused = error
+    right = isinstance(refused, ValueError)
+    assert right, f"{what}: a ValueError is expected, not {refused!r}"
+    said = str(refused)
+    assert word in said, f"{what}: the message {said!r} does not name {word}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -231,9 +242,12 @@ with check.without(*READY_MADE):
     mine = center_crop(PHOTOS, 224)
 assert mine is not None, "your function returns None: is there a `return`?"
 shape = tuple(mine.shape)
+assert shape != (2, 3, 219, 224), "rows and columns are exchanged: images are (N, C, H, W)"
 assert shape == (2, 3, 224, 224), f"the crop is {shape}, expected (2, 3, 224, 224)"
 assert mine.dtype == torch.uint8, f"the crop is {mine.dtype}, the photos are torch.uint8"
 assert torch.equal(PHOTOS, before), "your function changed the photos"
+corner = torch.equal(mine, PHOTOS[:, :, :224, :224])
+assert not corner, "that is the top left corner: half of the rest lies above, half below"
 down = [n for n in range(204) if torch.equal(mine[0], PHOTOS[0, :, n : n + 224, 208:432])]
 assert down != [101], "203 rows are left: half of it, 101.5, is rounded to the even 102"
 assert down == [102], f"your crop begins at row {down or 'none'}, expected row 102, column 208"
@@ -261,13 +275,14 @@ for side in (1, 4, 7):
         start = divmod(int(mine[0, 0, 0, 0]), width)
         assert torch.equal(mine, true), f"{what} begins at {start}, expected {(top, first)}"
 for height, width, side in [(5, 9, 6), (9, 5, 6), (4, 4, 5), (4, 4, 0), (4, 4, -2)]:
+    refused, what = None, f"a crop of {side} from {height}×{width}"
     try:
         center_crop(torch.zeros(1, 3, height, width), side)
-    except ValueError as error:
-        said = str(error)
-        assert str(side) in said, f"the message {said!r} does not name {side}"
-        continue
-    raise AssertionError(f"a crop of {side} from {height}×{width} raised no ValueError")
+    except Exception as error:
+        refused = error
+    right = isinstance(refused, ValueError)
+    assert right, f"{what}: a ValueError is expected, not {refused!r}"
+    assert str(side) in str(refused), f"the message {str(refused)!r} does not name {side}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "ten_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -281,10 +296,13 @@ assert shape != (2, 10, 1, 2, 2), "the ten come first: (10, N, C, side, side)"
 assert shape == (10, 2, 1, 2, 2), f"the patches are {shape}, expected (10, 2, 1, 2, 2)"
 starts = mine[:, 0, 0, 0, 0].tolist()
 assert starts[:5] != [0, 12, 4, 16, 8], "top right is the second patch, bottom left the third"
+assert starts[:5] != [0, 1, 4, 5, 12], "first the five patches, then their mirror images"
 assert starts[:5] != [8, 0, 4, 12, 16], "the centre comes after the corners"
 assert starts[:5] == [0, 4, 12, 16, 8], f"the first five begin with {starts[:5]}, expected 0, 4, 12, 16, 8"
 assert starts[5:] != [5, 1, 17, 13, 9], "mirror the patch; torchvision mirrors the image, and then crops"
 assert starts[5:] != [6, 10, 18, 22, 14], "left to right: yours are upside down"
+assert starts[5:] != [9, 17, 13, 5, 1], "patch 5 + i is patch i mirrored: the same order"
+assert starts[5:] != [7, 11, 19, 23, 15], "left to right alone: yours are turned by half"
 assert starts[5:] != starts[:5], "the last five are not mirrored"
 assert starts[5:] == [1, 5, 13, 17, 9], f"the last five begin with {starts[5:]}, expected 1, 5, 13, 17, 9"
 
@@ -311,13 +329,14 @@ for images, side in [(PHOTOS[:, :, ::2, ::2], 99), (small, 5), (small, 7), (smal
         assert torch.equal(mine[i], true), f"{what}: patch {i}, {names[i]}"
         assert torch.equal(mine[5 + i], true.flip(3)), f"{what}: patch {5 + i}, {names[i]} mirrored"
 for height, width, side in [(5, 9, 6), (9, 5, 6), (4, 4, 0), (4, 4, -1)]:
+    refused, what = None, f"ten crops of {side} from {height}×{width}"
     try:
         ten_crop(torch.zeros(2, 3, height, width), side)
-    except ValueError as error:
-        said = str(error)
-        assert str(side) in said, f"the message {said!r} does not name {side}"
-        continue
-    raise AssertionError(f"ten crops of {side} from {height}×{width} raised no ValueError")
+    except Exception as error:
+        refused = error
+    right = isinstance(refused, ValueError)
+    assert right, f"{what}: a ValueError is expected, not {refused!r}"
+    assert str(side) in str(refused), f"the message {str(refused)!r} does not name {side}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -396,6 +415,7 @@ for mistake, wrong in {
     "logarithms are averaged: take the mean of the probabilities": logits.log_softmax(dim=2).mean(dim=0).exp(),
     "the softmax runs over the images: over the classes, dim=1": logits.softmax(dim=1).mean(dim=0),
     "this is a sum: divide by ten": 10 * true,
+    "the largest of the ten: take their mean": logits.softmax(dim=2).amax(dim=0),
     "the centre alone": logits[4].softmax(dim=1),
     "five patches: the mirrored ones are missing": logits[:5].softmax(dim=2).mean(dim=0),
 }.items():
@@ -583,6 +603,8 @@ shapes = [tuple(value.shape) for value in mine]
 assert shapes == [(3,), (3,)], f"mean and std are {shapes}, expected (3,): one number a channel"
 means, stds = zip(*[two_pass([part]) for part in parts], strict=True)
 each = torch.tensor([len(part) for part in parts], dtype=torch.float64)[:, None]
+sizes = torch.tensor([part[:, 0].numel() for part in parts], dtype=torch.float64)[:, None]
+inside = ((torch.stack(stds) ** 2 * sizes).sum(dim=0) / sizes.sum()).sqrt()
 pixels = torch.cat([part.double().movedim(1, 0).flatten(1) for part in parts], dim=1)
 for i, mistake, wrong in [
     (0, "the mean of the last batch alone", means[-1]),
@@ -591,6 +613,7 @@ for i, mistake, wrong in [
     (0, "the mean over channels, too", pixels.mean().expand(3)),
     (1, "the variance: where is the root?", pixels.var(dim=1, correction=0)),
     (1, "the std of a sample: divide by the number of pixels, not by one less", pixels.std(dim=1)),
+    (1, "the std within the batches: it misses how far their means are apart", inside),
     (1, "the std over channels, too", pixels.std(correction=0).expand(3)),
     (1, "the mean of the batches' std: it misses how far their means are apart", torch.stack(stds).mean(dim=0)),
 ]:
@@ -639,18 +662,22 @@ untouched = whole.clone()
 moments.update(whole.view(23, 4, 6, 5))
 assert torch.equal(whole, untouched), "update changed the images"
 for channels, images in [(3, whole), (5, whole), (1, whole[:2])]:
+    refused, what = None, f"images of 4 channels, moments of {channels}"
     try:
         RunningMoments(channels).update(images)
-    except ValueError:
-        continue
-    raise AssertionError(f"images of 4 channels, moments of {channels}: no ValueError")
+    except Exception as error:
+        refused = error
+    right = isinstance(refused, ValueError)
+    assert right, f"{what}: a ValueError is expected, not {refused!r}"
 for name in ("mean", "std"):
     for moments in (RunningMoments(4), fed([none])):
+        refused = None
         try:
-            value = moments.mean if name == "mean" else moments.std
-        except ValueError:
-            continue
-        raise AssertionError(f"{name} before the first pixel is {value}: no ValueError was raised")
+            moments.mean if name == "mean" else moments.std
+        except Exception as error:
+            refused = error
+        right = isinstance(refused, ValueError)
+        assert right, f"{name} before the first pixel: a ValueError is expected, not {refused!r}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "moments_merge_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -687,12 +714,14 @@ long = fed([image])
 for _ in range(20):
     long.merge(long)
 agrees(long, [image], "an image that was seen 2²⁰ times")
+refused = None
 try:
     full.merge(fed([parts[0][:, :1]]))
-except ValueError:
-    agrees(full, parts[::2], "moments after a merge that was refused")
-else:
-    raise AssertionError("merging 1 channel into 2 raised no ValueError")
+except Exception as error:
+    refused = error
+right = isinstance(refused, ValueError)
+assert right, f"1 channel merged into 2: a ValueError is expected, not {refused!r}"
+agrees(full, parts[::2], "moments after a merge that was refused")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -727,8 +756,21 @@ for i, (top, left) in enumerate([(0, 0), (0, 32), (32, 0), (32, 32), (16, 16)]):
 true = [masks.all(dim=0).sum(), (masks[:4].sum(dim=0) == 1).sum(), 2 * masks.sum()]
 mine = list(expected_pixels())
 names = "in all five patches", "in exactly one corner patch", "read for ten patches"
+hints = {
+    224**2: "224 of the side lie in one patch, and fewer in all",
+    160**2: "32 is taken from both sides of 256, not of 224",
+    32**2: "that is one of the four corners of the image",
+    4 * 32**2 - 4 * 16**2: "the central patch is none of the corner patches",
+    256**2 - 192**2: "between two corners of the image, two corner patches overlap",
+    5 * 224**2: "the mirror images are read, too",
+    10 * 256**2: "a patch has 224×224 pixels, not 256×256",
+    256**2: "a pixel counts as often as it is read",
+    30 * 224**2: "pixels, not the numbers of their three channels",
+}
 for name, found, number in zip(names, mine, map(int, true), strict=True):
-    assert found == number, f"pixels {name}: you expected {found:,}, there are {number:,}"
+    hint = hints.get(found, "draw the four corner patches on paper")
+    what = f"pixels {name}: you expected {found:,}, there are {number:,}"
+    assert found == number, f"{what}: {hint}"
 ### END HIDDEN TESTS
 
 # %% [markdown]

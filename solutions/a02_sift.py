@@ -126,27 +126,34 @@ offset, value = answer
 assert offset.dtype == cubes.dtype, f"{cubes.dtype} became {offset.dtype}"
 true = torch.tensor(tops, dtype=torch.float64)
 gradient = -true @ hessian.double()
-mixed = hessian.double().clone()
-for i, j in ((0, 1), (0, 2), (1, 2)):
-    mixed[i, j] = mixed[j, i] = 4 * mixed[i, j]
+middle, bend = cubes[:, 1, 1, 1], 0.5 * (gradient * true).sum(dim=1)
+
+
+def bent(second: float, mixed: float, more: float = 0.0) -> Tensor:
+    wrong = torch.full((3, 3), mixed).fill_diagonal_(second) * hessian.double()
+    return -torch.linalg.solve(wrong, (gradient + more * hessian.diagonal()).T).T
+
+
 likely = {
     "the offset points the other way: u = -H⁻¹ g": -true,
     "x and s are swapped: x is the last index of a cube": true.flip(1),
     "x and y are swapped: x is the last index, y the one before": true[:, [1, 0, 2]],
     "the gradient is twice too long: neighbours are two pixels apart": 2 * true,
-    "a mixed derivative is divided by 4": -torch.linalg.solve(mixed, gradient.T).T,
-    "mixed derivatives are missing": -gradient / hessian.double().diagonal(),
+    "the gradient is half the difference of *both* neighbours": bent(1.0, 1.0, 0.5),
+    "a mixed derivative is divided by 4": bent(1.0, 4.0),
+    "a mixed derivative is divided by 4, not by 2": bent(1.0, 2.0),
+    "a mixed derivative has the wrong sign: plus for both ++ and --": bent(1.0, -1.0),
+    "mixed derivatives are missing": bent(1.0, 0.0),
+    "a second derivative has no ½: D₊ - 2D + D₋": bent(0.5, 1.0),
 }
 for mistake, wrong in likely.items():
     same = offset.shape == wrong.shape and torch.allclose(offset, wrong, atol=1e-6)
     assert not same, mistake
 check.close(offset, true, atol=1e-8, what="the offset")
-middle = cubes[:, 1, 1, 1]
 assert not torch.allclose(value, middle), "the value of the pixel: add ½ g·u"
-twice = middle + (gradient * true).sum(dim=1)
-assert not torch.allclose(value, twice), "the value has a ½: D + ½ g·u"
-same = np.allclose(value.tolist(), 5.0)
-assert same, f"the value at the top is {value.tolist()}, expected 5 twice"
+assert not torch.allclose(value, middle + 2 * bend), "the value has a ½: D + ½ g·u"
+assert not torch.allclose(value, middle - bend), "the value has a plus: D + ½ g·u"
+check.close(value, [5.0, 5.0], what="the value at the top")
 
 # %% nbgrader={"grade": true, "grade_id": "fit_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random cubes, also saddles and minima; cubes without a top; no cubes at all.
@@ -162,6 +169,7 @@ ridge[:, :, 1] = 1  # nothing changes along y and s
 slope = cube_of((0, 0, 0), torch.diag(torch.tensor([-1.0, -1, 0])), 0.0)
 slope += torch.arange(3.0)[:, None, None]  # a top along x and y, a gradient along s
 offset, value = fit(torch.stack([*cubes, flat, ridge, slope, cubes[0]]))
+assert not offset[:40].isnan().any(), "a cube without a top makes no other row nan"
 check.close(offset[:40], tops, rtol=1e-5, atol=1e-6, what="the offset of a random cube")
 check.close(value[:40], values, rtol=1e-5, atol=1e-6, what="the value of a random cube")
 nans = offset[40:43].isnan().all() and value[40:43].isnan().all()
@@ -240,6 +248,8 @@ assert not close, "x and y are swapped: the place is (level, row, column), x is 
 added = np.allclose(found[:3], np.subtract(top, (6, 4, 2)), atol=1e-6)
 assert not added, "the offset alone: add the place"
 check.close(found, [*top, 3.0], atol=1e-6, what="(x, y, s, value), at the nearest pixel")
+least = refine(paraboloid((3, 3, 3), (1.2, 0.9, 1.1), hessian), (1, 1, 1))
+assert least is not None, "None in the middle of 3×3×3: it has all 26 neighbours"
 found = refine(hill, (1, 3, 4))
 assert found is not None, "None two pixels away: move by one where the offset is over 0.5"
 check.close(found, [*top, 3.0], atol=1e-6, what="(x, y, s, value), two pixels away")
@@ -372,6 +382,8 @@ for edge, contrast in ((10.0, 0.5), (1.5, 0.0), (4.0, 1.0), (100.0, 0.2)):
     spec = keep_spec(value, curvature, contrast, edge)
     with check.without("numpy.linalg.eigvalsh"):
         answer = keep(value.clone(), curvature.clone(), contrast, edge)
+    ten = edge != 10 and torch.equal(answer, keep_spec(value, curvature, contrast, 10))
+    assert not ten, f"edge {edge}: your bound is 10 all the same: use `edge`"
     wrong = (answer != spec).nonzero().flatten().tolist()
     assert not wrong, (
         f"edge {edge}, contrast {contrast}: value {value[wrong[0]]:.3f}, curvature "
@@ -389,13 +401,14 @@ assert not keep(one, zero, 0.0, 10.0).any(), "no curvature at all is no blob"
 
 # %% nbgrader={"grade": true, "grade_id": "keep_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 for rows, columns, contrast, edge in [(2, 2, 0.1, 0.5), (2, 2, -0.1, 10.0), (3, 2, 0.1, 10.0)]:
+    refused = None
     try:
         keep(torch.ones(rows), torch.ones(columns, 3), contrast, edge)
-    except ValueError:
-        continue
-    raise AssertionError(
-        f"{rows} values, {columns} curvatures, {contrast = }, {edge = } raised no ValueError"
-    )
+    except Exception as error:
+        refused = error
+    what = f"{rows} values, {columns} curvatures, {contrast = }, {edge = }"
+    right = isinstance(refused, ValueError)
+    assert right, f"{what}: a ValueError is expected, not {refused!r}"
 for contrast, edge in ((0.1, 10.0), (0.0, 1.0)):  # what is no mistake gets an answer
     with check.without("numpy.linalg.eigvalsh"):
         answer = keep(torch.ones(2), torch.ones(2, 3), contrast, edge)
@@ -458,13 +471,15 @@ likely = {
 }
 for mistake, wrong in likely.items():
     assert abs(answer.item() - wrong * width) > 1e-6, mistake
-assert abs(answer.item() - 73) > 1e-3, "degrees; radians, please"
+degrees = 73.0, 73.0 % (2 * math.pi)
+assert min(abs(answer.item() - d) for d in degrees) > 1e-3, "degrees; radians, please"
 check.close(answer, [7.3 * width], what="the angle of a peak at bin 7.3")
 answer = sorted(peaks(bump({5.2: 9.0, 20.4: 8.0, 30.0: 6.0})))
 what = "two peaks of 9 and 8, and one of 6, less than 0.8 of the highest"
 check.close(answer, [5.2 * width, 20.4 * width], what=what)
 (answer,) = peaks(bump({35.8: 9.0}))
 close = abs(float(answer) - 35.8 * width) < 1e-6
+assert answer >= 0, f"a peak at bin 35.8 is at {float(answer):.4f}: angles are in [0, 2π)"
 assert close, f"a peak at bin 35.8 is at {float(answer):.4f}, expected {35.8 * width:.4f}"
 
 # %% nbgrader={"grade": true, "grade_id": "peaks_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -536,6 +551,9 @@ likely = {
         F.normalize(rows[:1] / rows[:1].sum(), p=1)
     ),
     "cut at 0.2 of the largest entry": F.normalize(rows[:1].clamp(max=0.2 * 9.0)),
+    "columns were divided by their length: each row is a descriptor": (
+        F.normalize(F.normalize(rows, dim=0).clamp(max=0.2), dim=0)[:1]
+    ),
     "large entries became 0; they become 0.2": F.normalize(unit * (unit <= 0.2)),
 }
 for mistake, wrong in likely.items():
@@ -618,6 +636,11 @@ def ratio_matches(first: Tensor, second: Tensor, ratio: float = 0.8) -> Tensor:
 
 # %% nbgrader={"grade": true, "grade_id": "ratio_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 second = on_a_line(0.0, 10.0, 20.0)
+answer = ratio_matches(on_a_line(1.0, 11.0, 19.0), second, 0.8)
+assert answer is not None, "your function returns None: is there a `return`?"
+assert len(answer), "no match of three: the nearest is *less* than ratio times the second"
+rivals = answer.tolist() == [[0, 1], [1, 2], [2, 1]]
+assert not rivals, "the second nearest is matched: it is there to compare with"
 for numbers, ratio, expected, reason in [
     ((1.0, 11.0, 19.0), 0.8, [[0, 0], [1, 1], [2, 2]], "all three are nearest by far"),
     ((4.9,), 0.8, [], "4.9 is 4.9 from 0 and 5.1 from 10: the ratio is 0.96"),
@@ -635,11 +658,13 @@ for numbers, ratio, expected, reason in [
 empty = ratio_matches(on_a_line(1.0), on_a_line(1.0))
 assert tuple(empty.shape) == (0, 2), "one candidate: nothing to compare with, no match"
 for ratio in (0.0, -1.0, 1.5):
+    refused = None
     try:
         ratio_matches(second, second, ratio)
-    except ValueError:
-        continue
-    raise AssertionError(f"{ratio = } raised no ValueError")
+    except Exception as error:
+        refused = error
+    right = isinstance(refused, ValueError)
+    assert right, f"{ratio = }: a ValueError is expected, not {refused!r}"
 
 # %% nbgrader={"grade": true, "grade_id": "ratio_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random descriptors and ratios; twins; few candidates; none at all.
@@ -733,11 +758,15 @@ answer = curve((points, mine), (others, there), moved, [0.2, 0.8, 1.0])
 assert len(answer) == 3, f"{len(answer)} pairs of counts for three ratios"
 tensors = [n for pair in answer for n in pair if isinstance(n, Tensor)]
 assert not tensors, f"{tensors[:1]} is a tensor: two integers, please, by int(…)"
+shares = [n for pair in answer for n in pair if isinstance(n, float)]
+assert not shares, f"{shares[:1]} is a share: two numbers of matches, please"
 matches, right = zip(*answer, strict=True)
+assert matches != (2, 2, 3), "the right ones come second, after the number of matches"
 assert matches != (3, 3, 3), "always 0.8: use the ratios that are asked for"
 check.close(matches, [2, 3, 4], what="the number of matches at 0.2, 0.8 and 1.0")
 assert right != (0, 0, 0), "none is right: the homography sends the *first* view's points"
 assert right[0] != 1, "2 pixels away is right, too: within 3"
+assert right != (0, 1, 1), "these are the wrong ones: count errors below 3 pixels"
 assert right != matches, "some matches are wrong: compare with where the homography sends them"
 assert right == (2, 2, 3), f"{right} right matches at 0.2, 0.8 and 1.0: it is (2, 2, 3)"
 

@@ -150,7 +150,8 @@ for n, words, width, sigma in [(9, 1, 4, 1.0), (30, 12, 2, 0.5), (4, 3, 9, 50.0)
     assert answer.dtype == torch.float32, f"float32 became {answer.dtype}"
     check.close(answer, soft_spec(x, c, sigma), rtol=1e-3, atol=1e-5, what=called)
 answer = soft_histogram(torch.zeros(0, 5), torch.randn(4, 5), 1.0)
-assert answer.tolist() == [0, 0, 0, 0], f"no descriptors: {answer.tolist()}"
+zeros = answer.tolist() == [0, 0, 0, 0]
+assert zeros, f"no descriptors give zeros, not 0 / 0: {answer.tolist()}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "soft_limit_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -165,6 +166,9 @@ for c in (x[:6] + 0.01, 100 * torch.randn(6, 3, generator=rng).double()):
     for sigma in (1e-3, 1e-8, 0, 0.0):
         answer = soft_histogram(x, c, sigma)
         assert not answer.isnan().any(), f"{sigma = }: nan; exp underflows to 0 / 0"
+        total = answer.sum().item()
+        lost = f"{sigma = }: the sum is {total:.2g}, since exp underflows to 0"
+        assert total > 0.5, f"{lost}: subtract the smallest distance first"
         check.close(answer, hard, atol=1e-4, what=f"{sigma = }, the limit")
     alike = torch.full((6,), 1 / 6, dtype=torch.float64)
     what = "sigma = 1e6, where all words are as good"
@@ -179,12 +183,13 @@ assert not answer.isnan().any(), "sigma = 0 divides by 0: it is a case of its ow
 farthest = answer.tolist() == [0.0, 0.0, 1.0]
 assert not farthest, "sigma = 0: the vote goes to the nearest word, not the farthest"
 assert answer.tolist() == expected, f"sigma = 0: {answer.tolist()}, expected {expected}"
+refused = None
 try:
     soft_histogram(torch.zeros(2, 2), codebook, -1.0)
-except ValueError:
-    pass
-else:
-    raise AssertionError("sigma = -1 raised no ValueError")
+except Exception as error:
+    refused = error
+right = isinstance(refused, ValueError)
+assert right, f"sigma = -1: a ValueError is expected, not {refused!r}"
 
 # %% [markdown]
 # ### 2 · Where in the image? The spatial pyramid (5 points)
@@ -237,30 +242,34 @@ def cell_of(keypoints: Tensor, height: int, width: int, g: int) -> Tensor:
 # %% nbgrader={"grade": true, "grade_id": "cell_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 rows, columns = 8, 12  # of pixels: each cell of a 4 × 4 grid has 2 × 3
 pixels = torch.tensor([[x, y, 1.6] for y in range(rows) for x in range(columns)])
-answer = cell_of(pixels.double(), rows, columns, 4)
+last = torch.tensor([[11.5, 7.5], [-0.5, -0.5], [2.5, 1.5]]).double()
+try:
+    answer, ends = (cell_of(x, rows, columns, 4) for x in (pixels.double(), last))
+except ValueError as error:
+    inside = "all keypoints are inside: x + 1/2 of the width, y + 1/2 of the height"
+    raise AssertionError(f"{inside}. Your function says: {error}") from error
 assert answer.dtype == torch.int64, f"cells are int64, not {answer.dtype}"
 assert answer.shape == (96,), f"a cell for each of 96 keypoints, not {answer.shape}"
 picture = answer.view(rows, columns)
 expected = torch.arange(16).view(4, 4).repeat_interleave(2, 0).repeat_interleave(3, 1)
 turned = torch.arange(16).view(4, 4).T.repeat_interleave(2, 0).repeat_interleave(3, 1)
 assert not torch.equal(picture, turned), "x and y are swapped: x decides the column"
-wide = [(pixels[:, i] + 0.5) / side * 4 for i, side in ((1, columns), (0, rows))]
-wide = wide[0].long() * 4 + wide[1].long().clamp(max=3)
-assert not torch.equal(answer, wide), "y is divided by the width, and x by the height"
+rounded = ((torch.arange(columns) + 0.5) / 3).round().clamp(max=3)
+assert not torch.equal(picture[0] % 4, rounded.long()), "round down, not to the nearest"
 assert answer.max() < 16, f"cell {answer.max()}, but 4 × 4 cells are numbered 0 to 15"
 assert torch.equal(picture, expected), f"the cells of 8 × 12 pixels are\n{picture}"
-last = torch.tensor([[11.5, 7.5], [-0.5, -0.5], [2.5, 1.5]]).double()
-answer = cell_of(last, rows, columns, 4).tolist()
+answer = ends.tolist()
 assert answer[0] == 15, f"the last border belongs to the last cell, 15, not {answer[0]}"
 assert answer[1] == 0, f"x = y = -1/2 is the first corner: cell 0, not {answer[1]}"
 assert answer[2] == 5, f"a border belongs to the next cell, here 5, not {answer[2]}"
-outside = [[12.0, 1.0], [1.0, 8.0], [-1.0, 1.0], [1.0, -0.6]]
-for x, y in outside:
+for x, y in [[12.0, 1.0], [1.0, 8.0], [-1.0, 1.0], [1.0, -0.6]]:
+    refused = None
     try:
         cell_of(torch.tensor([[3.0, 3.0], [x, y]]), rows, columns, 4)
-    except ValueError:
-        continue
-    raise AssertionError(f"x = {x}, y = {y} of 8 × 12 pixels raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"x = {x}, y = {y} is outside of 8 × 12 pixels: a ValueError is expected"
+    assert isinstance(refused, ValueError), f"{what}, not {refused!r}"
 
 # %% nbgrader={"grade": true, "grade_id": "cell_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random keypoints, odd sides, three cells a side, one cell, no keypoints.
@@ -311,10 +320,11 @@ answer = answer.double()
 assert not answer.isnan().any(), "nan: an empty cell has zeros"
 expected = torch.tensor([*coarse, *fine]).double() / 4 / 2
 grouped = torch.tensor([*coarse, 1, 0, 0, 0, 0, 1, 0, 2]).double() / 8
-turned = torch.tensor([*coarse, 1, 0, 0, 0, 0, 1, 0, 2]).double() / 8
+light = torch.cat([expected[:2] / 2, expected[2:]])
 each = torch.tensor([1, 3, 4, 0, 0, 4, 0, 0, 0, 4]).double() / 8
 likely = {
     "levels have no weights: with finest = 1 both count 1/2": 2 * expected,
+    "level 0 has a weight of its own, 1 / 2^L, not half of that": light,
     "counts are not divided by the number of all keypoints": 4 * expected,
     "each cell is divided by its own keypoints; the contract says by all n": each,
     "fine levels come first: coarse ones should": torch.cat([expected[2:], expected[:2]]),
@@ -323,7 +333,10 @@ likely = {
 for mistake, wrong in likely.items():
     assert not torch.allclose(answer, wrong), mistake
 check.close(answer, expected, what="pyramid of four keypoints, finest = 1")
-weights = pyramid(torch.zeros(1, 2), torch.tensor([0]), 4, 4, 2, 1)[[0, 1, 5]].tolist()
+answer = pyramid(torch.zeros(1, 2), torch.tensor([0]), 4, 4, 2, 1)
+entries = "1 + 4 + 16 cells of one word have 21 entries, the empty ones too"
+assert len(answer) == 21, f"{entries}: not {len(answer)}; is g = 2^l?"
+weights = answer[[0, 1, 5]].tolist()
 reversed_ = weights == [0.5, 0.25, 0.25]
 assert not reversed_, "the levels' weights are reversed: the finest counts most, 1/2"
 assert weights == [0.25, 0.25, 0.5], f"weights of three levels: {weights}"
@@ -352,7 +365,8 @@ for height, width, finest, K in [(20, 33, 0, 5), (9, 7, 1, 3), (64, 48, 3, 4)]:
     check.close(answer.sum(), 1.0, what=f"the sum of the {called}")
 assert answer.dtype == torch.float64, f"float64, not {answer.dtype}"
 answer = pyramid(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64), 8, 8, 1, 3)
-assert answer.tolist() == [0.0] * 15, "no keypoints: 15 zeros"
+zeros = answer.tolist() == [0.0] * 15
+assert zeros, f"no keypoints give 15 zeros, not 0 / 0: {answer.tolist()}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -383,10 +397,12 @@ def intersection(left: Tensor, right: Tensor) -> Tensor:
 # Yours: for example, the kernel of three histograms with themselves.
 
 # %% nbgrader={"grade": true, "grade_id": "intersection_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-left = torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.2, 0.8]])
+left = torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.2, 0.6]])
 right = torch.tensor([[0.5, 0.5, 0.0], [0.1, 0.1, 0.8], [0.0, 0.3, 0.3]])
 answer = intersection(left.clone(), right.clone())
+assert answer is not None, "your function returns None: is there a `return`?"
 assert answer.shape == (2, 3), f"(n, m) is (2, 3) here, not {tuple(answer.shape)}"
+assert answer.dtype == left.dtype, f"float32 became {answer.dtype}"
 pairs = {
     "that is a maximum: shared is the smaller one": torch.maximum(left[:, None], right),
     "that is a product, as in a linear kernel": left[:, None] * right,
@@ -395,11 +411,19 @@ pairs = {
         1 / 3 - (left[:, None] - right).abs() / 2
     ),
 }
-for mistake, wrong in pairs.items():
-    assert not torch.allclose(answer, wrong.sum(dim=2)), mistake
-expected = [[1.0, 0.2, 0.3], [0.2, 0.9, 0.5]]
+likely = {mistake: values.sum(dim=2) for mistake, values in pairs.items()}
+shared = torch.minimum(left[:, None], right)
+scaled = "rows are not divided by their sum: the mass that they share, as it is"
+likely |= {
+    "summed over the rows of `right`, not over the D entries": shared.sum(dim=1),
+    "a mean over the entries; the kernel is their sum": shared.mean(dim=2),
+    scaled: shared.sum(dim=2) / left.sum(dim=1, keepdim=True),
+    f"{scaled}, also those of `right`": shared.sum(dim=2) / right.sum(dim=1),
+}
+for mistake, wrong in likely.items():
+    assert not torch.allclose(answer, wrong), mistake
+expected = [[1.0, 0.2, 0.3], [0.2, 0.7, 0.5]]
 check.close(answer, expected, what="the intersection of two and three rows")
-assert answer.dtype == left.dtype, f"float32 became {answer.dtype}"
 
 # %% nbgrader={"grade": true, "grade_id": "intersection_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random rows, float64; the pyramid match, level by level; what is refused.
@@ -414,11 +438,13 @@ rows = torch.eye(4).double().repeat_interleave(2, 0)
 answer = intersection(rows.clone(), rows.clone())
 check.close(answer, rows @ rows.T, what="rows of a single word")
 for shapes in [((3, 4), (3, 5)), ((4,), (2, 4)), ((2, 3, 4), (2, 4)), ((2, 4), (2, 4, 4))]:
+    refused = None
     try:
         intersection(*(torch.zeros(shape) for shape in shapes))
-    except ValueError:
-        continue
-    raise AssertionError(f"{shapes[0]} and {shapes[1]} raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"{shapes[0]} and {shapes[1]}: a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), what
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -494,6 +520,8 @@ for mistake, wrong in likely.items():
 check.close(answer, spec, what="normalise(v, 0.5, True)")
 for power, spec in ((0.5, root), (1.0, v)):
     answer, what = normalise(v, power, False), f"normalise(v, {power}, False)"
+    each = unit(unit(spec, 1).flatten(), 0)
+    assert not torch.allclose(answer, each), f"{what}: without intra, no word's length is 1"
     check.close(answer, unit(spec.flatten(), 0), what=what)
 
 # %% nbgrader={"grade": true, "grade_id": "normalise_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -512,6 +540,8 @@ for power in (1, 0.5, 0.3, 0.0):
         length = math.sqrt(sum(e * e for e in parts))
         answer, called = normalise(v, power, intra), f"{power = }, {intra = }"
         assert not answer.isnan().any(), f"{called}: nan where a word has no descriptors"
+        zeros = not answer.view(5, 3)[v == 0].any()
+        assert zeros, f"{called}: zeros stay zeros, and 0 ** 0 is 1"
         check.close(answer, [e / length for e in parts], what=called)
 zeros = normalise(torch.zeros(2, 3), 0.5, True)
 assert zeros.tolist() == [0.0] * 6, f"a row of zeros stays zero: {zeros.tolist()}"
@@ -526,11 +556,13 @@ assert same, f"one word, (3, 4), power 1: {answer.tolist()}, expected 0.6 and 0.
 
 # %% nbgrader={"grade": true, "grade_id": "normalise_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 for power in (-0.5, 1.5):
+    refused = None
     try:
         normalise(torch.ones(2, 2), power)
-    except ValueError:
-        continue
-    raise AssertionError(f"{power = } raised no ValueError")
+    except Exception as error:
+        refused = error
+    right = isinstance(refused, ValueError)
+    assert right, f"{power = }: a ValueError is expected, not {refused!r}"
 zero = normalise(torch.tensor([[2.0, 0.0], [0.0, 0.0]]), 0.0, False).tolist()
 assert zero == [1.0, 0.0, 0.0, 0.0], f"power 0, zeros stay zeros: {zero}"
 
@@ -597,6 +629,9 @@ likely = {
     "entries are squared: energy, not size": (4 / 7 + 2 / 6) / 2,
     "largest by absolute value: -4 is larger than 3": (0.36 + 0.5) / 2,
     "one mean over the rows' shares, not a share of all rows' energy": 20 / 33,
+    "the largest entries, not the smallest": (0 + 1 / 8) / 2,
+    "energy is the squared length: no root": (4 / 5 + 2 / math.sqrt(8)) / 2,
+    "a share of energy: divide by the row's energy": (16 + 4) / 2,
 }
 for mistake, wrong in likely.items():
     both = math.isnan(answer) and math.isnan(wrong)
@@ -624,6 +659,14 @@ assert abs(answer - 0.25) < 1e-6, f"a quarter of entries that are alike: {answer
 # %% nbgrader={"grade": true, "grade_id": "curve_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: the curve of 60 digits, against residuals summed in loops; its direction.
 ### BEGIN HIDDEN TESTS
+def tenth(rows, power):  # the mean share of energy in the largest tenth, by power
+    found = []
+    for row in rows:
+        squares = np.sort(np.abs(row.ravel()) ** (2 * power))[::-1]
+        found.append(squares[: math.ceil(0.1 * len(squares))].sum() / squares.sum())
+    return np.mean(found)
+
+
 powers, sums = [1.0, 0.5, 0.2, 0.0], []
 for descriptors in digit_sets:
     part = np.zeros(tuple(digit_words.shape))
@@ -631,17 +674,23 @@ for descriptors in digit_sets:
         apart = x - digit_words.numpy()
         nearest = (apart**2).sum(axis=1).argmin()
         part[nearest] += apart[nearest]
-    sums.append(part.ravel())
+    sums.append(part)
+intra = [part / np.maximum(np.linalg.norm(part, axis=1)[:, None], 1e-9) for part in sums]
 curve = burst_curve(digit_sets, digit_words, powers, 0.1)
+assert curve is not None, "your function returns None: is there a `return`?"
 assert len(curve) == 4, f"{len(curve)} numbers for 4 powers"
-for power, mine in zip(powers[:3], curve[:3], strict=True):
-    true = []
-    for row in sums:
-        squares = np.sort(np.abs(row) ** (2 * power))[::-1]
-        true.append(squares[: math.ceil(0.1 * len(row))].sum() / squares.sum())
-    check.close(mine, np.mean(true), rtol=5e-4, what=f"the energy at {power = }")
+assert curve[0] != curve[1], "every power gives the same: does `normalise` get it?"
 (half,) = burst_curve(digit_sets, digit_words, [1.0], 0.5)
 assert half > curve[0], f"half of the entries hold {half}, a tenth {curve[0]}: use `share`"
+likely = {
+    "that is with intra normalisation, which is left out here": tenth(intra, 1.0),
+    "one VLAD of all images together: each image has its own": tenth([sum(sums)], 1.0),
+}
+for mistake, wrong in likely.items():
+    assert abs(curve[0] - wrong) > 1e-4, mistake
+assert curve[0] > curve[-1], f"in the order of `powers`, here 1 first: {curve}"
+for power, mine in zip(powers[:3], curve[:3], strict=True):
+    check.close(mine, tenth(sums, power), rtol=5e-4, what=f"the energy at {power = }")
 falling = curve[0] > curve[1] > curve[2] > curve[3]
 assert falling, f"the smaller the power, the more even the entries: {curve}"
 ### END HIDDEN TESTS

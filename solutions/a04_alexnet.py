@@ -132,14 +132,29 @@ for _ in range(3):
     assert torch.equal(a, before), "your function changed its input in place"
     assert answer is not None, "your function returns None: is there a `return`?"
     spec = lrn_spec(a, **constants)
-    pytorch = nn.functional.local_response_norm(a, 3, 0.5, 0.75, 1.0)
+    left, right = torch.zeros_like(a), torch.zeros_like(a)  # the neighbours' squares
+    left[:, 1:], right[:, :-1] = a[:, :-1].square(), a[:, 1:].square()
+    own, energy = a.square(), left + a.square() + right
+    later = own + right + nn.functional.pad(right[:, 1:], (0, 0, 0, 0, 0, 1))
+    pixels = nn.functional.avg_pool2d(own, 3, 1, 1, divisor_override=1)
+    roll = own + own.roll(1, 1) + own.roll(-1, 1)
     likely = {
-        "α is divided by n: that is PyTorch's convention, not the paper's": pytorch,
-        "it multiplies by (…)^β; the paper divides": a.square() / spec,
+        "α is divided by n: that is PyTorch's convention, not the paper's": energy / 3,
+        "the last neighbour is missing: both ends are included": left + own,
+        "the window begins at the channel, which is in the middle of it": later,
+        "the channel itself belongs to its window": left + right,
+        "neighbours are channels at the same pixel, not pixels": pixels,
+        "the window is cut off at the first and last channel, not closed to a ring": roll,
+        "k is added once, and α multiplies the sum alone": 1 + energy - 1 / 0.5,
+    }
+    likely = {m: a / (1 + 0.5 * e) ** 0.75 for m, e in likely.items()} | {
+        "it multiplies by (…)^β; the paper divides": a * (1 + 0.5 * energy) ** 0.75,
+        "β is an exponent, not a factor": a / (1 + 0.5 * energy) * 0.75,
     }
     for mistake, wrong in likely.items():
         same = answer.shape == wrong.shape and torch.allclose(answer, wrong)
         assert not same, mistake
+    assert not answer.isnan().any(), "nan: the activations are squared, then added"
     what = f"local_response_norm of a {tuple(shape)} tensor with {constants}"
     check.close(answer, spec, what=what)
 
@@ -167,12 +182,15 @@ for shape, n in [
         what = f"local_response_norm of {shape}, {n = }, {k = }, {alpha = }, {beta = }"
         with check.without(*NOT_YOURS):
             answer = local_response_norm(a, n, k, alpha, beta)
+        other = nn.functional.local_response_norm(a, n, alpha * n, beta, k)
+        even = n % 2 == 0 and torch.allclose(answer, other)
+        assert not even, f"{what}: for an even n, n/2 neighbours on *both* sides"
         check.close(answer, expected, what=what)
 a = torch.randn(4, 96, 27, 27, generator=rng)
-start = time.perf_counter()
+start = time.process_time()
 with check.without(*NOT_YOURS):
     answer = local_response_norm(a)
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 expected = lrn_reference(a, 5, 2.0, 1e-4, 0.75)
 check.close(answer, expected, what="local_response_norm at AlexNet's size")
 assert seconds < 2, f"{seconds:.0f} s for four of AlexNet's maps: no loop over places"
@@ -180,11 +198,13 @@ assert seconds < 2, f"{seconds:.0f} s for four of AlexNet's maps: no loop over p
 
 # %% nbgrader={"grade": true, "grade_id": "lrn_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 for shape, n in [((3, 8, 8), 5), ((2, 3), 5), ((1, 3, 8, 8), 0)]:
+    refused = None
     try:
         local_response_norm(torch.zeros(shape), n=n)
-    except ValueError:
-        continue
-    raise AssertionError(f"shape {shape} with n = {n} raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"shape {shape} with n = {n}: a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), what
 with check.without(*NOT_YOURS):
     answer = local_response_norm(torch.ones(1, 3, 2, 2))
 assert answer is not None, "what is no mistake gets an answer"
@@ -246,12 +266,33 @@ assert shapes == ((3,), (3, 3)), f"the shapes are {shapes}: expected (3,) and (3
 too_large = eigenvalues[0] > 100 * covariance.trace()
 assert not too_large, "eigenvalues thousands of times too large: pixels in [0, 1]?"
 assert (eigenvalues.diff() <= 0).all(), "the largest eigenvalue must come first"
-what = "the sum of the eigenvalues (of all pixels, with their mean subtracted?)"
-check.close(eigenvalues.sum(), covariance.trace(), rtol=0.01, what=what)
-for i, value in enumerate(eigenvalues.double()):
-    vector = eigenvectors[:, i].double()
-    what = "covariance times a column of your eigenvectors (a column, not a row?)"
-    check.close(covariance @ vector, value * vector, rtol=0.01, atol=1e-4, what=what)
+parts = images.double().div(255)
+pixels = parts.transpose(0, 1).flatten(1)  # (3, N·H·W)
+deviations = torch.linalg.eigvalsh(covariance).sqrt().diag()
+likely = {
+    "the mean of all pixels is not subtracted": pixels @ pixels.T / pixels.shape[1],
+    "these are standard deviations, the roots of the eigenvalues": deviations,
+    "the covariance of the images' mean colours: all pixels count": (
+        parts.mean(dim=(2, 3)).T.cov()
+    ),
+    "reshape(-1, 3) alone mixes the channels: first move them to the end": (
+        parts.reshape(-1, 3).T.cov()
+    ),
+    "a correlation: the channels are not divided by their std": pixels.corrcoef(),
+}
+for mistake, matrix in likely.items():
+    wrong = torch.linalg.eigvalsh(matrix).flip(0)
+    assert not torch.allclose(eigenvalues.double(), wrong, rtol=1e-3), mistake
+check.close(eigenvalues.sum(), covariance.trace(), rtol=0.01, what="the eigenvalues' sum")
+values, vectors = eigenvalues.double(), eigenvectors.double()
+for mistake, wrong in {
+    "the eigenvectors are not reversed with the eigenvalues": vectors.flip(1),
+    "an eigenvector is a column of the answer, not a row": vectors.T,
+}.items():
+    same = torch.allclose(covariance @ wrong, wrong * values, rtol=0.01, atol=1e-5)
+    assert not same, mistake
+what = "the covariance times a column of your eigenvectors"
+check.close(covariance @ vectors, vectors * values, rtol=0.01, atol=1e-4, what=what)
 
 # %% nbgrader={"grade": true, "grade_id": "colours_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: images of one colour each, so that all variance is between images; bad shapes.
@@ -262,17 +303,20 @@ base[:, 1] = 0.5 * base[:, 0] + 0.2 * base[:, 1]
 images = (255 * base).to(torch.uint8).expand(-1, -1, 4, 6)
 covariance = torch.cov(images.double().div(255).transpose(0, 1).flatten(1))
 eigenvalues, eigenvectors = (part.double() for part in principal_colours(images))
+assert eigenvalues[0] > 1e-3, "within an image no colour varies here, but between images"
 what = "eigenvectors · diag(eigenvalues) · eigenvectorsᵀ for images of one colour each"
 product = eigenvectors @ eigenvalues.diag() @ eigenvectors.T
 check.close(product, covariance, rtol=2e-3, atol=1e-5, what=what)
 product = eigenvectors.T @ eigenvectors
 check.close(product, torch.eye(3), atol=1e-4, what="eigenvectorsᵀ · eigenvectors")
 for shape in [(5, 1, 8, 8), (3, 8, 8), (8, 3, 8)]:
+    refused = None
     try:
         principal_colours(torch.zeros(shape, dtype=torch.uint8))
-    except ValueError:
-        continue
-    raise AssertionError(f"images of shape {shape} raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"images of shape {shape}: a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), what
 ### END HIDDEN TESTS
 
 
@@ -310,18 +354,27 @@ rng = torch.Generator().manual_seed(5)
 images = torch.rand(2000, 3, 4, 5, generator=rng)
 eigenvalues = torch.tensor([0.2, 0.02, 0.004])
 eigenvectors = torch.linalg.qr(torch.randn(3, 3, generator=rng)).Q  # columns
+before = images.clone()
 answer = fancy_pca(images, eigenvalues, eigenvectors, seed=7)
+assert torch.equal(images, before), "your function changed its input in place"
+assert answer is not None, "your function returns None: is there a `return`?"
 assert answer.shape == images.shape, f"the shape became {tuple(answer.shape)}"
 shift = answer - images
 assert shift.abs().max() > 0, "no image was changed"
+clipped = answer.min() >= 0 and answer.max() <= 1
+assert not clipped, "the answer is clipped to [0, 1]; the contract leaves it as it is"
 uneven = (shift - shift[:, :, :1, :1]).abs().max()
 assert uneven < 1e-5, "pixels of one image shift differently: draw α once an image"
 shift = shift[:, :, 0, 0]  # (N, 3)
 assert shift.std(dim=0).min() > 1e-6, "all images shift alike: draw α for each image"
+rows = (shift @ eigenvectors.T / eigenvalues).std(dim=0)
+right = (rows - 0.1).abs().max() > 0.01
+assert right, "the directions are the columns of the eigenvectors, not the rows"
 alphas = shift @ eigenvectors / eigenvalues  # (N, 3): what must have been drawn
 for i, (std, value) in enumerate(zip(alphas.std(dim=0), eigenvalues, strict=True)):
     hint = "α has std 0.1 and is multiplied by λ; the directions are columns"
     hint = "λ is missing" if abs(std * value - 0.1) < 0.01 else hint
+    hint = "0.1 is the std of α, not its variance" if abs(std - 0.316) < 0.03 else hint
     hint = "√λ stands for λ" if abs(std * value**0.5 - 0.1) < 0.01 else hint
     what = f"shifts along direction {i} mean that α has a std of {std:.3g}, not 0.1"
     assert abs(std - 0.1) < 0.01, f"{what}: {hint}"
@@ -345,11 +398,13 @@ assert torch.equal(answer, again), "the same seed must give the same images"
 other = fancy_pca(images, eigenvalues, eigenvectors, seed=2)
 assert not torch.equal(answer, other), "another seed must give other images"
 for shape in [(2, 1, 4, 4), (4, 3, 4)]:
+    refused = None
     try:
         fancy_pca(torch.zeros(shape), eigenvalues, eigenvectors, seed=0)
-    except ValueError:
-        continue
-    raise AssertionError(f"images of shape {shape} raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"images of shape {shape}: a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), what
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -419,7 +474,14 @@ with check.without("torch.nn.Module.__init__"):  # a pencil builds no layer
 for groups, mine in [(1, one), (2, two)]:
     layer = nn.Conv2d(384, 384, 3, groups=groups)
     true = sum(p.numel() for p in layer.parameters())
-    assert mine == true, f"{groups = }: you expected {mine:,}, it has {true:,}"
+    hints = {
+        true - 384: "each of the 384 output channels has a bias",
+        (true - 384) // groups + 384: "two groups have half the weights, not a quarter",
+        (true - 384) // 9 + 384: "a kernel has 3x3 weights for each channel it sees",
+        (true - 384) * groups + 384: "a kernel sees the channels of its group only",
+    }
+    hint = hints.get(mine, "384 kernels, each over 384 / groups channels")
+    assert mine == true, f"{groups = }: you expected {mine:,}, it has {true:,}: {hint}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "price_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -437,10 +499,12 @@ for channels, width, kernel_size, groups, bias in [
     assert isinstance(mine, int), f"{called} is {mine!r}: // keeps integers"
     ungrouped, kernels = width * channels * kernel_size**2, true - width * bias
     hints = {
-        kernels: "the biases are missing",
         kernels + width: "there is no bias here",
+        kernels // groups + width * bias: "groups are counted twice",
+        kernels // kernel_size + width * bias: "a kernel has kernel_size² places",
         kernels + width // groups: "an output channel has its bias whatever the groups",
         ungrouped + width * bias: "a kernel spans the channels of its group only",
+        kernels: "the biases are missing",
     }
     hint = hints.get(mine, "an output channel has one kernel, over channels / groups")
     assert mine == true, f"{called} is {mine:,}, the layer has {true:,}: {hint}"
@@ -461,11 +525,13 @@ for channels, width, kernel_size, groups, bias in [
     called = f"conv_params{channels, width, kernel_size, groups, bias}"
     assert mine == true, f"{called} is {mine:,}, the layer has {true:,}"
 for channels, width, groups in [(10, 9, 5), (9, 10, 5)]:
+    refused = None
     try:
         conv_params(channels, width, 3, groups)
-    except ValueError:
-        continue
-    raise AssertionError(f"{channels} to {width} in {groups} groups: no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"{channels} to {width} in {groups} groups: a ValueError is expected"
+    assert isinstance(refused, ValueError), f"{what}, not {refused!r}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "price_macs_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -481,7 +547,15 @@ for channels, width, kernel_size, groups, side, true in [
     with check.without("torch.nn.Module.__init__"):
         mine = conv_macs(channels, width, kernel_size, groups, side)
     called = f"conv_macs{channels, width, kernel_size, groups, side}"
-    assert mine == true, f"{called} is {mine:,}, expected {true:,}"
+    hints = {
+        true // side: "the map has side² places",
+        true + side**2 * width: "the additions of a bias are not counted",
+        true * groups: "a kernel sees the channels of its group only",
+        2 * true: "a multiplication and its addition count once",
+        true // side**2: "each place of the map has its multiplications",
+    }
+    hint = hints.get(mine, "at each place, a multiplication for each weight")
+    assert mine == true, f"{called} is {mine:,}, expected {true:,}: {hint}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -517,8 +591,19 @@ expected = [v if v > 0 else np.exp(v) - 1 for v in x.flatten().tolist()]
 functional = "torch.nn.functional."
 with check.without(functional + "elu", functional + "celu", functional + "selu"):
     answer = elu(x)
-check.close(answer.flatten(), expected, what="elu(x), flattened,")
+assert answer is not None, "your function returns None: is there a `return`?"
 assert answer.shape == x.shape, f"the shape became {tuple(answer.shape)}"
+likely = {
+    "a leaky ReLU: the other side is exp(x) - 1": torch.where(x > 0, x, 0.01 * x),
+    "the - 1 is missing: exp(0) is 1, not 0": torch.where(x > 0, x, x.exp()),
+    "the - 1 is missing: for every x": x.relu() + x.clamp(max=0).exp(),
+    "the sign is wrong: exp(x) - 1, not 1 - exp(x)": torch.where(x > 0, x, 1 - x.exp()),
+    "the sides are exchanged: x where it is positive": torch.where(x > 0, x.exp() - 1, x),
+    "exp(x) - 1 is added where x is positive, too": x.relu() + x.exp() - 1,
+}
+for mistake, wrong in likely.items():
+    assert not torch.allclose(answer, wrong), mistake
+check.close(answer.flatten(), expected, what="elu(x), flattened,")
 
 # %% nbgrader={"grade": true, "grade_id": "elu_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: values and gradients at ±1000, and at ±1.
@@ -576,10 +661,15 @@ assert last <= 0.25, f"the last error is {last:.2f}: the race ends at 0.25 or be
 early = [error for error in errors[:-1] if error <= 0.25]
 assert not early, f"{errors}: the race ends after the *first* epoch at 0.25 or below"
 again = race("tanh", learning_rate=0.01, epochs=1)
-assert again == errors[:1], f"again: {again}, not {errors[:1]}: the same weights?"
+what = "the same weights, and a constant learning rate?"
+assert again == errors[:1], f"one epoch: {again}, not {errors[:1]}: {what}"
 slow = race("relu", learning_rate=1e-6, epochs=2)
 assert len(slow) == 2, f"one that hardly learns stops after 2 epochs, not {len(slow)}"
 assert slow[-1] > 0.25, f"it cannot have reached {slow[-1]:.2f}"
+for activation, rate, name in (("tanh", 1e-6, "learning_rate"), ("relu", 0.01, "activation")):
+    other = race(activation, learning_rate=rate, epochs=2)
+    what = f"{activation} at {rate} has the errors of tanh at 0.01"
+    assert other != errors[:2], f"{what}: is `{name}` used?"
 
 # %% [markdown]
 # ### 5 · A training, handed in with its weights (3 points)

@@ -116,10 +116,16 @@ for layers, expected, mistake in [
     with check.without("torch.nn.Module.__init__"):  # `seen` is not yours
         answer = receptive_field(layers)
     assert answer is not None, "your function returns None: is there a `return`?"
+    size, jump, start = answer
+    if size == expected[0] + 2 * expected[2] != expected[0]:
+        mistake = "padding moves the field, and does not make it smaller"
+    elif (size, start) == (expected[0], expected[2]):
+        mistake = "the jump is the product of all strides"
+    elif (size, jump) == expected[:2]:
+        mistake = "each padding moves start to the left, in steps of its layer's input"
     called = f"receptive_field({layers}) is {tuple(answer)}, not {expected}"
     assert tuple(answer) == expected, f"{called}: {mistake}"
     if layers:
-        size, jump, start = answer
         found = seen(layers, 5, 60)
         ends = start + 5 * jump, start + 5 * jump + size - 1
         assert ends == (found[0], found[-1]), f"output 5 sees {found}, you say {ends}"
@@ -160,11 +166,13 @@ for config, size in sizes.items():
 
 # %% nbgrader={"grade": true, "grade_id": "field_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 for layer in [(0, 1, 0, 1), (3, 0, 0, 1), (3, 1, -1, 1), (3, 1, 0, 0)]:
+    refused = None
     try:
         receptive_field([(3, 1, 1, 1), layer])
-    except ValueError:
-        continue
-    raise AssertionError(f"a layer {layer} raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"a layer {layer}: a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), what
 answer = receptive_field([(3, 1, 1, 1)])
 assert len(answer) == 3, "what is no mistake gets three numbers"
 
@@ -196,7 +204,16 @@ with torch.device("meta"):
 true = sum(p.numel() for p in deepest.parameters())
 with check.without("torch.nn.Module.__init__"):  # a pencil builds no network
     mine = predicted()[0]
-assert mine == true, f"you expected {mine:,} parameters, F has {true:,}"
+kernels = {256: 9 * 256**2, 512: 9 * 512**2}  # weights of an added convolution
+hints = {
+    true - 1280: "each added convolution has biases, too",
+    true - kernels[512] - 512: "two stages of 512 channels get a convolution",
+    true + kernels[512] - kernels[256] + 256: "the third stage has 256 channels, not 512",
+    true - (kernels[256] + 2 * kernels[512]) * 8 // 9: "a kernel has 3x3 weights a channel",
+    true - (kernels[256] + 2 * kernels[512]) // 2: "an added one maps 512 to 512 channels",
+}
+hint = hints.get(mine, "three convolutions are added to E")
+assert mine == true, f"you expected {mine:,} parameters, F has {true:,}: {hint}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "predict_field_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -205,7 +222,15 @@ assert mine == true, f"you expected {mine:,} parameters, F has {true:,}"
 mine, true = predicted()[1], 1
 for number, layers in enumerate((2, 2, 5, 5, 5)):
     true += (2 * layers + 1) * 2**number  # 3x3 layers, then a pooling
-assert mine == true, f"you expected {mine} pixels, F sees {true}"
+hints = {
+    268 + 6: "a 3x3 kernel takes steps of 4, 8 and 16 pixels, after the poolings",
+    268 + 2 * (8 + 16 + 32): "the steps are doubled by the poolings *before* a stage",
+    268 + 28: "a 3x3 layer adds two steps, one on either side",
+    268 + 3 * 28: "a 3x3 layer adds two steps, since k - 1 = 2",
+    268 + 2 * 16: "three stages get a layer, not the last one alone",
+}
+hint = hints.get(mine, "a layer adds k - 1 = 2 steps of its input")
+assert mine == true, f"you expected {mine} pixels, F sees {true}: {hint}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -312,11 +337,15 @@ def drawn(config: str, seed: int, **options) -> nn.Module:
 HEAD = ["head.1", "head.4", "head.7"]
 shallow, deep = drawn("A", 1), drawn("D", 2)
 before, from_a = state(deep), state(shallow)
-with check.without("notebook_05_vgg.fill"):  # write it yourself
-    answer = grow(deep, shallow)
+try:
+    with check.without("notebook_05_vgg.fill"):  # write it yourself
+        answer = grow(deep, shallow)
+except ValueError as error:
+    fits = "A's first four convolutions fit into D, stage by stage"
+    raise AssertionError(f"{fits}; your function refuses them: {error}") from error
 assert isinstance(answer, nn.Module), f"your function returned {answer!r}, no network"
 assert not changed(from_a, state(shallow)), "your function changed the shallow network"
-assert not changed(before, state(deep)), "it filled `deep` itself: fill a copy of it"
+assert not changed(before, state(deep)), "it filled `deep` itself: fill a deepcopy"
 grown = state(answer)
 assert list(grown) == list(before), "the answer has other layers than the deep network"
 filled = changed(before, grown)
@@ -368,8 +397,10 @@ for from_config, config, convs, norms in [
     if norms == "both":
         partners = [p for d, s in partners for p in ((d, s), (after(d), after(s)))]
     partners += [(name, name) for name in ("head.1", "head.4", "head.7")]
-    wrong = set(changed(before, now)) ^ {mine for mine, _ in partners}
-    assert not wrong, f"{called}: filled by mistake, or not filled: {sorted(wrong)}"
+    filled, asked = set(changed(before, now)), {mine for mine, _ in partners}
+    hint = " (a BatchNorm shifts the indices)" * bool(norms)
+    assert filled >= asked, f"{called}: not filled: {sorted(asked - filled)}{hint}"
+    assert filled <= asked, f"{called}: filled, too: {sorted(filled - asked)}{hint}"
     for mine, theirs in partners:
         for key, value in given.items():
             layer, _, part = key.rpartition(".")
@@ -391,12 +422,13 @@ for deep, shallow, convs, what in [
     (drawn("D", 5), drawn("A", 6), -1, "-1 convolutions"),
     (drawn("D", 5), drawn("C", 6), 7, "a 1x1 kernel into a 3x3"),
 ]:
-    refused = False
+    refused = None
     try:
         grow(deep, shallow, convs)
-    except ValueError:
-        refused = True
-    assert refused, f"{what} raised no ValueError"
+    except Exception as error:
+        refused = error
+    expected = f"{what}: a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), expected
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -477,18 +509,35 @@ def some_head(channels: int, side: int, *widths: int, bias: bool = True) -> nn.S
 torch.manual_seed(4)
 head = some_head(5, 3, 8, 6)
 before, twin = state(head), copy.deepcopy(head)
-answer = convolutional(head, 3)
+try:
+    answer = convolutional(head, 3)
+except ValueError as error:
+    fits = "this head is for 3x3 maps, which its first linear layer alone sees"
+    raise AssertionError(f"{fits}; your function refuses it: {error}") from error
 assert isinstance(answer, nn.Module), f"{type(answer).__name__} is no module"
 answer = answer.eval()
 with torch.no_grad():
     maps = torch.randn(2, 5, 3, 3)
     expected, out = twin(maps), answer(maps.clone())
     assert out.shape == (2, 6, 1, 1), f"3x3 maps become {tuple(out.shape)}: (2, 6, 1, 1)"
-    what = "the answer for a 3x3 map (the weight as (W, C, side, side), channels first?)"
-    check.close(out[:, :, 0, 0], expected, what=what)
+    first, last = twin[1], twin[4]
+    likely = {
+        "channels come first in a weight: (W, C, side, side)": twin(maps.movedim(1, -1)),
+        "rows and columns of the kernel are exchanged": twin(maps.transpose(2, 3)),
+        "the kernel is mirrored; `nn.Conv2d` does not turn it": twin(maps.flip(2, 3)),
+        "the activations are missing": last(first(maps.flatten(1))),
+        "the biases are missing": (
+            (maps.flatten(1) @ first.weight.T).tanh() @ last.weight.T
+        ),
+        "an activation after the last layer, which has none": expected.tanh(),
+    }
+    for mistake, wrong in likely.items():
+        assert not torch.allclose(out[:, :, 0, 0], wrong, atol=1e-5), mistake
+    check.close(out[:, :, 0, 0], expected, what="the answer for a 3x3 map")
     maps = torch.randn(2, 5, 4, 6)
     expected, out = windows(twin, maps, 3), answer(maps.clone())
-    assert out.shape == (2, 6, 2, 4), f"4x6 maps become {tuple(out.shape)}: (2, 6, 2, 4)"
+    each = "(2, 6, 2, 4), an answer for each window"
+    assert out.shape == (2, 6, 2, 4), f"4x6 maps become {tuple(out.shape)}: {each}"
     check.close(out, expected, what="the map of logits for 4x6 maps")
 assert not changed(before, head.state_dict()), "your function changed the head"
 answer.train()
@@ -518,11 +567,13 @@ with torch.no_grad():
     out = convolutional(net.head, 2).eval()(maps)
     check.close(out[:, :, 0, 0], expected, what="a VGG's logits at its own size")
 for channels, side, wrong in [(5, 3, 2), (1, 2, 3), (3, 2, 4)]:
+    refused = None
     try:
         convolutional(some_head(channels, side, 4), wrong)
-    except ValueError:
-        continue
-    raise AssertionError(f"a head for {side}x{side} with side={wrong}: no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"a head for {side}x{side} with side={wrong}: a ValueError is expected"
+    assert isinstance(refused, ValueError), f"{what}, not {refused!r}"
 ### END HIDDEN TESTS
 
 
@@ -555,12 +606,10 @@ with torch.no_grad():
         weight.mul_(0.7)  # no logit so large that it decides alone
 images = torch.randn(3, 3, 64, 96)
 with torch.no_grad():
-    maps = [windows(net.head, net.stages(views), 1) for views in (images, images.flip(3))]
+    views = images, images.flip(3), images.flip(2)
+    *maps, upside_down = [windows(net.head, net.stages(view), 1) for view in views]
 answer = dense_scores(net, images.clone(), 1)
 assert answer.shape == (3, 10), f"the shape is {tuple(answer.shape)}, not (3, 10)"
-check.close(answer.sum(dim=1), torch.ones(3), what="the sum of an image's scores")
-mirrored = dense_scores(net, images.flip(3), 1)
-check.close(mirrored, answer, atol=1e-5, what="the scores of the mirror images")
 means = [one.mean(dim=(2, 3)) for one in maps]
 likely = {
     "average the probabilities of image and mirror image, not their logits": (
@@ -570,6 +619,17 @@ likely = {
         sum(one.softmax(dim=1).mean(dim=(2, 3)) for one in maps) / 2
     ),
     "the mirror image is missing": means[0].softmax(dim=1),
+    "upside down: the mirror image exchanges left and right": (
+        means[0].softmax(dim=1) + upside_down.mean(dim=(2, 3)).softmax(dim=1)
+    ) / 2,
+    "logits are averaged over places, not summed": (
+        sum(one.sum(dim=(2, 3)).softmax(dim=1) for one in maps) / 2
+    ),
+    "logits are averaged over places; that is their maximum": (
+        sum(one.amax(dim=(2, 3)).softmax(dim=1) for one in maps) / 2
+    ),
+    "these are logits: softmax is missing": sum(means) / 2,
+    "the two are averaged, not added": sum(one.softmax(dim=1) for one in means),
 }
 for mistake, wrong in likely.items():
     assert not torch.allclose(answer, wrong, atol=1e-4), mistake
@@ -599,6 +659,9 @@ for number, (config, norm, side, height, width) in enumerate([
         net.train(training)
         before = state(net)
         answer = dense_scores(net, images.clone(), side)
+        again = dense_scores(net, images.clone(), side)
+        random = not torch.allclose(answer, again, atol=1e-4)
+        assert not random, "two calls give two answers: dropout is on"
         modes = {layer.training for layer in net.modules()}
         assert modes == {training}, f"the network is left with training in {modes}"
         assert not changed(before, net.state_dict()), "running statistics have moved"

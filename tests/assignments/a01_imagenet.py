@@ -385,6 +385,27 @@ MISTAKES = {
     ),
     "margins on one side": ("expect", "256 - 2 * margin", "256 - margin", EXPECT),
     "one corner": ("expect", "4 * margin**2", "margin**2", EXPECT),
+    "margins of the patch": (
+        "expect",
+        "(256 - 2 * margin) ** 2",
+        "(224 - 2 * margin) ** 2",
+        EXPECT,
+    ),
+    "the central patch a corner, too": (
+        "expect",
+        "4 * margin**2",
+        "4 * margin**2 - margin**2",
+        EXPECT,
+    ),
+    "all but the middle": (
+        "expect",
+        "4 * margin**2",
+        "256**2 - (256 - 2 * margin) ** 2",
+        EXPECT,
+    ),
+    "one patch read": ("expect", "10 * 224**2", "224**2", EXPECT),
+    "each pixel read once": ("expect", "10 * 224**2", "256**2", EXPECT),
+    "numbers of three channels": ("expect", "10 * 224**2", "30 * 224**2", EXPECT),
     "five patches read": ("expect", "10 * 224**2", "5 * 224**2", EXPECT),
     "the image read ten times": ("expect", "10 * 224**2", "10 * 256**2", EXPECT),
 }
@@ -634,6 +655,32 @@ RIGHT = {
         "rows, columns = (torch.arange(side) + int(s) for s in start)\n"
         "return images[:, :, rows][:, :, :, columns]",
     ),
+    "centre by splitting": (
+        "center",
+        "h, w = images.shape[2:]\n"
+        "if side < 1 or min(h, w) < side: raise ValueError(f'side is {side}')\n"
+        "for dim, size in ((2, h), (3, w)):\n"
+        "    before = round((size - side) / 2)\n"
+        "    parts = images.split([before, side, size - side - before], dim)\n"
+        "    images = parts[1]\n"
+        "return images",
+    ),
+    "patches in numpy": (
+        "ten",
+        "import numpy as np\n"
+        "x, middle = images.numpy(), center_crop(images, side).numpy()\n"
+        "up, down = x[:, :, :side], x[:, :, x.shape[2] - side :]\n"
+        "cut = x.shape[3] - side\n"
+        "five = up[..., :side], up[..., cut:], down[..., :side], down[..., cut:], middle\n"
+        "both = [*five, *(np.flip(patch, axis=3) for patch in five)]\n"
+        "return torch.from_numpy(np.stack(both))",
+    ),
+    "expected by counting rows": (
+        "expect",
+        "all_five, one = len(range(32, 224)), len(range(32)) + len(range(224, 256))\n"
+        "read = sum(224 * 224 for patch in range(10))\n"
+        "return (all_five * all_five, one * one, read)",
+    ),
     "patches one by one": (
         "ten",
         "h, w = images.shape[2:]\n"
@@ -733,7 +780,46 @@ WELFORD = (
         return self._mean if name == "mean" else torch.sqrt(self._m2 / self.n)
 """
 )
+SHIFTED = (
+    HEAD
+    + """
+        self.n, self.channels = 0, channels
+        self.shift = self.first = self.second = torch.zeros(channels).double()
+
+    def update(self, images):
+        part = RunningMoments(images.shape[1])
+        part.n = images[:, 0].numel()
+        x = images.double().transpose(0, 1).reshape(part.channels, part.n)
+        if part.n:
+            part.shift = x[:, 0].clone()
+            x = x - part.shift[:, None]
+            part.first, part.second = x.sum(1), (x * x).sum(1)
+        self.merge(part)
+
+    def merge(self, other):
+        if self.channels != other.channels:
+            raise ValueError(other.channels)
+        if self.n == 0:
+            self.shift = other.shift
+        step, first, n = other.shift - self.shift, other.first, other.n
+        self.second = self.second + other.second + 2 * step * first + n * step**2
+        self.first = self.first + first + n * step
+        self.n += n
+
+    @property
+    def mean(self):
+        if self.n < 1:
+            raise ValueError("no pixels")
+        return self.shift + self.first / self.n
+
+    @property
+    def std(self):
+        far = self.mean - self.shift
+        return (self.second / self.n - far * far).clamp(min=0) ** 0.5
+"""
+)
 RIGHT_SOURCES = {
+    "moments from a first pixel on": ("moments", SHIFTED),
     "sums in float64": ("moments", SUMS.replace("KIND", "torch.float64")),
     "moments image by image": ("moments", WELFORD),
 }
@@ -787,4 +873,44 @@ WORDS = [
         "moments_precise",
         "squares lose digits in float32",
     ),
+    ("its own logit is a rival", "topk_visible", "itself is no rival"),
+    ("the smallest", "topk_visible", "not the k smallest"),
+    ("one rank too many", "topk_visible", "one rank too many"),
+    ("a tensor", "topk_visible", "a float, please"),
+    ("k of all classes refused", "topk_visible", "k from 1 to K is allowed"),
+    ("k of 0 accepted", "topk_hidden", "k = 0: a ValueError"),
+    ("k above the classes accepted", "topk_hidden", "k = 4 of 3 classes"),
+    ("negative labels accepted", "topk_hidden", "a label -1"),
+    ("an empty batch accepted", "topk_hidden", "no image"),
+    ("labels of another batch accepted", "topk_hidden", "labels of 4 images"),
+    ("NaN is right", "topk_hidden", "a NaN in the logits of image 2"),
+    ("NaN of the true class alone", "topk_hidden", "a NaN in the logits of image 2"),
+    ("rows and columns exchanged", "center_visible", "(N, C, H, W)"),
+    ("the top left corner for the centre", "center_visible", "the top left corner"),
+    ("images that are too small", "center_hidden", "a ValueError is expected"),
+    ("a crop of nothing", "center_hidden", "a crop of 0"),
+    ("turned by half", "ten_visible", "turned by half"),
+    ("mirrored patches in reverse", "ten_visible", "the same order"),
+    ("each patch beside its mirror image", "ten_visible", "first the five patches"),
+    ("a list", "ten_visible", "one tensor, please"),
+    ("the largest of ten", "average_visible", "the largest of the ten"),
+    ("in train mode", "average_visible", "in eval mode"),
+    ("modes lost when the network raises", "average_hidden", "are not what they were"),
+    ("nothing between the means", "moments_visible", "within the batches"),
+    ("the mean as float32", "moments_visible", "mean is torch.float32"),
+    ("in float32", "moments_precise", "squares lose digits in float32"),
+    ("the other one changed", "moments_merge_hidden", "which stays as it was"),
+    ("other channels accepted", "moments_merge_hidden", "1 channel merged into 2"),
+    ("a mean of nothing", "moments_hidden", "mean before the first pixel"),
+    ("a std of nothing", "moments_hidden", "std before the first pixel"),
+    ("margins on one side", "expect_hidden", "fewer in all"),
+    ("margins of the patch", "expect_hidden", "not of 224"),
+    ("one corner", "expect_hidden", "one of the four corners"),
+    ("the central patch a corner, too", "expect_hidden", "none of the corner patches"),
+    ("all but the middle", "expect_hidden", "two corner patches overlap"),
+    ("five patches read", "expect_hidden", "mirror images are read"),
+    ("the image read ten times", "expect_hidden", "not 256×256"),
+    ("one patch read", "expect_hidden", "one patch"),
+    ("each pixel read once", "expect_hidden", "as often as it is read"),
+    ("numbers of three channels", "expect_hidden", "three channels"),
 ]

@@ -148,6 +148,18 @@ MISTAKES = {
         "10 * trace**2 < 121 * determinant",
         {"keep_hidden"},
     ),
+    "the bound included": (
+        "keep",
+        "edge * trace**2 < (edge",
+        "edge * trace**2 <= (edge",
+        {"keep_hidden"},
+    ),
+    "other numbers of rows accepted": (
+        "keep",
+        "if len(value) != len(curvature)",
+        "if False",
+        {"keep_refuses_visible"},
+    ),
     "any bound accepted": (
         "keep",
         "if edge < 1 or contrast < 0",
@@ -202,6 +214,12 @@ MISTAKES = {
     "cut at 0.3": ("normalise", "max=0.2", "max=0.3", NORMALISE),
     "sum for length": ("normalise", "dim=1", "dim=1, p=1", NORMALISE),
     "columns for rows": ("normalise", "dim=1", "dim=0", NORMALISE),
+    "cut at a share of the largest": (
+        "normalise",
+        "entries.clamp(max=0.2)",
+        "entries.minimum(0.2 * entries.max(dim=1, keepdim=True).values)",
+        NORMALISE,
+    ),
     "large entries dropped": (
         "normalise",
         "entries.clamp(max=0.2)",
@@ -305,6 +323,30 @@ MISTAKES = {
         "curve",
         "ratio_matches(of_points, of_others, ratio)",
         "ratio_matches(of_points, of_others, 0.8)",
+        CURVE,
+    ),
+    "a share for the number": (
+        "curve",
+        "int((error < 3).sum())",
+        "float((error < 3).double().mean())",
+        CURVE,
+    ),
+    "tensors for integers": (
+        "curve",
+        "int((error < 3).sum())",
+        "(error < 3).sum()",
+        {"curve_visible"},
+    ),
+    "right ones first": (
+        "curve",
+        "(len(pairs), int((error < 3).sum()))",
+        "(int((error < 3).sum()), len(pairs))",
+        CURVE,
+    ),
+    "the last ratio alone": (
+        "curve",
+        "counts.append((len(pairs), int((error < 3).sum())))",
+        "counts = [(len(pairs), int((error < 3).sum()))]",
         CURVE,
     ),
     "all are right": ("curve", "int((error < 3).sum())", "len(pairs)", CURVE),
@@ -425,6 +467,40 @@ RIGHT = {
         "u = torch.stack(columns, 1)\n"
         "u[det == 0] = float('nan')\n"
         "return u, c[:, 1, 1, 1] + (g * u).sum(1) / 2",
+    ),
+    "fit by sums over the cube": (
+        "fit",
+        "c = cubes - cubes[:, 1:2, 1:2, 1:2]\n"
+        "x, y, s = c[:, 1, 1], c[:, 1, :, 1], c[:, :, 1, 1]\n"
+        "g = torch.stack([(line[:, 2] - line[:, 0]) / 2 for line in (x, y, s)], -1)\n"
+        "h = torch.diag_embed(torch.stack([line[:, ::2].sum(1) for line in (x, y, s)], -1))\n"
+        "planes = {(0, 1): c[:, 1], (0, 2): c[:, :, 1], (1, 2): c[..., 1]}\n"
+        "for (i, j), p in planes.items():\n"
+        "    corners = p[:, ::2, ::2]\n"
+        "    sums = corners.diagonal(dim1=1, dim2=2).sum(1) * 2 - corners.sum((1, 2))\n"
+        "    h[:, i, j] = h[:, j, i] = sums / 4\n"
+        "u = torch.full_like(g, torch.nan)\n"
+        "for n in range(len(u)):\n"
+        "    if torch.linalg.matrix_rank(h[n]) == 3:\n"
+        "        u[n] = torch.linalg.solve(h[n], -g[n])\n"
+        "return u, cubes[:, 1, 1, 1] + torch.einsum('ni,ni->n', g, u) / 2",
+    ),
+    "refine by a counter of fits": (
+        "refine",
+        "fits, (level, row, column) = 0, place\n"
+        "levels, height, width = differences.shape\n"
+        "while fits < 5:\n"
+        "    if level in (0, levels - 1) or row in (0, height - 1): return None\n"
+        "    if column in (0, width - 1): return None\n"
+        "    rows = differences[level - 1 : level + 2, row - 1 : row + 2]\n"
+        "    offset, value = fit(rows[None, :, :, column - 1 : column + 2])\n"
+        "    fits, (x, y, s) = fits + 1, offset.squeeze(0).tolist()\n"
+        "    if x != x or y != y or s != s: return None\n"
+        "    done = True\n"
+        "    if abs(x) > 0.5: column, done = column + (1 if x > 0 else -1), False\n"
+        "    if abs(y) > 0.5: row, done = row + (1 if y > 0 else -1), False\n"
+        "    if abs(s) > 0.5: level, done = level + (1 if s > 0 else -1), False\n"
+        "    if done: return column + x, row + y, level + s, float(value)",
     ),
     "refine by recursion": (
         "refine",
@@ -588,4 +664,51 @@ WORDS = [
     ("value of the pixel", "fit_visible", "add ½ g·u"),
     ("the other way through the homography", "curve_visible", "*first* view"),
     ("one ratio for all", "curve_visible", "the ratios that are asked for"),
+    ("gradient of one side", "fit_visible", "*both* neighbours"),
+    ("mixed term halved", "fit_visible", "not by 2"),
+    ("mixed term of the wrong sign", "fit_visible", "the wrong sign"),
+    ("second derivative halved", "fit_visible", "has no ½"),
+    ("value's sign", "fit_visible", "has a plus"),
+    ("no top, no nan", "fit_hidden", "have no top: nan"),
+    ("one flat cube spoils all", "fit_hidden", "no other row nan"),
+    ("moves the other way", "refine_visible", "move by one"),
+    ("jumps", "refine_hidden", "four moves"),
+    ("one fit too many", "refine_hidden", "four moves"),
+    ("whatever comes after five", "refine_hidden", "four moves"),
+    ("border one too wide", "refine_visible", "all 26 neighbours"),
+    ("edges kept, blobs dropped", "keep_visible", "bright blob stays"),
+    ("faint ones kept", "keep_visible", "bright blob stays"),
+    ("contrast exceeded", "keep_hidden", "just reaches the contrast"),
+    ("always 10", "keep_hidden", "use `edge`"),
+    ("the bound included", "keep_hidden", "not less than 1 times 1"),
+    ("other numbers of rows accepted", "keep_refuses_visible", "not RuntimeError"),
+    ("any bound accepted", "keep_refuses_visible", "a ValueError is expected"),
+    ("parabola without its half", "peaks_visible", "twice too long"),
+    ("the highest alone", "peaks_visible", "two peaks of 9 and 8"),
+    ("every peak", "peaks_visible", "less than 0.8 of the highest"),
+    ("degrees", "peaks_visible", "radians, please"),
+    ("always 36 bins", "peaks_hidden", " of 8"),
+    ("negative angles", "peaks_visible", "angles are in [0, 2π)"),
+    ("a plateau counts twice", "peaks_hidden", "between them, once"),
+    ("a plateau counts never", "peaks_hidden", "between them, once"),
+    ("sum for length", "normalise_visible", "the sum was divided by"),
+    ("columns for rows", "normalise_visible", "each row is a descriptor"),
+    ("cut at a share of the largest", "normalise_visible", "0.2 of the largest"),
+    ("large entries dropped", "normalise_visible", "large entries became 0"),
+    ("float32", "normalise_hidden", "torch.float64 became"),
+    ("ratio inverted", "ratio_visible", "*less* than ratio times"),
+    ("the others are kept", "ratio_visible", "*less* than ratio times"),
+    ("always 0.8", "ratio_visible", "use `ratio`"),
+    ("the second nearest is matched", "ratio_visible", "second nearest is matched"),
+    ("rows swapped", "ratio_visible", "in the order of `first`"),
+    ("a single candidate matches", "ratio_visible", "one candidate"),
+    ("any ratio accepted", "ratio_visible", "a ValueError is expected"),
+    ("no homography", "curve_visible", "none is right"),
+    ("within one pixel", "curve_visible", "within 3"),
+    ("wrong ones counted", "curve_visible", "the wrong ones"),
+    ("all are right", "curve_visible", "some matches are wrong"),
+    ("a share for the number", "curve_visible", "is a share"),
+    ("tensors for integers", "curve_visible", "is a tensor"),
+    ("right ones first", "curve_visible", "come second"),
+    ("the last ratio alone", "curve_visible", "for three ratios"),
 ]

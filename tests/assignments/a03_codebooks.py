@@ -122,6 +122,12 @@ MISTAKES = {
         "((x * g).ceil().long() - 1).clamp(min=0)",
         {"cell_visible"},
     ),
+    "cells counted from 1": (
+        "cell",
+        "return row * g + column",
+        "return row * g + column + 1",
+        CELL | PYRAMID,
+    ),
     "rounded": (
         "cell",
         "(x * g).long()",
@@ -190,7 +196,7 @@ MISTAKES = {
         "pyramid",
         "2**level",
         "level + 1",
-        {"pyramid_hidden"},
+        PYRAMID,
     ),
     "a level too few": ("pyramid", "range(finest + 1)", "range(finest or 1)", PYRAMID),
     "no keypoints divide by zero": (
@@ -210,6 +216,43 @@ MISTAKES = {
         "torch.minimum(left[:, None], right).sum(dim=2)",
         "left @ right.T",
         INTERSECTION,
+    ),
+    "a distance": (
+        "intersection",
+        "torch.minimum(left[:, None], right)",
+        "(left[:, None] - right).abs()",
+        INTERSECTION,
+    ),
+    "right for rows of sum 1": (
+        "intersection",
+        "torch.minimum(left[:, None], right).sum(dim=2)",
+        "1 - (left[:, None] - right).abs().sum(dim=2) / 2",
+        INTERSECTION,
+    ),
+    "summed over the other rows": (
+        "intersection",
+        ".sum(dim=2)",
+        ".sum(dim=1)",
+        INTERSECTION,
+    ),
+    "a mean for the sum": ("intersection", ".sum(dim=2)", ".mean(dim=2)", INTERSECTION),
+    "divided by the row's mass": (
+        "intersection",
+        ".sum(dim=2)",
+        ".sum(dim=2) / left.sum(dim=1, keepdim=True)",
+        INTERSECTION,
+    ),
+    "divided by the other row's mass": (
+        "intersection",
+        ".sum(dim=2)",
+        ".sum(dim=2) / right.sum(dim=1)",
+        INTERSECTION,
+    ),
+    "always double": (
+        "intersection",
+        ".sum(dim=2)",
+        ".sum(dim=2).double()",
+        {"intersection_visible"},
     ),
     "turned round": (
         "intersection",
@@ -323,6 +366,30 @@ MISTAKES = {
         "(largest.sum() / total.sum())",
         ENERGY,
     ),
+    "smallest for largest": (
+        "energy",
+        "squares.topk(count, dim=1)",
+        "squares.topk(count, dim=1, largest=False)",
+        ENERGY | CURVE,
+    ),
+    "a root of the energy": (
+        "energy",
+        "largest[total > 0] / total[total > 0]",
+        "(largest[total > 0] / total[total > 0]).sqrt()",
+        ENERGY | CURVE,
+    ),
+    "not divided by the whole": (
+        "energy",
+        "largest[total > 0] / total[total > 0]",
+        "largest[total > 0]",
+        ENERGY,
+    ),
+    "a share of the rows": (
+        "energy",
+        "share * rows.shape[1]",
+        "share * rows.shape[0]",
+        ENERGY | CURVE,
+    ),
     "a tensor": ("energy", ".mean().item()", ".mean()", {"energy_visible"}),
     "the curve with intra": ("curve", "intra=False", "intra=True", CURVE),
     "one power for all": (
@@ -335,6 +402,13 @@ MISTAKES = {
     "a share of its own": ("curve", "energy(rows, share)", "energy(rows, 0.5)", CURVE),
 }
 BODIES = {
+    "all images as one": (
+        "curve",
+        "residuals = sum(codebooks.residuals(rows, codebook) for rows in sets)\n"
+        "rows = [normalise(residuals, power, False)[None] for power in powers]\n"
+        "return [energy(row, share) for row in rows]",
+        CURVE,
+    ),
     # name: cell, another body for its function, test cells it costs
     "all keypoints become one": (
         "pyramid",
@@ -437,6 +511,26 @@ RIGHT = {
         "both = torch.bucketize(place.contiguous(), inner, right=True)\n"
         "return both @ torch.tensor([1, g])",
     ),
+    "cells, by the floor of a quotient": (
+        "cell",
+        "x, y = keypoints[:, 0] + 0.5, keypoints[:, 1] + 0.5\n"
+        "outside = (x < 0) + (y < 0) + (x > width) + (y > height)\n"
+        "if outside.sum() > 0: raise ValueError('outside')\n"
+        "column = torch.div(x * g, width, rounding_mode='floor').clamp(0, g - 1)\n"
+        "row = torch.div(y * g, height, rounding_mode='floor').clamp(0, g - 1)\n"
+        "return (g * row + column).to(torch.int64)",
+    ),
+    "pyramid, by numpy's histogram": (
+        "pyramid",
+        "row = np.empty(0)\n"
+        "for level in range(finest + 1):\n"
+        "    cells = cell_of(keypoints, height, width, 2**level).numpy()\n"
+        "    sides = [np.arange(4**level + 1), np.arange(K + 1)]\n"
+        "    counts = np.histogram2d(cells, words.numpy(), sides)[0]\n"
+        "    weight = 2.0 ** (max(level, 1) - 1 - finest)\n"
+        "    row = np.append(row, weight * counts.flatten())\n"
+        "return torch.tensor(row / len(words) if len(words) else row)",
+    ),
     "pyramid, in loops": (
         "pyramid",
         "row = []\n"
@@ -509,6 +603,29 @@ RIGHT = {
         "                     / squares.sum())\n"
         "return float(np.mean(found))",
     ),
+    "energy, by quantities added up": (
+        "energy",
+        "count = -int(-share * rows.shape[1] // 1)\n"
+        "squares = rows.double().pow(2).sort(dim=1, descending=True).values\n"
+        "squares = squares[squares.sum(1) > 0]\n"
+        "parts = squares.cumsum(1) / squares.sum(1, keepdim=True)\n"
+        "return float(parts[:, count - 1].mean())",
+    ),
+    "the curve, by broadcasting": (
+        "curve",
+        "every = torch.stack([codebooks.residuals(x, codebook) for x in sets])\n"
+        "flat = every.flatten(1)\n"
+        "powered = [flat.sign() * flat.abs().pow(power) for power in powers]\n"
+        "return [energy(rows, share) for rows in powered]",
+    ),
+    "the curve, by a function of one power": (
+        "curve",
+        "def at(power):\n"
+        "    rows = [normalise(part, power, False) for part in parts]\n"
+        "    return energy(torch.vstack(rows), share)\n"
+        "parts = [codebooks.residuals(x, codebook) for x in sets]\n"
+        "return list(map(at, powers))",
+    ),
     "the curve, image by image": (
         "curve",
         "out = []\n"
@@ -533,7 +650,7 @@ WORDS = [
     ("x and y swapped", "cell_visible", "x decides the column"),
     ("last column out of range", "cell_visible", "last border"),
     ("border to the left", "cell_visible", "belongs to the next cell"),
-    ("outside accepted", "cell_visible", "no ValueError"),
+    ("outside accepted", "cell_visible", "a ValueError is expected"),
     ("cells as floats", "cell_visible", "int64"),
     ("levels' weights reversed", "pyramid_visible", "reversed"),
     ("levels without weights", "pyramid_visible", "no weights"),
@@ -560,4 +677,44 @@ WORDS = [
     ("rows of zeros are nan", "energy_visible", "leave it out"),
     ("rows of zeros count", "energy_visible", "counts as 0"),
     ("one share of all rows", "energy_visible", "one mean over the rows"),
+    ("softmax over descriptors", "soft_visible", "each descriptor's weights"),
+    ("no descriptors divide by zero", "soft_hidden", "zeros, not 0 / 0"),
+    ("a safe sum instead of a limit", "soft_limit_hidden", "smallest distance first"),
+    ("negative sigma accepted", "soft_refuses_visible", "a ValueError is expected"),
+    ("always float64", "soft_hidden", "float32 became"),
+    ("width for height", "cell_visible", "y + 1/2 of the height"),
+    ("half a pixel off", "cell_visible", "x + 1/2 of the width"),
+    ("last row out of range", "cell_visible", "last border"),
+    ("rounded", "cell_visible", "round down"),
+    ("outside below accepted", "cell_visible", "is outside of"),
+    ("cells counted from 1", "cell_visible", "numbered 0 to 15"),
+    ("coarsest weighed as the others", "pyramid_visible", "a weight of its own"),
+    ("last cells missing", "pyramid_visible", "the empty ones too"),
+    ("cells twice, not four times", "pyramid_visible", "is g = 2^l?"),
+    ("a level too few", "pyramid_visible", "1 + 4 cells"),
+    ("no keypoints divide by zero", "pyramid_hidden", "15 zeros, not 0 / 0"),
+    ("a distance", "intersection_visible", "a distance"),
+    ("right for rows of sum 1", "intersection_visible", "rows of sum 1 alone"),
+    ("summed over the other rows", "intersection_visible", "not over the D entries"),
+    ("a mean for the sum", "intersection_visible", "a mean over the entries"),
+    ("divided by the row's mass", "intersection_visible", "not divided by their sum"),
+    ("divided by the other row's mass", "intersection_visible", "those of `right`"),
+    ("always double", "intersection_visible", "float32 became"),
+    ("any width accepted", "intersection_hidden", "expected, not RuntimeError"),
+    ("one dimension accepted", "intersection_hidden", "expected, not "),
+    ("intra always", "normalise_visible", "without intra"),
+    ("nothing at all is nan", "normalise_hidden", "a row of zeros stays zero"),
+    ("zeros become one at power 0", "normalise_hidden", "0 ** 0 is 1"),
+    ("any power accepted", "normalise_refuses_visible", "a ValueError is expected"),
+    ("rounded down", "energy_visible", "rounded up 2"),
+    ("smallest for largest", "energy_visible", "not the smallest"),
+    ("a root of the energy", "energy_visible", "no root"),
+    ("not divided by the whole", "energy_visible", "divide by the row's energy"),
+    ("a share of the rows", "energy_visible", "of five entries"),
+    ("a tensor", "energy_visible", "not Tensor"),
+    ("the curve with intra", "curve_hidden", "with intra normalisation"),
+    ("one power for all", "curve_hidden", "every power gives the same"),
+    ("last power first", "curve_hidden", "in the order of `powers`"),
+    ("a share of its own", "curve_hidden", "use `share`"),
+    ("all images as one", "curve_hidden", "each image has its own"),
 ]

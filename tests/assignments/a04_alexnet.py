@@ -25,6 +25,12 @@ MISTAKES = {
         "range(n)",
         {"lrn_hidden"},
     ),
+    "the channel itself left out": (
+        "lrn",
+        "for j in range(2 * half + 1)",
+        "for j in range(2 * half + 1) if j != half",
+        LRN,
+    ),
     "n = 0 accepted": ("lrn", "if n < 1:", "if False:", {"lrn_refuses_visible"}),
     "any shape accepted": (
         "lrn",
@@ -39,6 +45,13 @@ MISTAKES = {
         "pixels.T @ pixels / len(pixels)",
         COLOURS,
     ),
+    "channels mixed by reshape": (
+        "colours",
+        ".movedim(1, -1).reshape(-1, 3)",
+        ".reshape(-1, 3)",
+        COLOURS,
+    ),
+    "a correlation": ("colours", "pixels.T.cov()", "pixels.T.corrcoef()", COLOURS),
     "transposed eigenvectors": (
         "colours",
         "eigenvectors.flip(1)",
@@ -96,6 +109,24 @@ MISTAKES = {
         "0.1 * 12**0.5 * (torch.rand(len(images), 3, generator=generator) - 0.5)",
         {"fancy_hidden"},
     ),
+    "clipped": (
+        "fancy",
+        "images + shift[:, :, None, None]",
+        "(images + shift[:, :, None, None]).clamp(0, 1)",
+        {"fancy_visible"},
+    ),
+    "its images changed": (
+        "fancy",
+        "images + shift[:, :, None, None]",
+        "images.add_(shift[:, :, None, None])",
+        FANCY,
+    ),
+    "grey images shifted": (
+        "fancy",
+        "images.ndim != 4 or images.shape[1] != 3",
+        "False",
+        {"fancy_hidden"},
+    ),
     "seed ignored": ("fancy", ", generator=generator", "", {"fancy_hidden"}),
     "one seed for all": (
         "fancy",
@@ -128,6 +159,12 @@ MISTAKES = {
         "(channels // groups // groups)",
         PRICE | {"price_macs_hidden"},
     ),
+    "kernels are lines": (
+        "price",
+        "kernel_size**2",
+        "kernel_size",
+        PRICE | {"price_macs_hidden"},
+    ),
     "bias shared by a group": (
         "price",
         "+ width * bias",
@@ -143,6 +180,18 @@ MISTAKES = {
         {"price_hidden"},
     ),
     "side counted once": ("price_macs", "side**2", "side", {"price_macs_hidden"}),
+    "operations, not multiplications": (
+        "price_macs",
+        "return side**2",
+        "return 2 * side**2",
+        {"price_macs_hidden"},
+    ),
+    "one place of the map": (
+        "price_macs",
+        "side**2 * ",
+        "",
+        {"price_macs_hidden"},
+    ),
     "biases are multiplications": (
         "price_macs",
         "bias=False",
@@ -159,13 +208,50 @@ MISTAKES = {
         "elu",
         "x.clamp(min=0) + x.clamp(max=0).expm1()",
         "nn.ELU()(x)",
-        {"elu_visible"},
+        {"elu_visible", "elu_hidden"},
     ),
     "leaky for exponential": (
         "elu",
         "x.clamp(max=0).expm1()",
         "0.01 * x.clamp(max=0)",
         {"elu_visible", "elu_hidden"},
+    ),
+    "one forgotten": ("elu", "expm1()", "exp()", {"elu_visible", "elu_hidden"}),
+    "the negative side turned": (
+        "elu",
+        "+ x.clamp(max=0).expm1()",
+        "- x.clamp(max=0).expm1()",
+        {"elu_visible", "elu_hidden"},
+    ),
+    "both sides everywhere": (
+        "elu",
+        "x.clamp(max=0).expm1()",
+        "x.exp() - 1",
+        {"elu_visible", "elu_hidden"},
+    ),
+    "sides exchanged": (
+        "elu",
+        "x.clamp(min=0) + x.clamp(max=0).expm1()",
+        "x.clamp(max=0) + x.clamp(min=0).expm1()",
+        {"elu_visible", "elu_hidden"},
+    ),
+    "a schedule that ends with the epochs": (
+        "race",
+        'learning_rate, schedule="constant"',
+        "learning_rate",
+        {"race_visible"},
+    ),
+    "one activation for all": (
+        "race",
+        "ACTIVATIONS[activation]",
+        'ACTIVATIONS["tanh"]',
+        {"race_visible"},
+    ),
+    "a learning rate of its own": (
+        "race",
+        "16, learning_rate,",
+        "16, 0.01,",
+        {"race_visible"},
     ),
     "top-1 for the error": (
         "race",
@@ -286,6 +372,15 @@ BODIES = {
     ),
 }
 RIGHT = {
+    "prediction as two numbers": ("predict", "return 1327488, 663936"),
+    "prediction by a formula": (
+        "predict",
+        "return tuple(384 * (3 * 3 * (384 // groups) + 1) for groups in (1, 2))",
+    ),
+    "prediction by halves": (
+        "predict",
+        "weights = 384 * 384 * 3 * 3\nreturn weights + 384, weights // 2 + 384",
+    ),
     "norm, channel by channel": (
         "lrn",
         "if len(a.shape) != 4 or n <= 0:\n"
@@ -339,6 +434,26 @@ RIGHT = {
         "order = np.argsort(-values)\n"
         "return torch.from_numpy(values[order]), torch.from_numpy(-vectors[:, order])",
     ),
+    "colours by sums over the pixels": (
+        "colours",
+        "if images.ndim != 4: raise ValueError\n"
+        "if images.size(1) != 3: raise ValueError\n"
+        "x = images.to(torch.float64) / 255\n"
+        "count = x.numel() / 3\n"
+        "mean = x.mean(dim=(0, 2, 3))\n"
+        "second = torch.einsum('nchw,ndhw->cd', x, x) / count\n"
+        "values, vectors = torch.linalg.eig(second - torch.outer(mean, mean))\n"
+        "values, order = values.real.sort(descending=True)\n"
+        "return values.float(), vectors.real[:, order].float()",
+    ),
+    "shift by numpy, a matrix of all directions": (
+        "fancy",
+        "if images.ndim != 4 or images.shape[1] != 3: raise ValueError()\n"
+        "drawn = np.random.RandomState(seed).randn(3, len(images)) / 10\n"
+        "directions = (eigenvectors * eigenvalues).double().numpy()\n"
+        "shift = torch.from_numpy(directions @ drawn).to(images)\n"
+        "return (images.permute(2, 3, 1, 0) + shift).permute(3, 2, 0, 1)",
+    ),
     "shift image by image": (
         "fancy",
         "if images.ndim != 4 or images.shape[1] != 3: raise ValueError()\n"
@@ -371,6 +486,24 @@ RIGHT = {
         "if rest or more: raise ValueError(groups)\n"
         "return (inside * kernel_size**2 + int(bias)) * width",
     ),
+    "params as a product of tensors' sizes": (
+        "price",
+        "if channels // groups * groups != channels: raise ValueError\n"
+        "if width // groups * groups != width: raise ValueError\n"
+        "shape = torch.Size([width, channels // groups, kernel_size, kernel_size])\n"
+        "return shape.numel() + (width if bias else 0)",
+    ),
+    "MACs by parameters, biases taken off": (
+        "price_macs",
+        "weights = conv_params(channels, width, kernel_size, groups) - width\n"
+        "return weights * side * side",
+    ),
+    "MACs, place by place": (
+        "price_macs",
+        "if any(n % groups for n in (channels, width)): raise ValueError\n"
+        "one = channels // groups * kernel_size**2\n"
+        "return sum(width * one for row in range(side) for column in range(side))",
+    ),
     "MACs group by group": (
         "price_macs",
         "if channels % groups != 0 or width % groups != 0: raise ValueError()\n"
@@ -382,9 +515,25 @@ RIGHT = {
         "safe = torch.where(x > 0, torch.zeros_like(x), x)\n"
         "return torch.where(x > 0, x, torch.exp(safe) - 1)",
     ),
+    "elu by a mask": (
+        "elu",
+        "answer = torch.expm1(x.clamp(max=0))\n"
+        "return answer.masked_scatter(x > 0, x[x > 0])",
+    ),
     "elu by relus": (
         "elu",
         "return torch.relu(x) + torch.exp(-torch.relu(-x)) - 1",
+    ),
+    "the race, cut where it is won": (
+        "race",
+        "torch.manual_seed(2)\n"
+        "network = alexnet.race_network(ACTIVATIONS[activation])\n"
+        "recipe = Recipe(epochs, 16, learning_rate, schedule='constant')\n"
+        "errors = []\n"
+        "for epoch in fit(network, RUNNERS, None, recipe, quiet=True):\n"
+        "    errors.append(1.0 - epoch.train_top1)\n"
+        "    if errors[-1] <= 0.25: break\n"
+        "return errors",
     ),
     "the race by a loop of one's own": (
         "race",
@@ -418,4 +567,61 @@ WORDS = [
     ("bias shared by a group", "price_visible", "whatever the groups"),
     ("a float", "price_visible", "// keeps integers"),
     ("nan in the gradient", "elu_hidden", "infinite"),
+    ("squares forgotten", "lrn_visible", "are squared"),
+    ("β as a factor", "lrn_visible", "β is an exponent"),
+    ("k inside the sum", "lrn_visible", "k is added once"),
+    ("last neighbour left out", "lrn_visible", "both ends are included"),
+    ("window starts at the channel", "lrn_visible", "in the middle of it"),
+    ("the channel itself left out", "lrn_visible", "belongs to its window"),
+    ("even n as PyTorch has it", "lrn_hidden", "on *both* sides"),
+    ("n = 0 accepted", "lrn_refuses_visible", "n = 0: a ValueError is expected"),
+    ("any shape accepted", "lrn_refuses_visible", "a ValueError is expected"),
+    ("neighbours in space", "lrn_visible", "not pixels"),
+    ("window goes round the edges", "lrn_visible", "not closed to a ring"),
+    ("changes its input", "lrn_visible", "in place"),
+    ("mean not subtracted", "colours_visible", "is not subtracted"),
+    ("channels mixed by reshape", "colours_visible", "mixes the channels"),
+    ("a correlation", "colours_visible", "a correlation"),
+    ("eigenvectors not reversed", "colours_visible", "not reversed"),
+    ("standard deviations for variances", "colours_visible", "standard deviations"),
+    ("grey images accepted", "colours_hidden", "a ValueError is expected"),
+    ("a covariance for each image", "colours_hidden", "between images"),
+    ("mean colours only", "colours_visible", "mean colours"),
+    ("rows for columns", "fancy_visible", "not the rows"),
+    ("variance 0.1, not std", "fancy_visible", "not its variance"),
+    ("one α for the three directions", "fancy_hidden", "three independent draws"),
+    ("uniform α", "fancy_hidden", "not normal"),
+    ("clipped", "fancy_visible", "is clipped"),
+    ("its images changed", "fancy_visible", "in place"),
+    ("grey images shifted", "fancy_hidden", "a ValueError is expected"),
+    ("seed ignored", "fancy_hidden", "the same seed"),
+    ("one seed for all", "fancy_hidden", "another seed"),
+    ("α for each pixel", "fancy_visible", "draw α once an image"),
+    ("prediction without biases", "predict_hidden", "has a bias"),
+    ("prediction: a quarter for half", "predict_hidden", "not a quarter"),
+    ("groups counted twice", "price_visible", "groups are counted twice"),
+    ("kernels are lines", "price_visible", "kernel_size² places"),
+    ("odd groups accepted", "price_hidden", "a ValueError is expected"),
+    ("side counted once", "price_macs_hidden", "side² places"),
+    ("operations, not multiplications", "price_macs_hidden", "count once"),
+    ("one place of the map", "price_macs_hidden", "each place"),
+    ("biases are multiplications", "price_macs_hidden", "additions of a bias"),
+    ("leaky for exponential", "elu_visible", "a leaky ReLU"),
+    ("one forgotten", "elu_visible", "the - 1 is missing"),
+    ("the negative side turned", "elu_visible", "the sign is wrong"),
+    ("both sides everywhere", "elu_visible", "is positive, too"),
+    ("sides exchanged", "elu_visible", "sides are exchanged"),
+    (
+        "a schedule that ends with the epochs",
+        "race_visible",
+        "a constant learning rate",
+    ),
+    ("one activation for all", "race_visible", "is `activation` used?"),
+    ("a learning rate of its own", "race_visible", "is `learning_rate` used?"),
+    ("top-1 for the error", "race_visible", "which grows"),
+    ("percent for a fraction", "race_visible", "not fractions"),
+    ("runs on after the goal", "race_visible", "the *first* epoch"),
+    ("stops at 25 % top-1", "race_visible", "0.25 or below"),
+    ("the number of epochs", "race_visible", "expected a list"),
+    ("other weights each time", "race_visible", "the same weights"),
 ]

@@ -44,6 +44,12 @@ MISTAKES = {
         "start += padding",
         FIELD,
     ),
+    "the output in the middle of its field": (
+        "field",
+        "return size, jump, start",
+        "return size, jump, -(size // 2)",
+        FIELD,
+    ),
     "padding makes the field smaller": (
         "field",
         "start -= padding * jump",
@@ -84,6 +90,42 @@ MISTAKES = {
         "predict",
         "2 * (4 + 8 + 16)",
         "2 * 3",
+        {"predict_field_hidden"},
+    ),
+    "prediction: 512 channels in all three stages": (
+        "predict",
+        "256 * 256 * 9 + 256 + 2 * (512 * 512 * 9 + 512)",
+        "3 * (512 * 512 * 9 + 512)",
+        {"predict_params_hidden"},
+    ),
+    "prediction: kernels of one weight": (
+        "predict",
+        "256 * 256 * 9 + 256 + 2 * (512 * 512 * 9 + 512)",
+        "256 * 256 + 256 + 2 * (512 * 512 + 512)",
+        {"predict_params_hidden"},
+    ),
+    "prediction: each doubles the channels": (
+        "predict",
+        "256 * 256 * 9 + 256 + 2 * (512 * 512 * 9 + 512)",
+        "128 * 256 * 9 + 256 + 2 * (256 * 512 * 9 + 512)",
+        {"predict_params_hidden"},
+    ),
+    "prediction: one step a layer": (
+        "predict",
+        "2 * (4 + 8 + 16)",
+        "(4 + 8 + 16)",
+        {"predict_field_hidden"},
+    ),
+    "prediction: three steps a layer": (
+        "predict",
+        "2 * (4 + 8 + 16)",
+        "3 * (4 + 8 + 16)",
+        {"predict_field_hidden"},
+    ),
+    "prediction: the last stage alone": (
+        "predict",
+        "2 * (4 + 8 + 16)",
+        "2 * 16",
         {"predict_field_hidden"},
     ),
     "the head left out": (
@@ -160,6 +202,30 @@ MISTAKES = {
         "layer.weight.view(-1, window, window, channels).permute(0, 3, 1, 2)",
         CONVOLUTIONAL | {"dense_hidden"},
     ),
+    "rows and columns exchanged": (
+        "convolutional",
+        "layer.weight.view(conv.weight.shape)",
+        "layer.weight.view(conv.weight.shape).transpose(2, 3)",
+        CONVOLUTIONAL | {"dense_hidden"},
+    ),
+    "layers shared with the head": (
+        "convolutional",
+        "copy.deepcopy(layer)",
+        "layer",
+        {"convolutional_visible"},
+    ),
+    "one answer for all windows": (
+        "convolutional",
+        "nn.Sequential(*layers)",
+        "nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1))",
+        CONVOLUTIONAL,
+    ),
+    "an activation at the end": (
+        "convolutional",
+        "nn.Sequential(*layers)",
+        "nn.Sequential(*layers, nn.Tanh())",
+        CONVOLUTIONAL | DENSE,
+    ),
     "kernel mirrored": (
         "convolutional",
         "layer.weight.view(conv.weight.shape)",
@@ -228,6 +294,18 @@ MISTAKES = {
         "maps.sum(dim=(2, 3))",
         DENSE,
     ),
+    "the largest over places": (
+        "dense",
+        "maps.mean(dim=(2, 3))",
+        "maps.amax(dim=(2, 3))",
+        DENSE,
+    ),
+    "left in train mode": (
+        "dense",
+        "net.train(was_training)",
+        "net.train()",
+        {"dense_hidden"},
+    ),
     "logits for probabilities": ("dense", ".softmax(dim=1)", "", DENSE),
     "the two summed": ("dense", "for maps in both) / 2", "for maps in both)", DENSE),
     "dropout at test time": ("dense", "    net.eval()\n", "", {"dense_hidden"}),
@@ -283,7 +361,7 @@ BODIES = {
         "if any(a.weight.shape != b.weight.shape for a, b in pairs): raise ValueError\n"
         "for a, b in pairs: a.load_state_dict(b.state_dict())\n"
         "return deep",
-        GROW,
+        GROW | REFUSES,
     ),
     "names of layers in place of places": (
         "grow",
@@ -335,6 +413,49 @@ RIGHT = {
         "jumps = torch.cat([torch.ones(1, dtype=torch.long), s.cumprod(0)])\n"
         "size = 1 + (d * (k - 1) * jumps[:-1]).sum()\n"
         "return int(size), int(jumps[-1]), -int((p * jumps[:-1]).sum())",
+    ),
+    "prediction as two numbers": ("predict", "return 148_976_936, 324"),
+    "prediction by loops": (
+        "predict",
+        "params, size = 143_667_240, 268\n"
+        "for width, step in ((256, 4), (512, 8), (512, 16)):\n"
+        "    params += width * (3 * 3 * width + 1)\n"
+        "    size += (3 - 1) * step\n"
+        "return params, size",
+    ),
+    "prediction by tensors, all layers anew": (
+        "predict",
+        "widths, layers = torch.tensor([256, 512, 512]), (2, 2, 5, 5, 5)\n"
+        "params = 143_667_240 + int((9 * widths**2 + widths).sum())\n"
+        "steps = [(2 * n + 1) * 2**stage for stage, n in enumerate(layers)]\n"
+        "return params, 1 + sum(steps)",
+    ),
+    "grow by stage and number": (
+        "grow",
+        "def table(net):\n"
+        "    found = {}\n"
+        "    for stage, layers in enumerate(net.stages):\n"
+        "        number = -1\n"
+        "        for layer in layers.children():\n"
+        "            if isinstance(layer, nn.Conv2d):\n"
+        "                number += 1\n"
+        "                found[stage, number] = {'conv': layer}\n"
+        "            if isinstance(layer, nn.BatchNorm2d):\n"
+        "                found[stage, number]['norm'] = layer\n"
+        "    return found\n"
+        "answer = copy.deepcopy(deep)\n"
+        "mine, theirs = table(answer), table(shallow)\n"
+        "chosen = list(theirs)[: max(convs, 0)]\n"
+        "if len(chosen) != convs or not set(chosen) <= set(mine): raise ValueError\n"
+        "pairs = list(zip(answer.head, shallow.head))\n"
+        "for key in chosen:\n"
+        "    for kind in mine[key].keys() & theirs[key].keys():\n"
+        "        pairs.append((mine[key][kind], theirs[key][kind]))\n"
+        "try:\n"
+        "    for ours, layer in pairs: ours.load_state_dict(layer.state_dict())\n"
+        "except RuntimeError as error:\n"
+        "    raise ValueError(str(error)) from error\n"
+        "return answer",
     ),
     "grow by state dictionaries and names": (
         "grow",
@@ -440,6 +561,29 @@ RIGHT = {
         "        return x\n"
         "return Convolved()",
     ),
+    "head on windows, as linear layers": (
+        "convolutional",
+        "if head[1].in_features % side**2 != 0: raise ValueError('side')\n"
+        "class Windows(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.layers = copy.deepcopy(head[1:])\n"
+        "    def forward(self, maps):\n"
+        "        cut = maps.unfold(2, side, 1).unfold(3, side, 1)\n"
+        "        return self.layers(cut.movedim(1, 3).flatten(3)).movedim(3, 1)\n"
+        "return Windows()",
+    ),
+    "scores of one network from image to map": (
+        "dense",
+        "mode = net.training\n"
+        "net.train(False)\n"
+        "whole = nn.Sequential(net.stages, convolutional(net.head, side)).eval()\n"
+        "with torch.no_grad():\n"
+        "    one = whole(images).flatten(2).mean(dim=-1)\n"
+        "    two = whole(images.flip([-1])).flatten(2).mean(dim=-1)\n"
+        "net.train(mode)\n"
+        "return torch.lerp(one.softmax(1), two.softmax(1), 0.5)",
+    ),
     "scores with both images in one batch": (
         "dense",
         "mode = net.training\n"
@@ -468,16 +612,79 @@ RIGHT = {
 WORDS = [
     ("stride of a layer widens its own kernel", "field_visible", "not its own"),
     ("dilation forgotten", "field_visible", "spans 5"),
-    ("padding in pixels of the image", "field_visible", "steps of its input"),
+    ("padding in pixels of the image", "field_visible", "steps of its layer's input"),
     ("the head left out", "grow_visible", "the head, too"),
     ("copied the wrong way", "grow_visible", "changed the shallow net"),
     ("tensors shared", "grow_visible", "shares memory"),
-    ("the deep network itself is filled", "grow_visible", "a copy of it"),
-    ("channels last in the kernel", "convolutional_visible", "channels first"),
+    ("the deep network itself is filled", "grow_visible", "fill a deepcopy"),
+    ("channels last in the kernel", "convolutional_visible", "channels come first"),
     ("padding keeps the map's size", "convolutional_visible", "(2, 6, 1, 1)"),
     ("softmax before the average", "dense_visible", "softmax comes after"),
     ("logits averaged over the two images", "dense_visible", "not their logits"),
-    ("no mirror image", "dense_visible", "mirror image"),
+    ("no mirror image", "dense_visible", "mirror image is missing"),
     ("with gradients", "dense_visible", "without gradients"),
     ("left in eval mode", "dense_hidden", "is left with"),
+    ("dilation times the whole kernel", "field_visible", "spans 5"),
+    ("kernels added, not kernels less one", "field_visible", "two 3x3 layers see 5x5"),
+    ("strides forgotten", "field_visible", "product of all strides"),
+    ("strides added", "field_visible", "product of all strides"),
+    ("padding with the wrong sign", "field_visible", "moves start to the left"),
+    ("padding makes the field smaller", "field_visible", "not make it smaller"),
+    ("the output in the middle of its field", "field_visible", "moves start"),
+    ("bad layers accepted", "field_refuses_visible", "a ValueError is expected"),
+    ("negative padding accepted", "field_refuses_visible", "(3, 1, -1, 1)"),
+    ("prediction without biases", "predict_params_hidden", "has biases, too"),
+    (
+        "prediction: one convolution of 512 for two",
+        "predict_params_hidden",
+        "two stages of 512",
+    ),
+    (
+        "prediction: 512 channels in all three stages",
+        "predict_params_hidden",
+        "the third stage has 256",
+    ),
+    ("prediction: kernels of one weight", "predict_params_hidden", "3x3 weights"),
+    ("prediction: each doubles the channels", "predict_params_hidden", "512 to 512"),
+    ("prediction: strides one layer late", "predict_field_hidden", "*before* a stage"),
+    ("prediction without strides", "predict_field_hidden", "steps of 4, 8 and 16"),
+    ("prediction: one step a layer", "predict_field_hidden", "on either side"),
+    ("prediction: three steps a layer", "predict_field_hidden", "k - 1 = 2"),
+    ("prediction: the last stage alone", "predict_field_hidden", "three stages"),
+    ("always four", "grow_hidden", "not filled"),
+    ("weights without biases", "grow_visible", "the bias of"),
+    ("parameters of the norm, not its statistics", "grow_hidden", "running_mean"),
+    ("norms left out", "grow_hidden", "a BatchNorm"),
+    ("too many wanted, all taken", "grow_refuses_hidden", "nine convolutions of eight"),
+    ("misfits passed over", "grow_refuses_hidden", "another number of classes"),
+    ("a shallow copy", "grow_visible", "fill a deepcopy"),
+    ("nothing returned", "grow_visible", "no network"),
+    ("a stage without room passed over", "grow_refuses_hidden", "from D into A"),
+    (
+        "convolution after convolution, not stage by stage",
+        "grow_visible",
+        "stage by stage",
+    ),
+    ("names of layers in place of places", "grow_hidden", "shifts the indices"),
+    ("rows and columns exchanged", "convolutional_visible", "rows and columns"),
+    ("layers shared with the head", "convolutional_visible", "copy it"),
+    ("one answer for all windows", "convolutional_visible", "for each window"),
+    ("an activation at the end", "convolutional_visible", "after the last layer"),
+    ("kernel mirrored", "convolutional_visible", "the kernel is mirrored"),
+    (
+        "every layer as large as the first",
+        "convolutional_visible",
+        "first linear layer",
+    ),
+    ("biases forgotten", "convolutional_visible", "biases are missing"),
+    ("activations forgotten", "convolutional_visible", "activations are missing"),
+    ("bad sides accepted", "convolutional_hidden", "expected, not RuntimeError"),
+    ("upside down", "dense_visible", "upside down"),
+    ("the map mirrored, not the image", "dense_visible", "mirror image is missing"),
+    ("summed over places", "dense_visible", "not summed"),
+    ("the largest over places", "dense_visible", "their maximum"),
+    ("logits for probabilities", "dense_visible", "softmax is missing"),
+    ("the two summed", "dense_visible", "not added"),
+    ("dropout at test time", "dense_hidden", "dropout is on"),
+    ("left in train mode", "dense_hidden", "is left with"),
 ]
