@@ -553,7 +553,7 @@ for length, width, n, t in [(5, 3, 4, 5), (6, 2, 3, 15), (1, 4, 2, 1), (9, 1, 5,
     try:
         mine = layer(x, there)
     except ValueError as error:
-        raise AssertionError(f"{t} columns and {length} places: {error}; the *real* tokens are no more than {length}")
+        raise AssertionError(f"{t} columns and {length} places: {error}; the *real* tokens are no more than {length}") from error
     for row in range(n):
         place = 0
         for column in range(t):

@@ -290,7 +290,7 @@ with check.without(*NOT_YOURS):
     except NotImplementedError:
         raise
     except RuntimeError as error:
-        raise AssertionError(f"forward fails: {error}; are the segments joined along the channels?")
+        raise AssertionError(f"forward fails: {error}; are the segments joined along the channels?") from error
 spec = segmented_spec(x, state, [3, 5], train=False)
 assert torch.equal(x, before), "your module changed its input in place"
 shape = tuple(answer.shape)
