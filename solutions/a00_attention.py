@@ -101,6 +101,7 @@ assert mine is not None, "your function returns None: is there a `return`?"
 assert mine.shape == (2, 1, 3, 3), f"the mask is {tuple(mine.shape)}, expected (2, 1, 3, 3)"
 assert mine.dtype == torch.bool, f"the mask is of {mine.dtype}, expected torch.bool"
 assert not mine[0, 0, 0].equal(torch.tensor([False, False, True])), "True is where a query may look"
+assert mine[0, 0, 2].any() or not mine[0, 0, :2].all(), "the padded *queries* look nowhere: padding is about keys, the last axis"
 assert not mine[0, 0, :, 2].any(), "key 2 of the sequence of length 2 is padding: nobody looks there"
 assert mine[1].all(), "nothing is padding in the sequence of length 3, and it is not causal"
 assert mine[0, 0, 2, 0], "a padded query may look, too; its answer is not used"
@@ -114,8 +115,11 @@ assert mine.sum() == 5 + 6, f"{mine.sum()} pairs may look, expected 5 and 6"
 # %% nbgrader={"grade": true, "grade_id": "weights_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 scores = torch.tensor([[[[1.0, 2.0, 3.0], [1.0, 1.0, 5.0], [2.0, 0.0, 1.0]]]])
 mask = torch.tensor([[True, True, False], [True, True, False], [True, True, True]])
+copies = scores.clone(), mask.clone()
 mine = masked_weights(scores, mask)
 assert mine is not None, "your function returns None: is there a `return`?"
+assert torch.equal(scores, copies[0]), "the scores were changed: work on a copy"
+assert torch.equal(mask, copies[1]), "the mask was changed: work on a copy"
 assert not torch.isclose(mine.sum(dim=-2), torch.ones(3)).all(), "softmax over the queries: it is over the keys"
 zeroed = (scores * mask).softmax(dim=-1)
 assert not torch.allclose(mine, zeroed), "a score of 0 still gets e⁰: hide with −∞ before the softmax"
@@ -124,11 +128,15 @@ late = scores.softmax(dim=-1) * mask
 assert not torch.allclose(mine, late), "hidden after the softmax: the weights that stay do not sum to 1"
 shown = scores.masked_fill(mask, -torch.inf).softmax(dim=-1).nan_to_num()
 assert not torch.allclose(mine, shown), "the mask is the wrong way round: True is where it may look"
+alone = torch.where(mask, 1.0, 0.0)[None, None]
+assert not torch.allclose(mine, alone), "softmax over the heads: it is over the keys, the last axis"
+powers = scores.masked_fill(~mask, -torch.inf).exp()
+assert not torch.allclose(mine, powers), "the exponentials are not divided by their sum"
 check.close(mine[0, 0, 0], [0.268941, 0.731059, 0.0], what="scores 1, 2 and a hidden 3")
 check.close(mine[0, 0, 2], scores[0, 0, 2].softmax(dim=0), what="a query that may look everywhere")
 nowhere = masked_weights(scores, torch.zeros(3, 3).bool())
 assert not nowhere.isnan().any(), "a query that may look nowhere gets zeros, not nan"
-assert nowhere.count_nonzero() == 0, "a query that may look nowhere gets zeros"
+assert nowhere.count_nonzero() == 0, "a query that may look nowhere gets zeros, not equal weights: −1e9 alone is not enough"
 
 # %% nbgrader={"grade": true, "grade_id": "mask_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other lengths and sizes, against two loops; bad lengths.
@@ -145,10 +153,12 @@ for lengths, size in [([0, 1, 5], 5), ([4], 4), ([3, 3, 1, 2], 7), ([1], 1)]:
                     assert bool(mine[n, 0, t, s]) == true, f"{said}: [{n}, 0, {t}, {s}]"
 for lengths in ([2, 6], [-1, 3]):
     try:
-        may_look(torch.tensor(lengths), 5, False)
+        found = may_look(torch.tensor(lengths), 5, False)
     except ValueError:
         continue
-    raise AssertionError(f"lengths {lengths} of 5 raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"lengths {lengths} of 5 raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "weights_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -174,10 +184,14 @@ for shape in [(2, 3, 4, 5), (1, 1, 7, 2)]:
 scores = torch.tensor([[[[300.0, -200.0, 1e4], [-1e5, -1e5, 0.0]]]], requires_grad=True)
 mask = torch.tensor([[True, True, False], [True, True, False]])
 mine = masked_weights(scores, mask)
+assert not mine.isnan().any(), "e¹⁰⁰⁰⁰ is infinite: subtract the largest score, as softmax does"
+assert mine[0, 0, 0, 0] > 0, "a hidden key has the largest score, and took all of the sum: hide it before the softmax"
 check.close(mine, [[[[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]]], what="a hidden key has the largest score")
 scores = torch.randn(1, 2, 3, 4, generator=rng, requires_grad=True)
 mask = torch.tensor([[True, False, True, True], [False] * 4, [True] * 4])
-(masked_weights(scores, mask) * torch.arange(4.0)).sum().backward()
+mine = masked_weights(scores, mask)
+assert mine.requires_grad, "the weights are cut off from the gradient: detach or item?"
+(mine * torch.arange(4.0)).sum().backward()
 assert not scores.grad.isnan().any(), "a gradient is nan"
 assert scores.grad[0, :, 0, 1].count_nonzero() == 0, "a hidden score has a gradient"
 assert scores.grad[0, :, 2].count_nonzero() > 0, "the scores get no gradient"
@@ -280,7 +294,9 @@ torch.manual_seed(1)
 layer = redrawn(CrossAttention(8, 6, 2), 1)
 named = {name: tuple(weight.shape) for name, weight in layer.state_dict().items()}
 for name, shape in [("query", (8, 8)), ("key", (8, 6)), ("value", (8, 6)), ("out", (8, 8))]:
-    assert named.get(f"{name}.weight") == shape, f"{name}.weight should be {shape}: there are {named}"
+    found = named.get(f"{name}.weight")
+    assert found != (8, 8) or found == shape, f"{name} reads the memory, which is 6 wide, not x"
+    assert found == shape, f"{name}.weight should be {shape}: there are {named}"
     assert named.get(f"{name}.bias") == (8,), f"the layer {name} has a bias: there are {named}"
 assert len(named) == 8, f"four layers have 8 tensors: there are {named}"
 x, memory = torch.randn(2, 3, 8).double() / 3, torch.randn(2, 5, 6).double() / 3
@@ -292,7 +308,13 @@ assert mine is not None, "forward returns None: is there a `return`?"
 assert mine.shape == (2, 3, 8), f"the answer is {tuple(mine.shape)}, expected (2, 3, 8)"
 weights = layer.state_dict()
 true = cross_spec(x, memory, weights, 2, there)
+bare = {"out.weight": torch.eye(8).double(), "out.bias": torch.zeros(8).double()}
+keys = {f"value.{part}": weights[f"key.{part}"] for part in ("weight", "bias")}
+order = torch.arange(8).view(2, 4).T.flatten()  # channels that are dealt out in turn
 for wrong, words in [
+    (cross_spec(x, memory, weights | bare, 2, there), "the layer `out` is missing at the end"),
+    (cross_spec(x, memory, weights | keys, 2, there), "the values come from the layer `key`: they have their own"),
+    (cross_spec(x, memory, weights, 2, there, scale=0.5), "multiplied by √(D/h): divide by it"),
     (cross_spec(x, memory, weights, 2), "padding is attended to"),
     (cross_spec(x, memory, weights, 2, there, scale=1.0), "the scale is forgotten: divide by √(D/h)"),
     (cross_spec(x, memory, weights, 2, there, scale=8**0.5), "divided by √D: a head has D/h channels"),
@@ -300,12 +322,15 @@ for wrong, words in [
     (cross_spec(x, memory, weights, 1, there), "one head of D channels, not h heads"),
 ]:
     assert not torch.allclose(mine, wrong), words
-order = torch.arange(8).view(2, 4).T.flatten()  # channels that are dealt out in turn
 dealt = {k: v if k.startswith("out") else v[order.argsort()] for k, v in weights.items()}
 joined = dealt | {"out.weight": weights["out.weight"][:, order.argsort()]}
 for wrong in (dealt, joined):
     assert not torch.allclose(mine, cross_spec(x, memory, wrong, 2, there)), "channels of a head lie side by side: unflatten to (h, D/h), not (D/h, h)"
+for joined in (order, order.argsort()):
+    wrong = weights | {"out.weight": weights["out.weight"][:, joined]}
+    assert not torch.allclose(mine, cross_spec(x, memory, wrong, 2, there)), "the heads are joined in another order than they were cut: transpose back, then flatten"
 check.close(equal, cross_spec(x, one[:, :1], weights, 2), 1e-6, 1e-6, what="a memory of equal tokens: the weights over the keys sum to 1, so each answer is one token's")
+assert not mine.isnan().any(), "nan: all keys are hidden; `there` is False where the memory is padding"
 check.close(mine, true, 1e-6, 1e-6, what="two heads with a padded memory")
 assert mine.dtype == x.dtype, f"the answer is of {mine.dtype}, expected {x.dtype}"
 
@@ -325,10 +350,12 @@ for seed, (width, memory_width, heads, t, s) in enumerate([(12, 5, 3, 4, 6), (6,
 layer = CrossAttention(8, 6, 2)
 for width, heads in ((8, 3), (10, 4)):
     try:
-        CrossAttention(width, 6, heads)
+        found = CrossAttention(width, 6, heads)
     except ValueError:
         continue
-    raise AssertionError(f"{heads} heads for width {width} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"{heads} heads for width {width} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "cross_learns", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -398,14 +425,16 @@ chosen = labels != -100
 assert not chosen.all(), "every token has a label: it is −100 where the token was not chosen"
 assert (labels[chosen] == tokens[chosen]).all(), "a label is the true token, not what is shown"
 assert not chosen[:, 80:].any(), "a special token, which is padding here, was chosen"
-assert torch.equal(shown[~chosen], tokens[~chosen]), "a token that was not chosen is shown changed: 80, 10 and 10 are shares of the chosen ones"
+same = torch.equal(shown[~chosen], tokens[~chosen])
+assert same or not torch.equal(chosen, shown == 52), "labels stand at masked tokens alone: the random and the unchanged ones are asked for, too"
+assert same, "a token that was not chosen is shown changed: 80, 10 and 10 are shares of the chosen ones"
 found = chosen[:, :80].float().mean().item()
 assert 0.17 < found < 0.23, f"{found:.0%} of the words were chosen, expected 20 %"
 masked = (shown == 52)[chosen].float().mean().item()
-assert masked < 0.97, "all chosen tokens become [MASK]: 80 % should"
+assert masked < 0.97, "all chosen tokens become [MASK]: 80 % should, by a second draw"
 assert 0.76 < masked < 0.84, f"{masked:.0%} of the chosen tokens are [MASK], expected 80 %"
 kept = (shown == tokens)[chosen].float().mean().item()
-assert 0.07 < kept < 0.13, f"{kept:.0%} of the chosen tokens are as they were, expected 10 %"
+assert 0.07 < kept < 0.13, f"{kept:.0%} of the chosen tokens are as they were, expected 10 %; another 10 % become a random word"
 
 # %% nbgrader={"grade": true, "grade_id": "corrupt_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other vocabularies and shares; which words are drawn; each token by itself; nothing to choose.
@@ -486,7 +515,9 @@ class LearnedPositions(nn.Module):
 torch.manual_seed(6)
 layer = LearnedPositions(40, 50)
 named = {name: tuple(weight.shape) for name, weight in layer.named_parameters()}
+assert named, "there is no parameter: a plain tensor or a buffer does not learn; make it an nn.Parameter"
 assert named == {"weight": (40, 50)}, f"one parameter, weight (40, 50): there are {named}"
+assert layer.weight.requires_grad, "the weight does not learn: make it an nn.Parameter"
 spread = layer.weight.std().item()
 assert 0.018 < spread < 0.022, f"the standard deviation is {spread:.3f}, expected 0.02"
 x = torch.randn(2, 4, 50)
@@ -497,11 +528,17 @@ assert torch.equal(x, before), "x was changed"
 assert mine.shape == x.shape, f"the answer is {tuple(mine.shape)}, expected {tuple(x.shape)}"
 added = (mine - x).detach()
 assert not torch.allclose(added[0, 0], layer.weight[1], atol=1e-5), "the first token gets row 1: count from 0"
+for wrong, words in [
+    (layer.weight[:1].expand(4, -1), "every token gets row 0: count along the sequence, axis 1"),
+    (layer.weight[:4].flip(0), "counted from the end: the first token has place 0"),
+    (x[0] * layer.weight[:4], "the positions are multiplied: they are added"),
+    (layer.weight[:4] - x[0], "x is lost: the positions are added to it"),
+]:
+    assert not torch.allclose(added[0], wrong, atol=1e-5), words
 check.close(added[0], layer.weight[:4], 1e-2, 1e-5, what="without padding, rows 0 to 3")
 assert not torch.allclose(added[1, 1], layer.weight[1], atol=1e-5), "a column of padding was counted: the first real token has place 0"
 assert added[1, [0, 2]].count_nonzero() == 0, "something is added to padding"
 check.close(added[1, [1, 3]], layer.weight[:2], 1e-2, 1e-5, what="the real tokens of a padded sequence")
-assert layer.weight.requires_grad, "the weight does not learn: make it an nn.Parameter"
 
 # %% nbgrader={"grade": true, "grade_id": "positions_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other sizes and paddings, against a loop; too many tokens; T above length; gradients.
@@ -513,7 +550,10 @@ for length, width, n, t in [(5, 3, 4, 5), (6, 2, 3, 15), (1, 4, 2, 1), (9, 1, 5,
     there = torch.rand(n, t, generator=rng) < (0.6 if t <= length else 0.25)
     there[0] = False
     there[:, length:] &= there[:, length:].cumsum(1) + there[:, :length].sum(1, keepdim=True) <= length
-    mine = layer(x, there)
+    try:
+        mine = layer(x, there)
+    except ValueError as error:
+        raise AssertionError(f"{t} columns and {length} places: {error}; the *real* tokens are no more than {length}") from error
     for row in range(n):
         place = 0
         for column in range(t):
@@ -525,11 +565,12 @@ layer = LearnedPositions(3, 2)
 layer(torch.zeros(1, 4, 2), torch.tensor([[True, True, False, False]])).sum().backward()
 check.close(layer.weight.grad, [[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]], what="the gradient of the weight")
 try:
-    layer(torch.zeros(1, 4, 2), torch.ones(1, 4).bool())
+    found = layer(torch.zeros(1, 4, 2), torch.ones(1, 4).bool())
 except ValueError:
-    pass
-else:
-    raise AssertionError("4 tokens for 3 places raised no ValueError")
+    found = None
+except Exception as error:
+    found = error
+assert found is None, f"4 tokens for 3 places raised no ValueError, but gave {found!r}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "positions_learns", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -590,8 +631,26 @@ true = params, 2 * 512 * 512 * 768, maps * 512 // (2 * 512 * 768)
 with check.without("course_lib.flops.count", "torch.nn.Module.parameters"):
     mine = list(expected_costs())
 names = "parameters of the block", "MACs of the two products", "tokens of equal cost"
+D = 768
+likely = {
+    maps: "biases and norms are missing",
+    params - 9 * D: "the biases are missing",
+    params - 4 * D: "two norms are missing, with a gain and a bias a channel",
+    params - 2 * D: "each of the two norms has a gain and a bias a channel",
+    params - D * D - D: "attention has four maps: queries, keys, values and the last one",
+    params - 4 * D * D: "the second branch has two maps: to 3,072 channels and back",
+    512**2 * D: "there are two products: queries by keys, and weights by values",
+    12 * 2 * 512**2 * D: "the heads divide the channels: their number cancels out",
+    2 * 512**2 * D // 12: "all heads together cost as much as one of the whole width",
+    4 * 512**2 * D: "a multiplication and an addition are one MAC",
+    2 * 512 * D: "each of the 512 tokens looks at 512",
+    12 * D: "a token costs 2·T·D in the products, not T·D",
+    3 * D: "a token costs 2·T·D in the products, and 12·D² in the maps",
+    2 * D: "six maps are 12·D² weights: four of D², and two of 4·D²",
+}
 for name, found, number in zip(names, mine, true, strict=True):
-    assert found == number, f"{name}: you expected {found:,}, there are {number:,}"
+    said = f"{name}: you expected {found:,}, there are {number:,}"
+    assert found == number, f"{said}: {likely.get(found, 'write down each map, bias and norm')}"
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -91,16 +91,26 @@ def widest(channels: int, segments: int | None, budget: int) -> int:
 # %% nbgrader={"grade": true, "grade_id": "widest_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 for channels, segments, budget, true, hint in [
     (1, 1, 10, 1, "1·1 + 9·1²/1 = 10 is *at most* 10"),
-    (16, 1, 60_000, 80, "16·80 + 9·80² = 58,880, and 81 has 60,345"),
-    (16, 4, 60_000, 156, "a filter in S segments has 9·W²/S weights; 4 divides W"),
+    (64, 1, 60_000, 78, "64·78 + 9·78² = 59,748, and 79 has 61,225: round down"),
+    (64, 4, 60_000, 148, "a filter in S segments has 9·W²/S weights; 4 divides W"),
     (16, None, 60_000, 2_400, "one segment a channel: 16·W + 9·W"),
     (3, 8, 600, 16, "3·16 + 9·16²/8 = 336; 24 has 720, and W must be a multiple of 8"),
 ]:
     mine = widest(channels, segments, budget)
     assert mine is not None, "your function returns None: is there a `return`?"
-    assert mine == true, (
-        f"widest({channels}, {segments}, {budget}) is {mine}, expected {true}: {hint}"
-    )
+    called, step = f"widest({channels}, {segments}, {budget}) is {mine}, expected {true}", segments or 1
+    for words, mixing, filters in [
+        ("the 1×1 costs C·W, too", 0, 9),
+        ("the 3×3 costs nine times W²/S", channels, 1),
+        ("the 1×1 has no segments: it costs C·W", channels / step, 9),
+        ("the filters are in S segments: 9·W²/S", channels, 9 * step),
+    ]:
+        counts = range(step, 7000, step)
+        prices = [mixing * w + filters * (w * w // step if segments else w) for w in counts]
+        wrong = step * sum(price <= budget for price in prices)
+        assert wrong == true or mine != wrong, f"{called}: {words}"
+    assert mine % step == 0, f"{called}: {step} divides W"
+    assert mine == true, f"{called}: {hint}"
     assert isinstance(mine, int), f"a width of {mine!r}: an int, please"
 
 # %% nbgrader={"grade": true, "grade_id": "widest_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -126,7 +136,7 @@ for channels, segments, budget in [
     step = segments or 1
     assert mine % step == 0, f"{called} is {mine}, which {step} does not divide"
     weights = weights_of(channels, segments, mine)
-    assert weights <= budget, f"{called} is {mine}: {weights} weights are too many"
+    assert weights <= budget, f"{called} is {mine}: {weights:,} weights are too many; round down, and take whole numbers, whose roots are exact"
     weights = weights_of(channels, segments, mine + step)
     assert weights > budget, f"{called} is {mine}: {mine + step} fits, too"
 for channels, segments, budget in [
@@ -134,10 +144,12 @@ for channels, segments, budget in [
     (2, None, -5),
 ]:
     try:
-        widest(channels, segments, budget)
+        found = widest(channels, segments, budget)
     except ValueError:
         continue
-    raise AssertionError(f"widest({channels}, {segments}, {budget}) raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"widest({channels}, {segments}, {budget}) raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -227,6 +239,27 @@ class Segmented(nn.Module):
 # %%
 # Yours: for example, the shapes of all weights.
 
+# %% nbgrader={"grade": false, "grade_id": "segmented_likely", "locked": true, "schema_version": 3, "solution": false, "task": false}
+@torch.no_grad()
+def mistaken(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """Return likely wrong answers of Segmented(5, [(4, 3), (2, 5)]), by what is wrong."""
+    parts = module.mix(x).split([4, 2], dim=1)
+    bare = torch.cat([f(part) for f, part in zip(module.filters, parts, strict=True)], dim=1)
+    active = torch.cat([f(p.relu()) for f, p in zip(module.filters, parts, strict=True)], dim=1)
+    last_first = module.mix(x).split([2, 4], dim=1)[::-1]
+    swapped = torch.cat(
+        [f(part) for f, part in zip(module.filters, last_first, strict=True)], dim=1
+    )
+    likely = {
+        "the ReLU at the end is missing": module.norm(bare),
+        "the norm is missing": bare.relu(),
+        "swish for ReLU": F.silu(module.norm(bare)),
+        "the ReLU stands before the norm": module.norm(bare.relu()),
+        "there is an activation between mix and filters": module.norm(active).relu(),
+        "the segments are in the wrong order": module.norm(swapped).relu(),
+    }
+    return likely
+
 # %% nbgrader={"grade": true, "grade_id": "segmented_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 module = Segmented(5, [(4, 3), (2, 5)])
 state = module.state_dict()
@@ -239,6 +272,8 @@ expected = {
 assert shapes.get("filters.0.weight") != (4, 1, 3, 3), "a filter is a full convolution: no groups"
 assert shapes.get("filters.0.weight") != (4, 6, 3, 3), "a filter reads its own segment alone"
 assert shapes.get("filters.0.weight") != (4, 5, 3, 3), "a filter reads the mixed map, not x"
+assert shapes.get("filters.1.weight") != (2, 2, 3, 3), "each segment has a kernel size of its own"
+assert shapes.keys() == expected.keys(), f"the layers are {[*shapes]}, expected {[*expected]}: this is no module of the notebook"
 assert shapes == expected, f"the convolutions are {shapes}, expected {expected}"
 biases = [name for name in state if name.endswith("bias") and not name.startswith("norm")]
 assert not biases, f"{biases}: a norm follows, so no convolution needs a bias"
@@ -246,28 +281,21 @@ state = redrawn(state, 3)
 module.load_state_dict(state)
 x = torch.randn(3, 5, 6, 7, generator=torch.Generator().manual_seed(4))
 before = x.clone()
+for layer, (width, size) in zip(module.filters, [(4, 3), (2, 5)], strict=True):
+    shape = tuple(layer(x[:, :width]).shape[2:])
+    assert shape == (6, 7), f"a filter of {size}×{size} makes 6×7 pixels {shape}: zeros of half a kernel keep H and W"
 with check.without(*NOT_YOURS):
-    answer = module.eval()(x).detach()
+    try:
+        answer = module.eval()(x).detach()
+    except NotImplementedError:
+        raise
+    except RuntimeError as error:
+        raise AssertionError(f"forward fails: {error}; are the segments joined along the channels?") from error
 spec = segmented_spec(x, state, [3, 5], train=False)
 assert torch.equal(x, before), "your module changed its input in place"
 shape = tuple(answer.shape)
 assert shape == (3, 6, 6, 7), f"the output is {shape}, expected (3, 6, 6, 7): padding?"
-with torch.no_grad():
-    parts = module.mix(x).split([4, 2], dim=1)
-    bare = torch.cat([f(part) for f, part in zip(module.filters, parts, strict=True)], dim=1)
-    active = torch.cat([f(p.relu()) for f, p in zip(module.filters, parts, strict=True)], dim=1)
-    last_first = module.mix(x).split([2, 4], dim=1)[::-1]
-    swapped = torch.cat(
-        [f(part) for f, part in zip(module.filters, last_first, strict=True)], dim=1
-    )
-    likely = {
-        "the ReLU at the end is missing": module.norm(bare),
-        "the norm is missing": bare.relu(),
-        "the ReLU stands before the norm": module.norm(bare.relu()),
-        "there is an activation between mix and filters": module.norm(active).relu(),
-        "the segments are in the wrong order": module.norm(swapped).relu(),
-    }
-for mistake, wrong in likely.items():
+for mistake, wrong in mistaken(module, x).items():
     assert not torch.allclose(answer, wrong, atol=1e-3), mistake
 check.close(answer, spec, 1e-3, 1e-4, what="Segmented(5, [(4, 3), (2, 5)]) in eval mode")
 assert any(weight.requires_grad for weight in module.parameters()), "nothing can learn"
@@ -296,10 +324,12 @@ for channels, segments in [
         check.close(answer, spec, rtol=1e-3, atol=1e-3, what=what)
 for segments in ([], [(4, 2)], [(4, 3), (2, 4)], [(0, 3)], [(3, 3), (-1, 3)]):
     try:
-        Segmented(4, segments)
+        found = Segmented(4, segments)
     except ValueError:
         continue
-    raise AssertionError(f"Segmented(4, {segments}) raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"Segmented(4, {segments}) raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "segmented_learns", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -371,12 +401,33 @@ assert shapes == ((3, 4, 1, 1), (3, 1, 3, 3)), (
 x = torch.randn(2, 4, 6, 5, generator=rng, dtype=torch.float64)
 answer = F.conv2d(F.conv2d(x, mix), filters, padding=1, groups=3)
 spec = F.conv2d(x, weight, padding=1)
+made = mix.view(3, 4, 1, 1) * filters
+assert made.abs().max() > 1e-9, "the smallest singular values were taken: the largest come first"
+assert not torch.allclose(filters[0], filters[1]), "all outputs have the same pattern: each output has its own"
+size = torch.linalg.matrix_norm(weight.flatten(2))[:, None, None, None]  # the singular value
+for wrong, words in [
+    (weight / size, "the singular values are forgotten"),
+    (weight * size, "the singular values are in both factors"),
+    (-weight, "one factor has the wrong sign"),
+]:
+    assert not torch.allclose(made, wrong), words
 check.close(answer, spec, 1e-6, 1e-9, what="a kernel that is separable already")
 by_input = torch.randn(3, 4, 1, 1, generator=rng, dtype=torch.float64)
 by_input = by_input * torch.randn(1, 4, 3, 3, generator=rng, dtype=torch.float64)
 mix, filters = nearest(by_input, 1)
 gap = (by_input - mix.view(3, 4, 1, 1) * filters).square().sum() / by_input.square().sum()
 assert gap > 1e-3, "a pattern for each input is no pattern for each output: wrong order?"
+mix, filters = nearest(by_input, 2)
+u, values, v = torch.linalg.svd(by_input.flatten(2), full_matrices=False)
+best = ((u * values[:, None])[..., :2] @ v[:, :2]).view(by_input.shape)
+for rows, words in [
+    (mix.reshape(3, 4, 2).mT, "a row of mix belongs to one pattern and holds M numbers: transpose before you reshape"),
+    (mix.reshape(2, 3, 4).transpose(0, 1), "rows n·R to n·R + R − 1 of mix belong to output n: outputs first, then patterns"),
+]:
+    wrong = (rows.mT @ filters.flatten(2)).view(best.shape)
+    assert not torch.allclose(wrong, best), words
+made = (mix.reshape(3, 2, 4).mT @ filters.flatten(2)).view(best.shape)
+check.close(made, best, 1e-6, 1e-9, what="two patterns: the two largest of each output")
 
 # %% nbgrader={"grade": true, "grade_id": "nearest_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Hidden: more patterns, other kernels, the smallest error that is possible; what must be refused.
@@ -406,10 +457,12 @@ for N, M, K, patterns in [(5, 4, 3, 2), (2, 9, 3, 9), (3, 12, 3, 4), (1, 6, 5, 3
     )
 for N, M, K, patterns in [(3, 4, 3, 0), (3, 4, 3, 5), (3, 20, 3, 10), (3, 4, 3, -1)]:
     try:
-        nearest(torch.randn(N, M, K, K), patterns)
+        found = [tuple(part.shape) for part in nearest(torch.randn(N, M, K, K), patterns)]
     except ValueError:
         continue
-    raise AssertionError(f"{patterns} patterns of {(N, M, K, K)} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"{patterns} patterns of {(N, M, K, K)} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -454,27 +507,49 @@ def folded(layer: nn.Sequential) -> nn.Conv2d:
 torch.manual_seed(9)
 layer = xception.separable(4, 6)
 layer.load_state_dict(redrawn(layer.state_dict(), 10))
+layer[2].eps = 0.25
 layer.eval()
+x = torch.randn(2, 4, 6, 5)
+before = {name: value.clone() for name, value in layer.state_dict().items()}
+spec = layer(x).detach()
 conv = folded(layer)
+for name, value in layer.state_dict().items():
+    assert torch.equal(value, before[name]), f"{name} of the layer has changed: it stays as it was"
 assert conv is not None, "your function returns None: is there a `return`?"
 assert isinstance(conv, nn.Conv2d), f"a {type(conv).__name__}: expected an nn.Conv2d"
 shape = tuple(conv.weight.shape)
 assert shape == (6, 4, 3, 3), f"the kernel is {shape}, expected (6, 4, 3, 3)"
 assert conv.bias is not None, "the norm moves its input: the convolution needs a bias"
-x = torch.randn(2, 4, 6, 5)
+assert conv.padding == (1, 1), f"padding {conv.padding}: the layer keeps H and W"
 with torch.no_grad():
-    answer, spec = conv(x), layer(x)
+    answer, norm = conv(x), layer[2]
+    kernel, variance = layer[1].weight * layer[0].weight.transpose(0, 1), norm.running_var
     assert not torch.allclose(answer, layer[:2](x), atol=1e-3), "the norm is missing"
-    middle = (answer - spec).mean(dim=(0, 2, 3))
-    shifted = torch.allclose(answer - spec, middle[:, None, None].expand_as(spec), atol=1e-3)
-    assert not shifted or middle.abs().max() < 1e-3, "the kernel is right, the bias is not"
+    right = conv.weight * ((variance + norm.eps).sqrt() / norm.weight)[:, None, None, None]
+    for wrong, words in [
+        (conv.weight, "the kernel is not scaled by the norm"),
+        (conv.weight * ((variance + norm.eps) / norm.weight)[:, None, None, None], "divided by the variance: it is its root"),
+        (conv.weight * ((variance + 1e-5).sqrt() / norm.weight)[:, None, None, None], "the root is of variance + ε, and ε is `layer[2].eps`"),
+        (conv.weight * (variance + norm.eps).sqrt()[:, None, None, None], "γ, the norm's weight, is forgotten"),
+        (right.flip(2, 3), "the kernel is flipped: a layer of PyTorch does not flip it"),
+    ]:
+        assert not torch.allclose(wrong, kernel, rtol=1e-3, atol=1e-3), words
+    if torch.allclose(right, kernel, atol=1e-4):
+        scale = norm.weight / (variance + norm.eps).sqrt()
+        for wrong, words in [
+            (norm.bias, "it is β alone; the mean moves it, too"),
+            (norm.bias - norm.running_mean, "the mean is scaled, too"),
+            (norm.bias + scale * norm.running_mean, "the mean is subtracted"),
+        ]:
+            assert not torch.allclose(conv.bias, wrong), f"the kernel is right, the bias is not: {words}"
+        assert torch.allclose(answer, spec, atol=1e-3), "the kernel is right, the bias is not"
 check.close(answer, spec, 1e-3, 1e-4, what="the folded layer")
 try:
-    folded(xception.separable(2, 2).train())
+    found = folded(xception.separable(2, 2).train())
 except ValueError:
     pass
 else:
-    raise AssertionError("a layer in train mode raised no ValueError")
+    raise AssertionError(f"a layer in train mode raised no ValueError, but gave {found}")
 
 # %% nbgrader={"grade": true, "grade_id": "folded_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other widths, a large epsilon, tiny variances, float64; what is left of the layer.
@@ -537,8 +612,25 @@ layers = [mixing, filtering[0]], [filtering[1]], [mixing, filtering[2]]
 true = [3 * sum(layer.weight.numel() for layer in some) for some in layers]
 with check.without("course_lib.flops.count", "torch.nn.Conv2d", "torch.nn.Module.parameters"):
     mine = list(expected_weights())
+W = 728
+likely = {  # of one layer: what is wrong
+    W * W: "the depthwise 3×3 has 9 weights a channel",
+    9 * W: "the pointwise convolution mixes all channels",
+    9 * W + W * W + 2 * W: "norms do not count",
+    9 * W + W * W + W: "no convolution has a bias",
+    9 * W * W + W * W: "a full 3×3 alone, without a 1×1 and without segments",
+    9 * W * W + 2 * W: "norms do not count",
+    9 * W * W + W: "no convolution has a bias",
+    9 * W * W // 4: "the 1×1 before the segments is missing",
+    W * W + 36 * W * W: "four segments have a quarter of the weights",
+    W * W + 9 * W * W // 16: "of W²/S² weights there are S: W²/S",
+    (W * W + 9 * W * W) // 4: "the 1×1 has no segments",
+    W * W + 9 * W * W // 4 + 2 * W: "norms do not count",
+}
 for name, found, weights in zip(("separable", "full", "four segments"), mine, true, strict=True):
-    assert found == weights, f"{name}: you expected {found:,} weights, there are {weights:,}"
+    said = f"{name}: you expected {found:,} weights, there are {weights:,}"
+    assert 3 * found != weights, f"{said}: a block has three layers"
+    assert found == weights, f"{said}: {likely.get(found / 3, 'count one layer, then three')}"
 ### END HIDDEN TESTS
 
 # %% [markdown]

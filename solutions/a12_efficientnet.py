@@ -90,15 +90,26 @@ for blocks, depth, true, hint in [
     ([2, 4, 1], 1.0, [2, 4, 1], "depth 1 changes nothing"),
     ([2, 4, 1], 2.0, [4, 8, 2], "whole wishes are granted"),
     ([1, 2, 2], 1.4, [1, 3, 3], "7 in sum: 1, 2, 2 rounded down, and 2 left for the parts .8"),
+    ([7], 1.3, [9], "the sum 9.1 is rounded to the nearest number, not up"),
+    ([3, 3, 3, 2], 1.2, [4, 4, 3, 2], "two are left for three equal parts: the earlier stage comes first"),
     ([3, 3], 1.5, [5, 4], "equal parts: the earlier stage comes first"),
     ([1], 1.5, [2], "the sum is rounded, halfway up"),
+    ([1], 2.5, [3], "halfway goes up, also from an even number; Python's `round(2.5)` is 2"),
     ([10], 1.1, [11], "1.1 · 10 is 11"),
+    ([2, 7], 1.3, [3, 9], "2.6 and 9.1: the larger *part* gets the block, not the longer stage"),
+    ([1, 6], 1.6, [2, 9], "the parts .6 are equal; only in floats is that of 9.6 larger"),
     (B0, 1.1, [1, 2, 2, 4, 3, 5, 1], "18 in sum: the parts .4 and .3 get the last two"),
 ]:
     mine = shared_blocks(list(blocks), depth)
     assert mine is not None, "your function returns None: is there a `return`?"
-    ups = [math.ceil(depth * count) for count in blocks]
-    assert mine != ups or ups == true, f"{blocks}: each stage is rounded up, which is the excess"
+    assert isinstance(mine, list), f"a list is asked for, not a {type(mine).__name__}"
+    for rounded, words in [
+        (math.ceil, "each stage is rounded up, which is the excess"),
+        (math.floor, "each stage is rounded down, and what is left is not shared out"),
+        (round, "each stage is rounded by itself, which does not give the sum asked for"),
+    ]:
+        wrong = [rounded(depth * count) for count in blocks]
+        assert mine != wrong or wrong == true, f"{blocks}, depth {depth}: {words}; {hint}"
     assert mine == true, f"shared_blocks({blocks}, {depth}) is {mine}, expected {true}: {hint}"
 
 # %% nbgrader={"grade": true, "grade_id": "shared_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -124,10 +135,12 @@ for blocks, depth in cases:
     assert mine == true, f"shared_blocks({blocks}, {depth}) is {mine}, expected {true}"
 for blocks, depth in [([1, 2], 0.9), ([1, 0], 1.5), ([-1, 3], 2.0)]:
     try:
-        shared_blocks(blocks, depth)
+        found = shared_blocks(blocks, depth)
     except ValueError:
         continue
-    raise AssertionError(f"shared_blocks({blocks}, {depth}) raised no ValueError")
+    except Exception as error:
+        found = repr(error)
+    raise AssertionError(f"shared_blocks({blocks}, {depth}) raised no ValueError, but gave {found}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -154,8 +167,11 @@ for blocks, depth in [([1, 2], 0.9), ([1, 0], 1.5), ([-1, 3], 2.0)]:
 # nor the blocks of the notebook and of torchvision. *To see it:* draw hswish and swish.
 
 # %% nbgrader={"grade": false, "grade_id": "hard_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
-def hard_spec(x: Tensor, weights: dict, stride: int, train: bool) -> Tensor:
-    """The block, one layer at a time, with weights by name as in `state_dict()`."""
+def hard_spec(x, weights: dict, stride: int, train: bool, **other) -> Tensor:
+    """The block, one layer at a time, with weights by name as in `state_dict()`.
+
+    other: what tests put in the place of swish, second, inner, gate, pool, join, last.
+    """
     def norm(x: Tensor, name: str) -> Tensor:
         mean, variance, gamma, beta = (
             weights[f"{name}.{part}"].clone()
@@ -166,23 +182,26 @@ def hard_spec(x: Tensor, weights: dict, stride: int, train: bool) -> Tensor:
     def line(x: Tensor) -> Tensor:
         return (x + 3).clamp(0, 6) / 6
 
-    wide = norm(F.conv2d(x, weights["expand.weight"]), "norm1")
-    wide = wide * line(wide)
+    swish = other.get("swish", lambda x: x * line(x))
+    inner = other.get("inner", lambda x: x.clamp(min=0))
+    second, last = other.get("second", swish), other.get("last", lambda x: x)
+    pool, join = other.get("pool", torch.mean), other.get("join", torch.mul)
+    wide = swish(norm(F.conv2d(x, weights["expand.weight"]), "norm1"))
     kernels = weights["filter.weight"]
     zeros = kernels.shape[-1] // 2
     planes = [
         F.conv2d(wide[:, [c]], kernels[[c]], stride=stride, padding=zeros)
         for (c,) in np.ndindex(len(kernels))
     ]
-    wide = norm(torch.cat(planes, dim=1), "norm2")
-    wide = wide * line(wide)
-    z = wide.mean(dim=(2, 3), keepdim=True)
-    z = F.conv2d(z, weights["squeeze.weight"], weights["squeeze.bias"]).clamp(min=0)
-    gate = line(F.conv2d(z, weights["excite.weight"], weights["excite.bias"]))
-    thin = norm(F.conv2d(wide * gate, weights["project.weight"]), "norm3")
+    wide = second(norm(torch.cat(planes, dim=1), "norm2"))
+    z = pool(wide, dim=(2, 3), keepdim=True)
+    z = inner(F.conv2d(z, weights["squeeze.weight"], weights["squeeze.bias"]))
+    z = F.conv2d(z, weights["excite.weight"], weights["excite.bias"])
+    gate = other.get("gate", line)(z)
+    thin = last(norm(F.conv2d(join(wide, gate), weights["project.weight"]), "norm3"))
     return x + thin if x.shape == thin.shape and stride == 1 else thin
 
-
+# %% nbgrader={"grade": false, "grade_id": "hard_rules", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # what an answer does without; the specification stands on the first
 NOT_YOURS = (
     "numpy.ndindex",
@@ -202,6 +221,34 @@ def redrawn(state: dict, seed: int) -> dict:
             if name.endswith("running_var"):
                 new[name] = new[name].abs() + 0.5
     return new
+
+# %% nbgrader={"grade": false, "grade_id": "hard_likely", "locked": true, "schema_version": 3, "solution": false, "task": false}
+LIKELY = {  # mistakes, as changes of the specification
+    "swish for hswish": {"swish": F.silu},
+    "ReLU6 for hswish": {"swish": F.relu6},
+    "ReLU for hswish": {"swish": F.relu},
+    "hsigmoid for hswish: the x before it is missing": {"swish": F.hardsigmoid},
+    "no activation follows the filter": {"second": lambda x: x},
+    "the gate has a sigmoid, not hsigmoid": {"gate": torch.sigmoid},
+    "the gate has hswish, not hsigmoid": {"gate": F.hardswish},
+    "no activation stands between the gate's two layers": {"inner": lambda x: x},
+    "between the gate's layers stands swish, as in the notebook; here: ReLU": {"inner": F.silu},
+    "between the gate's layers stands hswish; here: ReLU": {"inner": F.hardswish},
+    "the gate reads the largest number of a map, not the mean": {"pool": torch.amax},
+    "the gate reads the sum of a map, not the mean": {"pool": torch.sum},
+    "there is no gate": {"join": lambda wide, gate: wide},
+    "the gate is added: it multiplies": {"join": torch.add},
+    "the gate stands before the filter's activation": {
+        "second": lambda x: x,
+        "join": lambda wide, gate: F.hardswish(wide * gate),
+    },
+    "the stride is on `project`: it belongs to `filter`": {
+        "stride": 1,
+        "join": lambda wide, gate: (wide * gate)[..., ::2, ::2],
+    },
+    "there is an activation on the linear bottleneck": {"last": F.hardswish},
+    "there is a ReLU on the linear bottleneck": {"last": F.relu},
+}
 
 # %% nbgrader={"grade": false, "grade_id": "hard", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class HardBlock(nn.Module):
@@ -245,23 +292,24 @@ class HardBlock(nn.Module):
 
 # %% nbgrader={"grade": true, "grade_id": "hard_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 block = HardBlock(16, 6, kernel_size=5, stride=2, expansion=3)
-state = block.state_dict()
-shapes = {name: tuple(v.shape) for name, v in state.items() if v.ndim > 1}
-assert shapes.get("filter.weight") != (48, 48, 5, 5), "the filter reads all channels: groups?"
-assert shapes.get("squeeze.weight") != (8, 48, 1, 1), "squeezed to a quarter of the *input*; here: of the expanded"
-assert shapes.get("squeeze.weight") != (12, 48, 1, 1), "the squeezed width is not rounded to 8"
+shapes = {name: tuple(v.shape) for name, v in block.state_dict().items() if v.ndim > 1}
 expected = {
-    "expand.weight": (48, 16, 1, 1),
-    "filter.weight": (48, 1, 5, 5),
-    "squeeze.weight": (16, 48, 1, 1),
-    "excite.weight": (48, 16, 1, 1),
-    "project.weight": (6, 48, 1, 1),
+    f"{name}.weight": (*channels, size, size)
+    for name, channels, size in [
+        ("expand", (48, 16), 1), ("filter", (48, 1), 5), ("squeeze", (16, 48), 1),
+        ("excite", (48, 16), 1), ("project", (6, 48), 1),
+    ]
 }
+assert shapes.keys() == expected.keys(), f"the layers are {[*shapes]}, expected {[*expected]}: this is no block of the notebook"
+assert shapes["expand.weight"] != (18, 16, 1, 1), "expanded is the input's width, not the output's"
+assert shapes["filter.weight"] != (48, 48, 5, 5), "the filter reads all channels: groups?"
+assert shapes["squeeze.weight"] != (8, 48, 1, 1), "squeezed to a quarter of the *input*; here: of the expanded"
+assert shapes["squeeze.weight"] != (12, 48, 1, 1), "the squeezed width is not rounded to 8"
 assert shapes == expected, f"the convolutions are {shapes}, expected {expected}"
-biases = {name.split(".")[0] for name in state if name.endswith("bias")}
+biases = {name.split(".")[0] for name in block.state_dict() if name.endswith("bias")}
 assert not biases & {"expand", "filter", "project"}, "a norm follows: no bias before it"
 assert biases >= {"squeeze", "excite"}, "the gate's two layers have biases"
-state = redrawn(state, 3)
+state = redrawn(block.state_dict(), 3)
 block.load_state_dict(state)
 x = torch.randn(3, 16, 7, 5, generator=torch.Generator().manual_seed(4))
 before = x.clone()
@@ -270,24 +318,9 @@ with check.without(*NOT_YOURS):
 spec = hard_spec(x, state, 2, train=False)
 assert torch.equal(x, before), "your block changed its input in place"
 shape = tuple(answer.shape)
-assert shape == (3, 6, 4, 3), f"the output is {shape}, expected (3, 6, 4, 3)"
-likely = {
-    "there is an activation on the linear bottleneck": F.hardswish(spec),
-    "there is a ReLU on the linear bottleneck": spec.relu(),
-}
-with torch.no_grad():
-    for mistake, f, g in [
-        ("swish for hswish", F.silu, F.hardsigmoid),
-        ("ReLU6 for hswish", F.relu6, F.hardsigmoid),
-        ("ReLU for hswish", F.relu, F.hardsigmoid),
-        ("the gate has a sigmoid, not hsigmoid", F.hardswish, torch.sigmoid),
-        ("there is no gate", F.hardswish, torch.ones_like),
-    ]:
-        wide = f(block.norm2(block.filter(f(block.norm1(block.expand(x))))))
-        mean = wide.mean(dim=(2, 3), keepdim=True)
-        gate = g(block.excite(block.squeeze(mean).relu()))
-        likely[mistake] = block.norm3(block.project(wide * gate))
-for mistake, wrong in likely.items():
+assert shape == (3, 6, 4, 3), f"the output is {shape}, expected (3, 6, 4, 3): half a kernel of zeros at each edge, and the stride once"
+for mistake, change in LIKELY.items():
+    wrong = hard_spec(x, state, **{"stride": 2, "train": False} | change)
     assert not torch.allclose(answer, wrong, rtol=1e-4, atol=1e-3), mistake
 check.close(answer, spec, 1e-3, 1e-2, what="HardBlock(16, 6, 5, 2, 3) in eval mode")
 assert any(weight.requires_grad for weight in block.parameters()), "nothing can learn"
@@ -319,13 +352,18 @@ for channels, width, kernel, stride, expansion, height, columns in [
         spec = hard_spec(x, state, stride, train)
         with check.without(*NOT_YOURS):
             answer = block(x).detach()
+        if spec.shape == x.shape and stride == 1:
+            mine = answer + x
+            assert not torch.allclose(mine, spec, 1e-3, 2e-2), f"{what}: the shortcut is missing"
         check.close(answer, spec, rtol=1e-3, atol=2e-2, what=what)
 for kernel in (2, 4):
     try:
-        HardBlock(4, 4, kernel)
+        found = type(HardBlock(4, 4, kernel)).__name__
     except ValueError:
         continue
-    raise AssertionError(f"kernel_size {kernel} raised no ValueError")
+    except Exception as error:
+        found = repr(error)
+    raise AssertionError(f"kernel_size {kernel} raised no ValueError, but gave {found}")
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "hard_learns", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -378,36 +416,48 @@ def kept_path(branch, x: Tensor, p: float, training: bool) -> Tensor:
 
 # %% nbgrader={"grade": true, "grade_id": "kept_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 torch.manual_seed(7)
-x, sizes = torch.randn(400, 2, 3, 1), []
+x, seen = torch.randn(400, 2, 3, 1), []
 
 
 def counted(part: Tensor) -> Tensor:
-    sizes.append(len(part))
+    seen.append(part.clone())
     return 3 * part + 1
 
 
 before = x.clone()
 mine = kept_path(counted, x, 0.25, training=False)
 assert mine is not None, "your function returns None: is there a `return`?"
+assert not torch.allclose(mine, x + (3 * x + 1) / 0.75), "divided by 1 − p in eval mode, too"
 check.close(mine, 4 * x + 1, what="in eval mode, nothing is dropped or divided")
-sizes.clear()
+seen.clear()
 mine = kept_path(counted, x, 0.25, training=True)
 assert torch.equal(x, before), "x was changed"
 assert mine.shape == x.shape, f"the answer is {tuple(mine.shape)}, expected {tuple(x.shape)}"
+assert not (mine == 0).flatten(1).all(dim=1).any(), "a dropped image comes back as x, not as zeros"
 same = (mine == x).flatten(1).all(dim=1)
+assert 0 < same.sum() < 400, f"{same.sum()} of 400 images were dropped: is there a draw for each image?"
+assert same.sum() < 250, f"{same.sum()} of 400 images were dropped: p is the share that is dropped, not kept"
 assert 50 < same.sum() < 150, f"{same.sum()} of 400 images were dropped; about 100 are expected"
-assert sizes, "the branch was not called"
+assert seen, "the branch was not called"
+sizes = [len(part) for part in seen]
 assert sizes[0] != 400, "the branch was computed for all images: only those that stay"
 assert sizes == [400 - int(same.sum())], f"the branch saw {sizes} images: one call of the kept"
 kept = ~same
-assert not torch.allclose(mine[kept], (4 * x + 1)[kept]), "what is kept is divided by 1 − p"
-wrong = x + (3 * x + 1) / 0.25
-assert not torch.allclose(mine[kept], wrong[kept]), "divided by p: the share that is kept is 1 − p"
+assert torch.equal(seen[0], x[kept]), "the branch's answers went to other images than it saw"
+for wrong, words in [
+    (4 * x + 1, "what is kept is divided by 1 − p"),
+    (x + (3 * x + 1) / 0.25, "divided by p: the share that is kept is 1 − p"),
+    ((4 * x + 1) / 0.75, "x itself was divided: only the branch is"),
+    (x + (3 * x + 1) * 0.75, "multiplied by 1 − p: what is kept becomes larger"),
+    (3 * x + 1, "the branch alone came back: x is added to it"),
+    ((3 * x + 1) / 0.75, "the branch alone came back: x is added to it"),
+]:
+    assert not torch.allclose(mine[kept], wrong[kept]), words
 check.close(mine[kept], (x + (3 * x + 1) / 0.75)[kept], what="the kept images")
-sizes.clear()
+seen.clear()
 for _ in range(30):
     kept_path(counted, x[:1], 0.8, training=True)
-assert 0 not in sizes, "no image was kept, and the branch was called with none"
+assert all(map(len, seen)), "no image was kept, and the branch was called with none"
 assert mine.dtype == x.dtype, f"the answer is of {mine.dtype}, expected {x.dtype}"
 
 # %% nbgrader={"grade": true, "grade_id": "kept_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -436,10 +486,12 @@ check.close(weight.grad, torch.full((3,), 2.0 * kept.sum()), what="the gradient 
 check.close(x.grad[:, 0, 0, 0], 1 + 2.0 * kept, what="the gradient of x")
 for p in (1.0, -0.1, 1.5):
     try:
-        kept_path(lambda part: part, x, p, True)
+        found = kept_path(lambda part: part, x, p, True)
     except ValueError:
         continue
-    raise AssertionError(f"p = {p} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"p = {p} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -505,9 +557,14 @@ def largest_side(macs, budget: int, least: int, most: int) -> int:
 # %% nbgrader={"grade": true, "grade_id": "triples_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 mine = triples(2.0, 0.25, 4, 0.05)
 assert mine is not None, "your function returns None: is there a `return`?"
-assert (2.0, 1.0, 1.0) in mine, "depth alone, (2, 1, 1), costs exactly twice as much"
+assert all(len(row) == 3 for row in mine), "a list of triples is asked for, without their distances"
+highest = max((max(row) for row in mine), default=2)
+assert highest > 1.75, "no number is as large as 1 + steps · step = 2: k goes from 0 to `steps`"
+assert (2.0, 1.0, 1.0) in mine, "depth alone, (2, 1, 1), costs exactly twice as much: α is not squared"
 assert (1.0, 2.0, 1.0) not in mine, "width counts squared: (1, 2, 1) costs four times as much"
 assert (1.0, 1.0, 2.0) not in mine, "resolution counts squared: (1, 1, 2) costs four times"
+assert (1.0, 1.0, 1.0) not in mine, "(1, 1, 1) is 1 below the growth: the distance is an absolute value"
+assert mine[-1] != (2.0, 1.0, 1.0), "the farthest comes first: sort the other way"
 assert mine[0] == (2.0, 1.0, 1.0), f"nearest first: (2, 1, 1) hits 2 exactly, yours begins {mine[0]}"
 true = [(2.0, 1.0, 1.0), (1.25, 1.0, 1.25), (1.25, 1.25, 1.0)]
 mine = [tuple(map(float, triple)) for triple in mine]
@@ -519,6 +576,7 @@ called = []
 
 def square(side: int) -> int:
     called.append(side)
+    assert side == int(side), f"macs was asked about {side!r}: a side is a whole number"
     return side * side
 
 
@@ -546,6 +604,8 @@ for growth, step, steps, tolerance in [(2.0, 0.1, 6, 0.08), (1.5, 0.2, 3, 0.2), 
     true = sorted((t for t in every if cost[t] <= tolerance), key=lambda t: (cost[t], t))
     mine = [tuple(map(float, t)) for t in triples(growth, step, steps, tolerance)]
     said = f"triples({growth}, {step}, {steps}, {tolerance})"
+    edge = sum(cost[t] == tolerance for t in true)
+    assert not edge or len(mine) != len(true) - edge, f"{said}: a distance of exactly the tolerance is allowed"
     assert len(mine) == len(true), f"{said} has {len(mine)} triples, expected {len(true)}"
     flat = torch.tensor(mine, dtype=torch.float64), torch.tensor(true, dtype=torch.float64)
     near = torch.tensor([abs(a * b**2 * g**2 - growth) for a, b, g in mine])
@@ -573,10 +633,12 @@ mine = largest_side(lambda side: flops.count(net, (1, 3, side, side)).macs, 80_0
 assert mine == 43, f"efficientnet_small under 80 million MACs: {mine} pixels, expected 43"
 for least in (11, 20):
     try:
-        largest_side(cubed, 1_000, least, 40)
+        found = largest_side(cubed, 1_000, least, 40)
     except ValueError:
         continue
-    raise AssertionError(f"from {least} on nothing fits, and no ValueError was raised")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"from {least} on nothing fits: no ValueError was raised, but {found!r} came")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -613,8 +675,25 @@ for part in (gate, project):
 with check.without("torch.nn.Module.__init__"):  # a pencil builds no network
     mine = list(expected_costs())
 names = "parameters of the gate", "MACs of the gate", "MACs of the projection"
+likely = {
+    2 * 1152 * 48: "each layer has biases, too",
+    2 * 1152 * 48 + 1152: "the first layer has biases, too",
+    2 * 1152 * 48 + 48: "the second layer has biases, too",
+    2 * 1152 * 48 + 1152 + 48: "a bias is added, not multiplied: it is no MAC",
+    1152 * 48: "the gate has two layers",
+    2 * 1152 * 288 + 1152 + 288: "it squeezes to a quarter of the input's width, not of the expanded",
+    2 * 192 * 48 + 192 + 48: "the gate works on the expanded width",
+    2 * 1152 * 48 * 49: "the gate works on one number a channel, not at every pixel",
+    2 * 1152 * 288: "it squeezes to a quarter of the input's width, not of the expanded",
+    4 * 1152 * 48: "a multiplication and an addition are one MAC",
+    2 * 1152 * 192 * 49: "a multiplication and an addition are one MAC",
+    1152 * 192: "the projection works at each of the 7×7 pixels",
+    192 * 192 * 49: "the projection reads the expanded width",
+    9 * 1152 * 192 * 49: "the projection is 1×1",
+}
 for name, found, number in zip(names, mine, true, strict=True):
-    assert found == number, f"{name}: you expected {found:,}, there are {number:,}"
+    said = f"{name}: you expected {found:,}, there are {number:,}"
+    assert found == number, f"{said}: {likely.get(found, 'write down each layer')}"
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -74,29 +74,33 @@ v2 = notebook.load("13_efficientnet_v2")
 # images come out as they went in?
 
 # %% nbgrader={"grade": false, "grade_id": "fused_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
-def fused_spec(x: Tensor, weights: dict, stride: int, train: bool) -> Tensor:
-    """The formula without drop-path, with weights by name as in `state_dict()`."""
+def fused_spec(x, weights: dict, stride: int, train: bool, **other) -> Tensor:
+    """The formula without drop-path, with weights by name as in `state_dict()`.
+
+    other: what tests put in the place of swish, inner, gate, pool, join, eps.
+    """
     def norm(x: Tensor, name: str) -> Tensor:
         mean, variance, gamma, beta = (
             weights[f"{name}.{part}"].clone()
             for part in ("running_mean", "running_var", "weight", "bias")
         )
-        return F.batch_norm(x, mean, variance, gamma, beta, training=train, eps=1e-3)
+        return F.batch_norm(x, mean, variance, gamma, beta, training=train, eps=eps)
 
+    eps, inner = other.get("eps", 1e-3), other.get("inner", lambda x: x * torch.sigmoid(x))
+    pool, join = other.get("pool", torch.mean), other.get("join", torch.mul)
     z = norm(F.conv2d(x, weights["expand.weight"], stride=stride, padding=1), "norm1")
-    z = z * torch.sigmoid(z)
+    z = other.get("swish", lambda x: x * torch.sigmoid(x))(z)
     gated = torch.empty_like(z)
     for (n,) in np.ndindex(len(z)):
-        small = weights["squeeze.weight"].flatten(1) @ z[n].mean(dim=(1, 2))
-        small = small + weights["squeeze.bias"]
-        small = small * torch.sigmoid(small)
+        small = weights["squeeze.weight"].flatten(1) @ pool(z[n], dim=(1, 2))
+        small = inner(small + weights["squeeze.bias"])
         gate = weights["excite.weight"].flatten(1) @ small + weights["excite.bias"]
         for c in range(z.shape[1]):
-            gated[n, c] = z[n, c] * torch.sigmoid(gate[c])
+            gated[n, c] = join(z[n, c], other.get("gate", torch.sigmoid)(gate[c]))
     y = norm(F.conv2d(gated, weights["project.weight"]), "norm2")
     return x + y if stride == 1 and y.shape == x.shape else y
 
-
+# %% nbgrader={"grade": false, "grade_id": "fused_rules", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # what an answer does without; the specification stands on the first
 NOT_YOURS = (
     "numpy.ndindex",
@@ -115,6 +119,22 @@ def redrawn(state: dict, seed: int) -> dict:
             if name.endswith("running_var"):
                 new[name] = new[name].abs() + 0.01
     return new
+
+# %% nbgrader={"grade": false, "grade_id": "fused_likely", "locked": true, "schema_version": 3, "solution": false, "task": false}
+LIKELY = {  # mistakes, as changes of the specification
+    "ReLU6 for swish after the expansion": {"swish": F.relu6},
+    "ReLU for swish after the expansion": {"swish": F.relu},
+    "no activation follows the expansion": {"swish": lambda x: x},
+    "between squeeze and excite stands ReLU; here: swish": {"inner": F.relu},
+    "no activation stands between squeeze and excite": {"inner": lambda x: x},
+    "the gate has no sigmoid": {"gate": lambda x: x},
+    "the gate has MobileNetV3's hard sigmoid": {"gate": F.hardsigmoid},
+    "the gate reads the largest number of a map, not the mean": {"pool": torch.amax},
+    "the gate reads the sum of a map, not the mean": {"pool": torch.sum},
+    "the gate is added: it multiplies": {"join": torch.add},
+    "there is no gate: that is the notebook's fused block": {"join": lambda z, gate: z},
+    "both norms have ε = 0.001, not the usual 1e-5": {"eps": 1e-5},
+}
 
 # %% nbgrader={"grade": false, "grade_id": "fused", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class FusedExcite(nn.Module):
@@ -168,10 +188,11 @@ expected = {
 squeezed = shapes.get("squeeze.weight")
 assert squeezed != (6, 24, 1, 1), "a quarter of the block's *input* channels, not of the expanded"
 assert shapes.get("expand.weight") != (24, 1, 3, 3), "fused is a full 3×3: no groups"
+assert shapes.keys() == expected.keys(), f"the layers are {[*shapes]}, expected {[*expected]}: this is no block of the notebook"
 assert shapes == expected, f"the convolutions are {shapes}, expected {expected}"
 biases = {name for name in state if name.endswith("bias") and not name.startswith("norm")}
 assert biases == {"squeeze.bias", "excite.bias"}, f"convolutions with a bias: {sorted(biases)}"
-state = redrawn(state, 3)
+state = redrawn(state, 4)
 block.load_state_dict(state)
 x = torch.randn(4, 8, 5, 6, generator=torch.Generator().manual_seed(4))
 before = x.clone()
@@ -183,8 +204,8 @@ shape = tuple(answer.shape)
 assert shape == (4, 8, 5, 6), f"the output is {shape}, expected (4, 8, 5, 6)"
 same = [torch.equal(answer[n], x[n]) for n in range(4)]
 assert not any(same), "in eval mode no branch is dropped: drop-path at evaluation?"
-z = torch.randn(4, 8, 5, 6)
 likely = {
+    **{words: fused_spec(x, state, 1, False, **change) for words, change in LIKELY.items()},
     "the shortcut is missing": spec - x,
     "there is an activation on the linear bottleneck": x + F.silu(spec - x),
     "there is an activation after the addition": F.silu(spec),
@@ -231,7 +252,7 @@ x = torch.randn(2000, 4, 2, 2, generator=rng)
 spec, found = fused_spec(x, state, 1, train=True), block.train()(x).detach()
 out = (found == x).flatten(1).all(dim=1)
 share = out.double().mean().item()
-assert abs(share - 0.25) < 0.05, f"drop = 0.25: {share:.1%} of the images are without branch"
+assert abs(share - 0.25) < 0.05, f"drop = 0.25: {share:.1%} of the images are without branch; each is drawn by itself, and 25 % are dropped"
 kept = x[~out] + (spec - x)[~out] / 0.75
 check.close(found[~out], kept, 1e-3, 2e-3, what="the kept branches, divided by 0.75")
 drawn = FusedExcite(4, 6, 1, 2, 0.9).train()(x[:50])
@@ -239,10 +260,12 @@ empty = (drawn == 0).flatten(1).all(dim=1)
 assert not empty.any(), "without a shortcut nothing may be dropped"
 for stride, drop in [(0, 0.0), (3, 0.0), (1, 1.0), (1, -0.1), (1, 1.5)]:
     try:
-        FusedExcite(4, 4, stride, 4, drop)
+        found = type(FusedExcite(4, 4, stride, 4, drop)).__name__
     except ValueError:
         continue
-    raise AssertionError(f"stride {stride}, drop {drop} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"stride {stride}, drop {drop} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "fused_learns", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -306,18 +329,30 @@ assert found is not None, "your function returns None: is there a `return`?"
 assert len(found) == 4, f"{len(found)} stages, expected 4"
 steps = [row[0] for row in found]
 assert sum(steps) == 350, f"the steps add up to {sum(steps)}, not to 350"
-assert steps == [88, 88, 87, 87], f"the steps are {steps}, expected [88, 88, 87, 87]"
+assert steps == [88, 88, 87, 87], f"the steps are {steps}, expected [88, 88, 87, 87]: the earlier stages have the longer ones"
 sizes = [row[1] for row in found]
 assert sizes[:1] != [168], "the first stage has the first size: i begins at 0"
 assert sizes[-1] != 256, "the last stage has the last size: divide by M − 1"
 assert not any(size % 8 for size in sizes), "sizes are rounded to multiples of 8"
+for wrong, words in [
+    ([304] * 4, "the sizes do not grow"),
+    ([128, 184, 240, 296], "rounded down: 300 lies halfway, and halfway goes up"),
+    ([128, 192, 248, 304], "rounded up: the nearest multiple of 8 is asked for"),
+    ([304, 240, 184, 128], "the images get smaller: the first size comes first"),
+]:
+    assert sizes != wrong, f"the sizes are {sizes}: {words}"
 assert sizes == [128, 184, 240, 304], f"the sizes are {sizes}, expected [128, 184, 240, 304]"
 dropout = [row[2]["dropout"] for row in found]
 assert len(set(dropout)) > 1, "the regularisation does not grow"
+assert dropout[0] < dropout[-1], "the regularisation falls: the first strength comes first"
 check.close(dropout, [0.1, 1 / 6, 0.7 / 3, 0.3], what="dropout in four stages")
 augment = [row[2]["RandAugment"] for row in found]
 check.close(augment, [5, 25 / 3, 35 / 3, 15], what="RandAugment in four stages")
 assert all(isinstance(size, int) for size in sizes), f"the sizes are {sizes}: an int each"
+found = schedule(2, 2, (20, 28), {})
+assert found[0][1] == 24, f"20 pixels become {found[0][1]}: Python's `round` goes to the even multiple; halfway goes up"
+found = schedule(3, 1, (8, 16), {"a": (0, 1)})
+assert found == [(3, 16, {"a": 1})], f"one stage is {found}: everything is as at the end, 16 and 1"
 
 # %% nbgrader={"grade": true, "grade_id": "schedule_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Hidden: one stage and many, halves, strengths that fall or stay, none at all; bad values.
@@ -345,10 +380,12 @@ assert schedule(2, 2, (8, 16), {}) == [(1, 8, {}), (1, 16, {})]
 for steps, stages, sizes in [(3, 4, (8, 16)), (3, 0, (8, 16)), (3, -1, (8, 16)), (3, 2, (4, 16)),
                              (3, 2, (16, 7))]:
     try:
-        schedule(steps, stages, sizes, {})
+        found = schedule(steps, stages, sizes, {})
     except ValueError:
         continue
-    raise AssertionError(f"schedule({steps}, {stages}, {sizes}, {{}}) raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"schedule({steps}, {stages}, {sizes}, {{}}) raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -402,16 +439,24 @@ state = random.getstate()
 found = search(space, toy, 6)
 assert found is not None, "your function returns None: is there a `return`?"
 assert len(found) == 6, f"{len(found)} architectures, expected 6"
+assert all(len(row) == 2 and isinstance(row[1], dict) for row in found), f"a row is (reward, architecture); yours begins with {found[0]}"
 assert len(asked) == 6, f"`measure` was called {len(asked)} times for 6 architectures"
 drawn = {tuple(sorted(architecture.items())) for _, architecture in found}
 assert len(drawn) == 6, "an architecture was drawn twice"
 assert random.getstate() == state, "the global random state has changed"
 rewards = [reward for reward, _ in found]
 assert rewards != sorted(rewards), "the highest reward comes first"
-assert rewards == sorted(rewards, reverse=True), "the answers are not in order"
+assert rewards == sorted(rewards, reverse=True), "the answers are not in order: sort by the reward"
 for reward, architecture in found:
     top1, step, params = toy(architecture)
     assert reward != top1, "this is the accuracy: the reward is A · S^w · P^v"
+    for wrong, words in [
+        (top1 * step**0.07 * params**0.05, "a slow or large network earns more: w and v are negative"),
+        (top1 * step**-0.05 * params**-0.07, "w belongs to the step and v to the parameters"),
+        (top1 * step**-0.07, "the parameters are forgotten"),
+        (top1 * params**-0.05, "the time of a step is forgotten"),
+    ]:
+        assert abs(reward - wrong) > 1e-9, words
     check.close(reward, top1 * step**-0.07 * params**-0.05, what=f"the reward of {architecture}")
 
 # %% nbgrader={"grade": true, "grade_id": "search_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
@@ -448,10 +493,12 @@ assert max(shares) < 2 * min(shares), "some architectures are drawn more often t
 assert len(search({"a": [1]}, lambda one: (0.5, 1.0, 1), 1)) == 1
 for trials in (0, 13, -1):
     try:
-        search(wide, score, trials)
+        found = search(wide, score, trials)
     except ValueError:
         continue
-    raise AssertionError(f"{trials} trials of 12 architectures raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"{trials} trials of 12 architectures raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -494,9 +541,23 @@ def remaining(stages: list, last: float) -> float:
 stages = [v2.Stage("fused", 1, 8, 2, 1), v2.Stage("mb", 4, 16, 2, 2)]
 mine = remaining(stages, 0.4)
 assert mine is not None, "your function returns None: is there a `return`?"
-assert abs(mine - 3.4) > 1e-9, "block 2 strides, so it never rests"
+for wrong, words in [
+    (3.4, "block 2 strides, so it never rests"),
+    (0.4, "this is the number of branches that rest, not of those that run"),
+    (1 + (1 - 0.4 / 3) + 1 + 0.6, "the probability is last·i/n: divide by n, not by n − 1"),
+    (0.9 + 0.8 + 1 + 0.6, "block number i is counted from 0"),
+    (1 + 0.9 + 1 + 0.9, "i is counted over all stages, not anew in each"),
+    (0.6 + 0.6 + 1 + 0.6, "the probability grows from block to block: last·i/n"),
+    (1 + 0.9 + 1 + 0.8, "a block that never rests is counted, too"),
+    (1 + 0.9 + 0.7, "a block that never rests runs, and counts as 1"),
+]:
+    assert abs(mine - wrong) > 1e-9, words
 assert abs(mine - (1 + 0.9 + 1 + 0.7)) < 1e-9, f"0, 0.1, never, 0.3: expected 3.6, not {mine}"
 assert remaining(stages, 0.0) == 4, "without drop-path all four run"
+wider = [v2.Stage("mb", 4, 8, 1, 1), v2.Stage("mb", 4, 16, 1, 1)]
+assert abs(remaining(wider, 0.4) - 2) < 1e-9, "block 1 changes the width, so it never rests"
+smaller = [v2.Stage("mb", 4, 8, 1, 1), v2.Stage("mb", 4, 8, 1, 2)]
+assert abs(remaining(smaller, 0.4) - 2) < 1e-9, "block 1 strides, so it never rests, also where it keeps the width"
 
 # %% nbgrader={"grade": true, "grade_id": "remaining_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: S, M and L, one stage, stages that only change the width, against the notebook's own networks.
@@ -512,10 +573,12 @@ for number, stages in enumerate(tables):
         assert abs(mine - true) < 1e-9, f"table {number}, last = {last}: {mine}, expected {true}"
 for last in (1.0, -0.1, 2):
     try:
-        remaining(v2.SMALL, last)
+        found = remaining(v2.SMALL, last)
     except ValueError:
         continue
-    raise AssertionError(f"last = {last} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"last = {last} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -551,8 +614,28 @@ true += [sum(p.numel() for p in block.parameters() if p.ndim == 4) for block in 
 with check.without("torch.nn.Module.__init__"):  # a pencil builds no network
     mine = list(expected_costs())
 names = "MACs of mbconv", "MACs of fused", "weights of mbconv", "weights of fused"
+wide, gate, one = 640, 2 * 640 * 40, 160 * 640
+likely = {
+    196 * wide * 329: "squeeze-and-excite is missing",
+    196 * wide * 329 + 2 * 640 * 160: "it squeezes to a quarter of C, not of tC",
+    196 * wide * 329 + gate // 2: "squeeze-and-excite has two layers",
+    196 * (wide * 329 + gate): "squeeze-and-excite works on one pixel",
+    196 * 2 * one + gate: "the depthwise 3×3 is missing",
+    196 * (2 * one + 9 * wide * wide) + gate: "its 3×3 is depthwise",
+    2 * 196 * wide * 329 + gate: "a multiplication and an addition are one MAC",
+    2 * true[0]: "a multiplication and an addition are one MAC",
+    2 * true[1]: "a multiplication and an addition are one MAC",
+    196 * 9 * one: "the last 1×1 is missing",
+    196 * 10 * one + gate: "the notebook's fused block has no squeeze-and-excite",
+    196 * (9 * wide + one): "its 3×3 is a full one, from 160 to 640 channels",
+    wide * 329: "squeeze-and-excite is missing",
+    true[2] + 640 + 40: "biases are left aside",
+    9 * one: "the last 1×1 is missing",
+    10 * one + gate: "the notebook's fused block has no squeeze-and-excite",
+}
 for name, found, number in zip(names, mine, true, strict=True):
-    assert found == number, f"{name}: you expected {found:,}, there are {number:,}"
+    said = f"{name}: you expected {found:,}, there are {number:,}"
+    assert found == number, f"{said}: {likely.get(found, 'write down each layer')}"
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -86,10 +86,23 @@ def patchify(images: Tensor, height: int, width: int) -> Tensor:
 
 # %% nbgrader={"grade": true, "grade_id": "patchify_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 counting = torch.arange(72.0).view(1, 3, 4, 6)
-mine = patchify(counting, 2, 3)
+try:
+    mine = patchify(counting, 2, 3)
+except NotImplementedError:
+    raise
+except RuntimeError as error:
+    raise AssertionError(f"{error}: does `height` cut the rows, and `width` the columns?") from error
 assert mine is not None, "your function returns None: is there a `return`?"
+for shape, words in [
+    ((1, 18, 4), "the tokens come before their numbers: exchange the last two axes"),
+    ((4, 18), "images and patches have an axis each"),
+    ((1, 6, 12), "these patches are 2×2: `width` is 3, and patches need not be square"),
+]:
+    assert tuple(mine.shape) != shape, f"the patches are {shape}, expected (1, 4, 18): {words}"
 assert tuple(mine.shape) == (1, 4, 18), f"the patches are {tuple(mine.shape)}, expected (1, 4, 18)"
 first = mine[0, 0].tolist()
+assert first != list(range(18)), "reshape alone leaves the order of the image: permute the axes before"
+assert first[:4] != [0, 1, 2, 24], "channels stand between rows and columns: here they come last"
 assert first[:3] != [0, 1, 2], "channels come first in your patches: here they come last"
 assert first[:6] != [0, 24, 48, 6, 30, 54], "columns before rows: a patch is read row by row"
 assert first[:6] == [0, 24, 48, 1, 25, 49], f"the first patch begins with {first[:6]}"
@@ -121,10 +134,12 @@ strided = torch.randn(2, 4, 6, 3, generator=rng).permute(0, 3, 1, 2)
 assert torch.equal(patchify(strided, 2, 3), patchify(strided.contiguous(), 2, 3))
 for height, width in [(3, 2), (2, 4), (5, 1)]:
     try:
-        patchify(torch.zeros(1, 3, 4, 6), height, width)
+        found = patchify(torch.zeros(1, 3, 4, 6), height, width)
     except ValueError:
         continue
-    raise AssertionError(f"patches of {height}, {width} in images of 4, 6 raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"patches of {height}, {width} in images of 4, 6 raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -159,14 +174,27 @@ def unpatchify(patches: Tensor, height: int, width: int, columns: int) -> Tensor
 # Yours: for example, an image whose patches are in another order.
 
 # %% nbgrader={"grade": true, "grade_id": "back_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-patches = torch.arange(24.0).view(1, 6, 4)
-mine = unpatchify(patches, 1, 2, 3)
+patches = torch.arange(72.0).view(1, 6, 12)
+mine = unpatchify(patches, 2, 3, 2)
 assert mine is not None, "your function returns None: is there a `return`?"
-assert tuple(mine.shape) != (1, 2, 3, 4), "3 columns of patches, not 3 rows"
-assert tuple(mine.shape) == (1, 2, 2, 6), f"the image is {tuple(mine.shape)}, expected (1, 2, 2, 6)"
+for shape, words in [
+    ((1, 2, 4, 9), "2 columns of patches, not 2 rows"),
+    ((1, 2, 9, 4), "the patches are 2 high and 3 wide, not the other way round"),
+    ((1, 6, 6, 2), "the channels of an image come before its rows"),
+    ((2, 6, 6), "the axis of the images is missing"),
+]:
+    assert tuple(mine.shape) != shape, f"the image is {shape}, expected (1, 2, 6, 6): {words}"
+assert tuple(mine.shape) == (1, 2, 6, 6), f"the image is {tuple(mine.shape)}, expected (1, 2, 6, 6)"
 row = mine[0, 0, 0].tolist()
-assert row != [0, 1, 4, 5, 8, 9], "in a patch the channels come last"
-assert row == [0, 2, 4, 6, 8, 10], f"the first row of channel 0 is {row}"
+for wrong, words in [
+    ([0, 1, 2, 3, 4, 5], "reshape alone leaves the order of the patches: permute the axes"),
+    ([0, 1, 2, 12, 13, 14], "in a patch the channels come last"),
+    ([0, 4, 8, 12, 16, 20], "columns before rows: a patch is read row by row"),
+    ([0, 2, 4, 36, 38, 40], "the second patch lies to the right of the first, not below it"),
+    ([60, 62, 64, 48, 50, 52], "the patches are in reverse"),
+]:
+    assert row != wrong, f"the first row of channel 0 is {row}: {words}"
+assert row == [0, 2, 4, 12, 14, 16], f"the first row of channel 0 is {row}"
 
 # %% nbgrader={"grade": true, "grade_id": "back_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: there and back for other sizes; patches that make no image.
@@ -187,10 +215,12 @@ for shape, height, width, columns in [
     ((1, 6, 4), 2, 2, 4), ((1, 6, 4), 3, 1, 2), ((1, 5, 4), 1, 1, 2), ((1, 6, 6), 2, 2, 3),
 ]:
     try:
-        unpatchify(torch.zeros(shape), height, width, columns)
+        found = unpatchify(torch.zeros(shape), height, width, columns)
     except ValueError:
         continue
-    raise AssertionError(f"{shape} with {height}, {width}, {columns} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"{shape} with {height}, {width}, {columns} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -234,6 +264,7 @@ def resize_positions(position: Tensor, rows: int, columns: int) -> Tensor:
 position = torch.tensor([9.0, 0, 4, 8, 12]).view(1, 5, 1)
 mine = resize_positions(position, 4, 4)
 assert mine is not None, "your function returns None: is there a `return`?"
+assert tuple(mine.shape) != (1, 16, 1), "the class token's position is lost: it comes first"
 assert tuple(mine.shape) == (1, 17, 1), f"the positions are {tuple(mine.shape)}, expected (1, 17, 1)"
 assert mine[0, 0, 0] == 9, "the class token's position stays as it is"
 grid = mine[0, 1:, 0].view(4, 4)
@@ -242,11 +273,21 @@ assert not torch.allclose(grid.flatten(), line, atol=1e-4), (
     "positions are interpolated in 2-D: yours are one line of 16"
 )
 assert not torch.equal(grid[:2, :2], torch.zeros(2, 2)), "the nearest is no interpolation"
+cubic = F.interpolate(position[:, 1:].view(1, 1, 2, 2), (4, 4), mode="bicubic")[0, 0]
+assert not torch.allclose(grid, cubic, atol=1e-4), "bicubic: bilinear is asked for"
 corner = grid[1, 1].item()
 assert abs(corner - 4) > 1e-4, "`align_corners` is not the formula"
 check.close(grid[0], [0.0, 1.0, 3.0, 4.0], what="the first row")
 check.close(grid[:, 0], [0.0, 2.0, 6.0, 8.0], what="the first column")
 assert mine.dtype == position.dtype, f"the positions are {mine.dtype}, expected {position.dtype}"
+flat = resize_positions(position, 1, 4)[0, 1:, 0]
+assert not torch.allclose(flat, torch.tensor([2.0, 4, 8, 10])), "rows and columns are exchanged"
+check.close(flat, [4.0, 5.0, 7.0, 8.0], what="a grid of one row and four columns")
+mine = resize_positions(torch.arange(10.0).view(1, 5, 2), 2, 2)[0, 1:]
+assert torch.equal(mine[:, 1] - mine[:, 0], torch.ones(4)), "the D numbers of a position were torn apart: transpose, then unflatten"
+old = torch.randn(1, 17, 1, generator=torch.Generator().manual_seed(1))
+smooth = F.interpolate(old[:, 1:].view(1, 1, 4, 4), (1, 1), mode="bilinear", antialias=True)
+assert not torch.isclose(resize_positions(old, 1, 1)[0, 1, 0], smooth.squeeze()), "smoothed when it shrinks: the formula reads four places, so no `antialias`"
 
 # %% nbgrader={"grade": true, "grade_id": "positions_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other grids, not square, smaller ones, the same one; a grid that is no square.
@@ -277,10 +318,12 @@ for side, rows, columns, width in [(3, 5, 2, 4), (4, 4, 4, 3), (5, 2, 7, 2), (1,
     check.close(mine[0, 1:], torch.stack(true), 1e-4, 1e-5, what=called)
 for tokens, rows, columns in [(7, 2, 2), (5, 0, 2), (5, 2, 0), (5, 2, -1), (4, 2, 2)]:
     try:
-        resize_positions(torch.zeros(1, tokens, 2), rows, columns)
+        found = resize_positions(torch.zeros(1, tokens, 2), rows, columns)
     except ValueError:
         continue
-    raise AssertionError(f"{tokens} positions to {rows}×{columns} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"{tokens} positions to {rows}×{columns} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -323,9 +366,21 @@ assert new is not None, "your function returns None: is there a `return`?"
 assert new is not net, "return a new network, and leave the old one as it is"
 assert tuple(net.stem.position.shape) == (1, 17, 12), "the old network has changed"
 trained = {name: tuple(value.shape) for name, value in new.named_parameters()}
-assert "stem.position" in trained, "the positions can no longer be trained"
+assert "stem.position" in trained, "the positions can no longer be trained: make them an nn.Parameter"
+assert new.stem.position.requires_grad, "the positions can no longer be trained: they are frozen"
 shape = trained["stem.position"]
+assert shape != (1, 145, 12), "a place for each of the 144 pixels: count patches, 6·6"
+assert shape != (1, 36, 12), "the class token's position is lost: use exercise 3"
 assert shape == (1, 37, 12), f"the positions are {shape}, expected (1, 37, 12)"
+equal = torch.allclose(new.stem.position, resize_positions(net.stem.position, 6, 6), atol=1e-5)
+assert equal, "the positions are not those of exercise 3: were they drawn anew?"
+for name, value in net.state_dict().items():
+    equal = name == "stem.position" or torch.equal(new.state_dict()[name], value)
+    assert equal, f"{name} is not that of the old network: copy all weights"
+try:
+    new(torch.zeros(1, 3, 12, 12))
+except ValueError as error:
+    raise AssertionError(f"{error}: the new stem still has the old image_size") from error
 check.shape(new, (2, 3, 12, 12), (2, 5))
 check.gradients(new, (2, 3, 12, 12))
 assert tuple(net.stem.position.shape) == (1, 17, 12), "the old network has changed"
@@ -351,10 +406,12 @@ for size, patch, other in [(9, 3, 15), (8, 2, 8), (16, 4, 8)]:
     for name, value in net.state_dict().items():
         assert torch.equal(value, before[name]), f"{name} of the old network: shared memory"
     try:
-        at_size(net, other + 1)
+        found = type(at_size(net, other + 1)).__name__
     except ValueError:
         continue
-    raise AssertionError(f"{other + 1} pixels with patches of {patch} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"{other + 1} pixels with patches of {patch} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -399,26 +456,38 @@ net = vits.ViT(6, 2, vits.Row(2, 12, 16, 2), 4).eval()
 with torch.no_grad():
     net.stages[-1].weight.uniform_(0.2, 2.0)
     net.stages[-1].bias.normal_()
+    net.stem.class_token.normal_()
 images = torch.randn(3, 3, 6, 6)
+pools = {
+    "class": lambda z: z[:, 0],
+    "mean": lambda z: z[:, 1:].mean(dim=1),
+    "all": lambda z: z.mean(dim=1),
+    "max": lambda z: z[:, 1:].amax(dim=1),
+}
+norm, head = net.stages[-1], net.head
 with torch.no_grad():
-    mine = {pool: logits_from(net, images, pool) for pool in ("class", "mean", "all", "max")}
-    tokens = net.stem(images)
-    for block in net.stages[:-1]:
-        tokens = block(tokens)
-    late = {
-        "class": tokens[:, 0], "mean": tokens[:, 1:].mean(1),
-        "all": tokens.mean(1), "max": tokens[:, 1:].amax(1),
-    }
-    for pool, vector in late.items():
-        assert mine[pool] is not None, "your function returns None: is there a `return`?"
-        found = mine[pool]
-        assert tuple(found.shape) == (3, 4), f"{pool}: {tuple(found.shape)}, expected (3, 4)"
-        assert not torch.allclose(found, net.head(vector), atol=1e-5), f"{pool}: the norm is missing"
-        wrong = net.head(net.stages[-1](vector))
-        right = pool == "class" or not torch.allclose(found, wrong, atol=1e-5)
-        assert right, f"{pool}: the norm comes before the pool"
-    assert not torch.allclose(mine["mean"], mine["all"]), "mean: the class token is no patch"
-    check.close(mine["class"], net(images), 1e-4, 1e-5, what="logits from the class token")
+    bare = net.stages[:-1](net.stem(images))
+    tokens = norm(bare)
+    for pool, read in pools.items():
+        mine = logits_from(net, images, pool)
+        assert mine is not None, "your function returns None: is there a `return`?"
+        assert tuple(mine.shape) != (3, 12), f"{pool}: the linear layer is missing at the end"
+        assert tuple(mine.shape) == (3, 4), f"{pool}: {tuple(mine.shape)}, expected (3, 4)"
+        right = head(read(tokens))
+        for wrong, words in [
+            (head(read(bare)), "the norm is missing"),
+            (head(norm(read(bare))), "the norm comes before the pool"),
+            (head(norm(read(tokens))), "the norm is applied twice: `net.stages` ends with it"),
+            (head(tokens[:, 0]), "this is the class token"),
+            (head(tokens[:, -1]), "this is the last token; the class token is the first"),
+            (head(tokens[:, 1:].mean(dim=1)), "the class token counts, too"),
+            (head(tokens.mean(dim=1)), "the class token is no patch"),
+            (head(tokens.amax(dim=1)), "the class token is no patch"),
+            (head(tokens)[:, 1:].amax(dim=1), "the linear layer comes after the pool"),
+        ]:
+            same = torch.allclose(wrong, right, atol=1e-4)
+            assert same or not torch.allclose(mine, wrong, atol=1e-5), f"{pool}: {words}"
+        check.close(mine, right, 1e-4, 1e-5, what=f"logits from {pool!r}")
 
 # %% nbgrader={"grade": true, "grade_id": "pooled_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: another network, each pool against the definition, number by number; another word.
@@ -441,10 +510,12 @@ with torch.no_grad():
         check.close(logits_from(net, images, pool), true, 1e-4, 1e-5, what=f"logits from {pool!r}")
 for word in ("token", "", "Mean"):
     try:
-        logits_from(net, images, word)
+        found = logits_from(net, images, word)
     except ValueError:
         continue
-    raise AssertionError(f"the pool {word!r} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"the pool {word!r} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -496,7 +567,7 @@ class AttentionPool(nn.Module):
 # %%
 # Yours: for example, the weights of a trained pool on a photo.
 
-# %% nbgrader={"grade": true, "grade_id": "attend_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "attend_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def by_number(state: dict, tokens: Tensor, heads: int, scale: float) -> Tensor:
     """The pool's formula, number by number, with weights by name as in `state_dict()`."""
     width, own = tokens.shape[2], tokens.shape[2] // heads
@@ -519,13 +590,45 @@ def redrawn(state: dict, seed: int) -> dict:
     rng = torch.Generator().manual_seed(seed)
     return {name: torch.randn(value.shape, generator=rng) for name, value in state.items()}
 
+# %% nbgrader={"grade": false, "grade_id": "attend_likely", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def mistaken(state: dict, tokens: Tensor) -> dict[str, Tensor]:
+    """Return likely wrong answers of AttentionPool(6, 2), by what is wrong in them."""
+    likely = {
+        "the scale √(D/h) is forgotten": by_number(state, tokens, 2, 1.0),
+        "the scale is √(D/h) of a head, not √D": by_number(state, tokens, 2, 6**-0.5),
+        "one head over the whole width": by_number(state, tokens, 1, 6**-0.5),
+        "the scale is the root of D/h, not D/h itself": by_number(state, tokens, 2, 1 / 3),
+        "multiplied by √(D/h): divide by it": by_number(state, tokens, 2, 3**0.5),
+    }
+    turned = torch.arange(6).view(3, 2).T.flatten()  # channels dealt out to the heads in turn
+    for words, rows in [
+        ("values come before keys: the first D numbers are the key", torch.arange(12).roll(6)),
+        ("keys and values in turn: the first D numbers are the key", torch.arange(12).view(6, 2).T.flatten()),
+        ("a head has D/h numbers side by side: unflatten to (h, D/h)", torch.cat([turned, 6 + turned])),
+    ]:
+        other = {name: state[name][rows] for name in ("key_value.weight", "key_value.bias")}
+        likely[words] = by_number(state | other, tokens, 2, 3**-0.5)
+    for words, weight in [
+        ("the layer `project` is missing", torch.eye(6)),
+        ("the heads are joined in another order than they were cut", state["project.weight"][:, turned]),
+    ]:
+        bias = state["project.bias"] * (weight.count_nonzero() > 6)
+        other = {"project.weight": weight, "project.bias": bias}
+        likely[words] = by_number(state | other, tokens, 2, 3**-0.5)
+    flat = state | {"query": torch.zeros(6)}
+    likely["all tokens have the same weight"] = by_number(flat, tokens, 2, 1.0)
+    grown = tokens.shape[1] * (likely["all tokens have the same weight"] - state["project.bias"])
+    likely["softmax on the wrong axis"] = grown + state["project.bias"]
+    return likely
 
+# %% nbgrader={"grade": true, "grade_id": "attend_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 pool = AttentionPool(6, 2)
 shapes = {name: tuple(value.shape) for name, value in pool.state_dict().items()}
 expected = {
     "query": (6,), "key_value.weight": (12, 6), "key_value.bias": (12,),
     "project.weight": (6, 6), "project.bias": (6,),
 }
+assert shapes.keys() == expected.keys(), f"the parameters are {[*shapes]}, expected {[*expected]}: this is no attention of a library or the notebook"
 assert shapes == expected, f"the parameters are {shapes}, expected {expected}"
 state = redrawn(pool.state_dict(), 8)
 pool.load_state_dict(state)
@@ -535,18 +638,12 @@ assert tuple(answer.shape) == (3, 6), f"the output is {tuple(answer.shape)}, exp
 alone = pool(tokens[:1]).detach()
 same = torch.allclose(answer[:1], alone, atol=1e-4)
 assert same, "softmax on the wrong axis: an answer depends on the other images"
-likely = {
-    "the scale √(D/h) is forgotten": by_number(state, tokens, 2, 1.0),
-    "the scale is √(D/h) of a head, not √D": by_number(state, tokens, 2, 6**-0.5),
-    "one head over the whole width": by_number(state, tokens, 1, 6**-0.5),
-}
-flat = state | {"query": torch.zeros(6)}
-likely["all tokens have the same weight"] = by_number(flat, tokens, 2, 1.0)
-grown = tokens.shape[1] * (likely["all tokens have the same weight"] - state["project.bias"])
-likely["softmax on the wrong axis"] = grown + state["project.bias"]
-for mistake, wrong in likely.items():
+for mistake, wrong in mistaken(state, tokens).items():
     assert not torch.allclose(answer, wrong, atol=1e-4), mistake
 check.close(answer, by_number(state, tokens, 2, 3**-0.5), 1e-3, 1e-4, what="AttentionPool(6, 2)")
+fresh = AttentionPool(6, 2)
+fresh(tokens).square().sum().backward()
+assert fresh.query.grad is not None, "the query gets no gradient: was it cut off?"
 check.gradients(AttentionPool(6, 2), (2, 3, 6))
 assert any(weight.requires_grad for weight in pool.parameters()), "nothing can learn"
 
@@ -570,10 +667,12 @@ spread = AttentionPool(1000, 2).state_dict()["query"].std().item()
 assert abs(spread - 0.02) < 0.004, f"the query's standard deviation is {spread:.3f}, expected 0.02"
 for width, heads in [(6, 4), (8, 3), (2, 4)]:
     try:
-        AttentionPool(width, heads)
+        found = type(AttentionPool(width, heads)).__name__
     except ValueError:
         continue
-    raise AssertionError(f"AttentionPool({width}, {heads}) raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"AttentionPool({width}, {heads}) raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "attend_learns", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -629,8 +728,28 @@ true = [sum(p.numel() for p in nets[0].parameters()), *tokens, counted - linear]
 with check.without("torch.nn.Module.__init__"):  # a pencil builds no network
     mine = list(expected_costs())
 names = "parameters", "tokens at 224", "tokens at 448", "MACs for pairs"
+D, pairs = 384, 12 * 785**2 * 384
+likely = {
+    true[0] - 12 * 4 * D: "a block has two layer norms, with a gain and a bias each",
+    true[0] - 12 * 2 * D: "queries, keys and values have a bias each",
+    true[0] - D: "the class token has a vector and a position",
+    true[0] - 2 * D: "the final norm, or the class token with its position, is missing",
+    true[0] - 197 * D: "the positions are learned, too",
+    true[0] - 1000 * D - 1000: "the head is missing",
+    true[0] - 1000: "the head has biases",
+    true[0] - 3 * 256 * D - D: "the patch embedding is missing",
+    196: "the class token is a token, too",
+    784: "the class token is a token, too",
+    2 * 197: "twice as many pixels a side are four times as many patches",
+    pairs: "scores and their use of the values: two products",
+    12 * pairs: "the heads divide the channels: their number cancels out",
+    4 * pairs: "a multiplication and an addition are one MAC",
+    pairs // 6: "twelve blocks, not one",
+    2 * 12 * 785 * D: "each token is paired with all 785",
+}
 for name, found, number in zip(names, mine, true, strict=True):
-    assert found == number, f"{name}: you expected {found:,}, there are {number:,}"
+    said = f"{name}: you expected {found:,}, there are {number:,}"
+    assert found == number, f"{said}: {likely.get(found, 'write down each layer')}"
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -102,6 +102,12 @@ MISTAKES = {
         "scores.exp() * mask / (scores.exp() * mask).sum(dim=-1, keepdim=True)",
         {"weights_hidden"},
     ),
+    "exponentials not divided": (
+        "weights",
+        ".softmax(dim=-1)",
+        ".exp()",
+        WEIGHTS,
+    ),
     "scale forgotten": ("cross", " / queries.shape[-1] ** 0.5", "", CROSS),
     "the scale of the whole width": (
         "cross",
@@ -266,6 +272,25 @@ MISTAKES = {
     ),
     "counted over the batch": ("positions", "cumsum(dim=1)", "cumsum(dim=0)", LEARNS),
     "padding gets a position": ("positions", " * there[..., None]", "", POSITIONS),
+    "counted from the end": (
+        "positions",
+        "there.cumsum(dim=1)",
+        "there.flip(1).cumsum(dim=1).flip(1)",
+        POSITIONS,
+    ),
+    "x changed in place": (
+        "positions",
+        "return x + self.weight",
+        "return x.data.add_(0.1) + self.weight",
+        {"positions_visible"},
+    ),
+    "x forgotten": ("positions", "return x + self", "return self", LEARNS),
+    "a buffer": (
+        "positions",
+        "self.weight = nn.Parameter(0.02 * torch.randn(length, width))",
+        'self.register_buffer("weight", 0.02 * torch.randn(length, width))',
+        LEARNS,
+    ),
     "one position for all": (
         "positions",
         "places = (counted - 1).clamp(min=0)",
@@ -314,6 +339,37 @@ MISTAKES = {
         "expect",
         "maps + biases + norms",
         "maps + biases",
+        {"expect_hidden"},
+    ),
+    "maps alone": (
+        "expect",
+        "maps + biases + norms",
+        "maps",
+        {"expect_hidden"},
+    ),
+    "norms without a bias": (
+        "expect",
+        "norms = 2 * 2 * width",
+        "norms = 2 * width",
+        {"expect_hidden"},
+    ),
+    "three maps of attention": (
+        "expect",
+        "maps + biases + norms, 2",
+        "maps + biases + norms - width**2 - width, 2",
+        {"expect_hidden"},
+    ),
+    "two FLOPs for a MAC": ("expect", "2 * 512**2", "4 * 512**2", {"expect_hidden"}),
+    "one head alone": (
+        "expect",
+        "2 * 512**2 * width",
+        "2 * 512**2 * width // 12",
+        {"expect_hidden"},
+    ),
+    "equal to one product": (
+        "expect",
+        "maps // (2 * width)",
+        "maps // width",
         {"expect_hidden"},
     ),
     "one product": ("expect", "2 * 512**2", "512**2", {"expect_hidden"}),
@@ -460,6 +516,47 @@ RIGHT = {
         "new = torch.stack([mask, drawn, tokens]).gather(0, kind[None])[0]\n"
         "return torch.where(chosen, new, tokens), tokens.masked_fill(~chosen, -100)",
     ),
+    "masks by comparing places": (
+        "mask",
+        "n = lengths.tolist()\n"
+        "if min(n) < 0 or max(n) > size:\n"
+        "    raise ValueError('no')\n"
+        "mask = torch.zeros(len(n), 1, size, size, dtype=torch.bool)\n"
+        "for row, length in zip(mask, n):\n"
+        "    row[..., :length] = True\n"
+        "later = torch.triu(torch.ones(size, size), diagonal=1).bool()\n"
+        "return mask.masked_fill(later, False) if causal else mask",
+    ),
+    "weights with a mask that is added": (
+        "weights",
+        "zero = torch.zeros((), dtype=scores.dtype)\n"
+        "added = torch.where(mask, zero, -torch.inf).expand(scores.shape)\n"
+        "empty = ~mask.expand(scores.shape).any(dim=-1, keepdim=True)\n"
+        "logits = torch.where(empty, zero, scores + added)\n"
+        "return torch.softmax(logits, dim=3) * ~empty",
+    ),
+    "corrupted by two thresholds of one draw": (
+        "corrupt",
+        "real = (tokens < words).float()\n"
+        "chosen = torch.bernoulli(share * real) == 1\n"
+        "shown, u = tokens.clone(), torch.empty(tokens.shape).uniform_()\n"
+        "masked = chosen & (u > 0.2)\n"
+        "other = chosen & (u < 0.1)\n"
+        "shown[masked] = mask_token\n"
+        "shown[other] = torch.randint(0, words, (int(other.sum()),))\n"
+        "labels = tokens.clone()\n"
+        "labels[~chosen] = -100\n"
+        "return shown, labels",
+    ),
+    "expected piece by piece": (
+        "expect",
+        "d = 768\n"
+        "attention = 4 * (d * d + d)\n"
+        "branch = d * 3072 + 3072 + 3072 * d + d\n"
+        "norms = 2 * (d + d)\n"
+        "tokens = (4 * d * d + 2 * d * 3072) // (d + d)\n"
+        "return [attention + branch + norms, d * 512 * 512 * 2, tokens]",
+    ),
     "expected as numbers": ("expect", "return 7_087_872, 402_653_184, 4_608"),
     "expected by words": (
         "expect",
@@ -538,7 +635,46 @@ class LearnedPositions(nn.Module):
         hot = nn.functional.one_hot(place, len(rows)).to(rows)
         return hot @ rows + x
 """
+RESHAPED = """
+class CrossAttention(nn.Module):
+    def __init__(self, width, memory_width, heads):
+        super().__init__()
+        if heads < 1 or width % heads:
+            raise ValueError("heads")
+        for name, size in dict(query=width, key=memory_width, value=memory_width).items():
+            setattr(self, name, nn.Linear(size, width))
+        self.out, self.heads, self.size = nn.Linear(width, width), heads, width // heads
+
+    def forward(self, x, memory, there=None):
+        n, t, s = len(x), x.shape[1], memory.shape[1]
+        def flat(y, length):
+            y = y.reshape(n, length, self.heads, self.size).permute(0, 2, 1, 3)
+            return y.reshape(n * self.heads, length, self.size)
+        q, k = flat(self.query(x), t), flat(self.key(memory), s)
+        scores = torch.bmm(q, k.mT).div(self.size**0.5)
+        if there is not None:
+            hidden = there.logical_not().repeat_interleave(self.heads, 0)[:, None]
+            scores = scores.masked_fill(hidden, float("-inf"))
+        mixed = torch.bmm(nn.functional.softmax(scores, 2), flat(self.value(memory), s))
+        mixed = mixed.reshape(n, self.heads, t, self.size).permute(0, 2, 1, 3)
+        return self.out(mixed.reshape(n, t, -1))
+"""
+EMBEDDED = """
+class LearnedPositions(nn.Module):
+    def __init__(self, length, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(length, width).normal_(std=0.02))
+
+    def forward(self, x, there):
+        if (there.sum(dim=1) > len(self.weight)).any():
+            raise ValueError("too many tokens")
+        places = torch.where(there, there.long().cumsum(1) - 1, 0)
+        added = nn.functional.embedding(places, self.weight)
+        return torch.where(there.unsqueeze(2), x + added, x)
+"""
 RIGHT_SOURCES = {
+    "cross-attention with heads in the batch": ("cross", RESHAPED),
+    "positions by embedding": ("positions", EMBEDDED),
     "cross-attention by einsum": ("cross", EINSUM),
     "cross-attention one head at a time": ("cross", EACH_HEAD),
     "positions row by row": ("positions", TABLE),
@@ -573,4 +709,56 @@ WORDS = [
     ("rank 1 first", "positions_visible", "count from 0"),
     ("padding counted", "positions_visible", "a column of padding was counted"),
     ("padding gets a position", "positions_visible", "added to padding"),
+    ("padded queries for padded keys", "mask_visible", "padding is about keys"),
+    ("zeros and ones", "mask_visible", "expected torch.bool"),
+    ("too long accepted", "mask_hidden", "no ValueError, but gave"),
+    ("softmax of scores times mask", "weights_visible", "its part of the sum"),
+    ("softmax over the heads", "weights_visible", "over the heads"),
+    ("exponentials not divided", "weights_visible", "not divided by their sum"),
+    ("scores changed in place", "weights_visible", "the scores were changed"),
+    ("a large negative number alone", "weights_visible", "−1e9 alone"),
+    ("exponentials that overflow", "weights_hidden", "subtract the largest score"),
+    ("the sum repaired after the softmax", "weights_hidden", "before the softmax"),
+    ("cut off from the gradient", "weights_hidden", "cut off from the gradient"),
+    ("multiplied by the scale", "cross_visible", "divide by it"),
+    ("heads joined in the wrong order", "cross_visible", "joined in another order"),
+    ("the padding alone", "cross_visible", "False where the memory is padding"),
+    ("values before their layer", "cross_visible", "from the layer `key`"),
+    ("no last layer", "cross_visible", "the layer `out` is missing"),
+    ("layers without a bias", "cross_visible", "the layer key has a bias"),
+    ("the notebook's own heads", "cross_visible", "reads the memory"),
+    ("weights without a gradient", "cross_learns", "was it cut off?"),
+    ("any number of heads accepted", "cross_hidden", "no ValueError, but gave"),
+    ("90 per cent masked, 10 drawn", "corrupt_visible", "[MASK], expected 80 %"),
+    ("80 masked, 20 drawn", "corrupt_visible", "as they were, expected 10 %"),
+    ("80 masked, 20 kept", "corrupt_visible", "10 % become a random word"),
+    ("80 per cent of all tokens are masked", "corrupt_visible", "shares of the chosen"),
+    ("labels of masked ones alone", "corrupt_visible", "at masked tokens alone"),
+    ("one draw for both questions", "corrupt_visible", "by a second draw"),
+    ("the notebook's masks", "corrupt_visible", "a special token"),
+    ("special tokens drawn", "corrupt_hidden", "a random word is a special token"),
+    ("as many in each row", "corrupt_hidden", "each is chosen by itself"),
+    ("counted over the batch", "positions_visible", "along the sequence"),
+    ("one position for all", "positions_visible", "every token gets row 0"),
+    ("counted from the end", "positions_visible", "counted from the end"),
+    ("x changed in place", "positions_visible", "x was changed"),
+    ("x forgotten", "positions_visible", "x is lost"),
+    ("multiplied", "positions_visible", "they are added"),
+    ("a buffer", "positions_visible", "there is no parameter"),
+    ("positions that stay", "positions_visible", "make it an nn.Parameter"),
+    ("positions drawn too large", "positions_visible", "the standard deviation is"),
+    ("a table of sines", "positions_visible", "the standard deviation is"),
+    ("columns refused", "positions_hidden", "the *real* tokens"),
+    ("too many tokens accepted", "positions_hidden", "no ValueError, but gave"),
+    ("maps alone", "expect_hidden", "biases and norms are missing"),
+    ("biases forgotten", "expect_hidden", "the biases are missing"),
+    ("norms forgotten", "expect_hidden", "two norms are missing"),
+    ("norms without a bias", "expect_hidden", "a gain and a bias a channel"),
+    ("three maps of attention", "expect_hidden", "attention has four maps"),
+    ("one product", "expect_hidden", "there are two products"),
+    ("the products of each head", "expect_hidden", "cancels out"),
+    ("one head alone", "expect_hidden", "all heads together"),
+    ("two FLOPs for a MAC", "expect_hidden", "are one MAC"),
+    ("tokens not squared", "expect_hidden", "512 tokens looks at 512"),
+    ("equal to one product", "expect_hidden", "2·T·D in the products"),
 ]

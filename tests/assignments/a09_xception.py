@@ -61,6 +61,18 @@ MISTAKES = {
         "if (segments",
         {"widest_hidden"},
     ),
+    "the mixing in segments, too": (
+        "widest",
+        "mixed = channels * segments",
+        "mixed = channels",
+        WIDEST,
+    ),
+    "a float": (
+        "widest",
+        "    return width",
+        "    return float(width)",
+        {"widest_visible"},
+    ),
     "activation between": (
         "segmented",
         "self.mix(x).split",
@@ -121,6 +133,26 @@ MISTAKES = {
         "torch.cat(filtered, dim=-1)",
         ALL,
     ),
+    "segments in the wrong order": (
+        "segmented",
+        "        filtered = [layer(part) for layer, part in "
+        "zip(self.filters, parts, strict=True)]",
+        "        parts = self.mix(x).split(self.widths[::-1], dim=1)[::-1]\n"
+        "        filtered = [layer(p) for layer, p in zip(self.filters, parts)]",
+        SEGMENTED,
+    ),
+    "its input changed in place": (
+        "segmented",
+        "        parts = self.mix(x)",
+        "        x.sub_(1)\n        parts = self.mix(x)",
+        ALL,
+    ),
+    "filters of the whole map": (
+        "segmented",
+        "nn.Conv2d(width, width, size,",
+        "nn.Conv2d(sum(self.widths), width, size,",
+        ALL,
+    ),
     "cut off from the gradient": (
         "segmented",
         "self.mix(x).split(",
@@ -155,13 +187,31 @@ MISTAKES = {
         "nearest",
         "[..., :patterns].transpose(1, 2)",
         "[..., :patterns]",
-        {"nearest_hidden"},
+        NEAREST,
     ),
     "one pattern for all": (
         "nearest",
         "torch.linalg.svd(weight.flatten(2), full_matrices=False)",
         "torch.linalg.svd(weight.mean(0, keepdim=True).expand_as(weight).flatten(2), "
         "full_matrices=False)",
+        NEAREST,
+    ),
+    "rows by pattern, then by output": (
+        "nearest",
+        "mix.reshape(N * patterns, M, 1, 1)",
+        "mix.transpose(0, 1).reshape(N * patterns, M, 1, 1)",
+        NEAREST,
+    ),
+    "mix without its pixels": (
+        "nearest",
+        "mix.reshape(N * patterns, M, 1, 1)",
+        "mix.reshape(N * patterns, M)",
+        NEAREST,
+    ),
+    "the weight changed in place": (
+        "nearest",
+        "    left, values, right",
+        "    weight -= weight.mean()\n    left, values, right",
         NEAREST,
     ),
     "only the channels limit": (
@@ -181,13 +231,13 @@ MISTAKES = {
         "folded",
         "norm.running_var + norm.eps",
         "norm.running_var",
-        {"folded_hidden"},
+        FOLDED,
     ),
     "the usual epsilon": (
         "folded",
         "norm.eps)",
         "1e-5)",
-        {"folded_hidden"},
+        FOLDED,
     ),
     "no root": (
         "folded",
@@ -199,6 +249,24 @@ MISTAKES = {
         "folded",
         "scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)",
         "scale = torch.ones_like(norm.weight)",
+        FOLDED,
+    ),
+    "gamma forgotten": (
+        "folded",
+        "scale = norm.weight / ",
+        "scale = 1 / ",
+        FOLDED,
+    ),
+    "a kernel that is flipped": (
+        "folded",
+        "depthwise.weight.transpose(0, 1)",
+        "depthwise.weight.transpose(0, 1).flip(2, 3)",
+        FOLDED,
+    ),
+    "the mean added": (
+        "folded",
+        "norm.bias - scale",
+        "norm.bias + scale",
         FOLDED,
     ),
     "the mean not scaled": (
@@ -239,6 +307,48 @@ MISTAKES = {
         {"expect_hidden"},
     ),
     "one layer": ("expect", "3 * (9 * 728", "(9 * 728", {"expect_hidden"}),
+    "the pointwise forgotten": (
+        "expect",
+        "3 * (9 * 728 + mix)",
+        "3 * 9 * 728",
+        {"expect_hidden"},
+    ),
+    "the depthwise forgotten": (
+        "expect",
+        "3 * (9 * 728 + mix)",
+        "3 * mix",
+        {"expect_hidden"},
+    ),
+    "biases counted": (
+        "expect",
+        "3 * (9 * 728 + mix)",
+        "3 * (9 * 728 + mix + 728)",
+        {"expect_hidden"},
+    ),
+    "a 1x1 before the full one": (
+        "expect",
+        "3 * filters",
+        "3 * (mix + filters)",
+        {"expect_hidden"},
+    ),
+    "segments without their 1x1": (
+        "expect",
+        "(mix + filters // 4)",
+        "(filters // 4)",
+        {"expect_hidden"},
+    ),
+    "the 1x1 in segments, too": (
+        "expect",
+        "(mix + filters // 4)",
+        "((mix + filters) // 4)",
+        {"expect_hidden"},
+    ),
+    "a sixteenth for four segments": (
+        "expect",
+        "filters // 4",
+        "filters // 16",
+        {"expect_hidden"},
+    ),
     "four segments are four times as many": (
         "expect",
         "filters // 4",
@@ -251,6 +361,16 @@ BODIES = {
     "the notebook's widths": (
         "widest",
         "return xception.WIDTHS['all' if segments is None else segments]",
+        WIDEST,
+    ),
+    "the filters' segments forgotten": (
+        "widest",
+        "if segments is None:\n"
+        "    return max(1, budget // (channels + 9))\n"
+        "width = (math.isqrt(channels**2 + 36 * budget) - channels) // 18\n"
+        "if width < segments:\n"
+        "    raise ValueError\n"
+        "return width // segments * segments",
         WIDEST,
     ),
     "it refuses every budget": ("widest", "raise ValueError", WIDEST),
@@ -413,6 +533,59 @@ RIGHT = {
         "                                first.weight[:, 0])\n"
         "return fuse_conv_bn_eval(conv, norm)",
     ),
+    "widest by bisect": (
+        "widest",
+        "import bisect\n"
+        "if channels < 1 or (segments is not None and segments < 1):\n"
+        "    raise ValueError('no')\n"
+        "step = 1 if segments is None else segments\n"
+        "def price(k):\n"
+        "    w = k * step\n"
+        "    return channels * w + (9 * w if segments is None else 9 * w * w // step)\n"
+        "k = bisect.bisect_right(range(1, max(budget, 1) + 2), budget, key=price)\n"
+        "if not k:\n"
+        "    raise ValueError('nothing fits')\n"
+        "return step * k",
+    ),
+    "nearest with a root of the values on each side": (
+        "nearest",
+        "import numpy as np\n"
+        "N, M, K, _ = weight.shape\n"
+        "if not 0 < patterns <= min(M, K * K):\n"
+        "    raise ValueError('no')\n"
+        "u, s, v = np.linalg.svd(weight.detach().numpy().reshape(N, M, K * K), False)\n"
+        "root = np.sqrt(s[:, None])\n"
+        "mix = (u * root)[:, :, :patterns].transpose(0, 2, 1).reshape(-1, M, 1, 1)\n"
+        "shapes = (v * root.transpose(0, 2, 1))[:, :patterns]\n"
+        "return (torch.from_numpy(mix.copy()),\n"
+        "        torch.from_numpy(shapes.reshape(N, patterns, K, K).copy()))",
+    ),
+    "folded by loops": (
+        "folded",
+        "if layer.training:\n"
+        "    raise ValueError('eval first')\n"
+        "deep, point, norm = layer[0].weight, layer[1].weight, layer[2]\n"
+        "width, channels = point.shape[:2]\n"
+        "conv = nn.Conv2d(channels, width, 3, padding='same', dtype=deep.dtype)\n"
+        "for w in range(width):\n"
+        "    std = (norm.running_var[w] + norm.eps) ** 0.5\n"
+        "    for c in range(channels):\n"
+        "        conv.weight[w, c] = norm.weight[w] * point[w, c] * deep[c, 0] / std\n"
+        "    conv.bias[w] = norm.bias[w] - norm.weight[w] * norm.running_mean[w] / std\n"
+        "return conv",
+    ),
+    "expected by a formula": (
+        "expect",
+        "conv = lambda k, groups: k * k * 728 * 728 // groups\n"
+        "return tuple(3 * n for n in (conv(3, 728) + conv(1, 1), conv(3, 1),\n"
+        "                             conv(1, 1) + conv(3, 4)))",
+    ),
+    "expected by segments": (
+        "expect",
+        "w, quarter = 728, 182\n"
+        "one = [9 * w + w**2, 9 * w**2, w**2 + 4 * 9 * quarter**2]\n"
+        "return [n + n + n for n in one]",
+    ),
     "expected as numbers": ("expect", "return [1_609_608, 14_309_568, 5_167_344]"),
 }
 LOOSE = """
@@ -492,16 +665,65 @@ RIGHT_SOURCES = {
 WORDS = [
     ("below the budget", "widest_visible", "at most"),
     ("nine times, not divided by the segments", "widest_visible", "9·W²/S"),
+    ("the filters' segments forgotten", "widest_visible", "in S segments: 9·W²/S"),
+    ("the mixing in segments, too", "widest_visible", "has no segments"),
+    ("no mixing", "widest_visible", "the 1×1 costs C·W, too"),
+    ("rounded up", "widest_visible", "round down"),
     ("not a multiple", "widest_visible", "4 divides W"),
-    ("a segment a channel without its mixing", "widest_visible", "16·W + 9·W"),
+    ("a segment a channel without its mixing", "widest_visible", "costs C·W, too"),
+    ("a float", "widest_visible", "an int, please"),
+    ("a root with rounding errors", "widest_hidden", "whose roots are exact"),
+    ("nothing fits and nothing is said", "widest_hidden", "no ValueError, but gave 0"),
+    ("no channels accepted", "widest_hidden", "no ValueError, but gave"),
     ("activation between", "segmented_visible", "between mix and filters"),
     ("no norm", "segmented_visible", "the norm is missing"),
     ("no ReLU", "segmented_visible", "the ReLU at the end is missing"),
     ("norm after the ReLU", "segmented_visible", "the ReLU stands before the norm"),
+    ("swish for ReLU", "segmented_visible", "swish for ReLU"),
     ("depthwise filters", "segmented_visible", "no groups"),
+    ("filters of the whole map", "segmented_visible", "its own segment alone"),
+    ("every kernel 3×3", "segmented_visible", "a kernel size of its own"),
+    ("padding of a 3×3", "segmented_visible", "half a kernel"),
+    ("segments side by side in space", "segmented_visible", "along the channels"),
+    ("segments in the wrong order", "segmented_visible", "in the wrong order"),
+    ("its input changed in place", "segmented_visible", "changed its input"),
     ("a bias before the norm", "segmented_visible", "no convolution needs a bias"),
-    ("the notebook's order", "nearest_visible", "separable already"),
-    ("beta alone", "folded_visible", "the bias is not"),
-    ("the mean not scaled", "folded_visible", "the bias is not"),
+    ("the notebook's own module", "segmented_visible", "no module of the notebook"),
+    ("even kernels accepted", "segmented_hidden", "no ValueError, but gave"),
+    ("no segment accepted", "segmented_hidden", "no ValueError, but gave"),
+    ("singular values forgotten", "nearest_visible", "values are forgotten"),
+    ("singular values twice", "nearest_visible", "in both factors"),
+    ("rows in another order", "nearest_visible", "transpose before you reshape"),
+    ("rows by pattern, then by output", "nearest_visible", "outputs first"),
+    ("mix without its pixels", "nearest_visible", "four dimensions"),
+    ("the weight changed in place", "nearest_visible", "changed the weight"),
+    ("one pattern for all", "nearest_visible", "each output has its own"),
+    ("the smallest patterns", "nearest_visible", "the largest come first"),
+    ("the notebook's order", "nearest_visible", "each output has its own"),
+    ("only the channels limit", "nearest_hidden", "no ValueError, but gave Runtime"),
+    ("no pattern accepted", "nearest_hidden", "no ValueError, but gave"),
+    ("with gradients", "nearest_hidden", "carries gradients"),
+    ("epsilon forgotten", "folded_visible", "ε is `layer[2].eps`"),
+    ("the usual epsilon", "folded_visible", "ε is `layer[2].eps`"),
+    ("no root", "folded_visible", "it is its root"),
+    ("gamma forgotten", "folded_visible", "γ, the norm's weight"),
+    ("the norm left out", "folded_visible", "is not scaled by the norm"),
+    ("a kernel that is flipped", "folded_visible", "does not flip it"),
+    ("beta alone", "folded_visible", "it is β alone"),
+    ("the mean not scaled", "folded_visible", "the mean is scaled, too"),
+    ("the mean added", "folded_visible", "the mean is subtracted"),
+    ("no padding", "folded_visible", "keeps H and W"),
+    ("the layer emptied", "folded_visible", "it stays as it was"),
     ("a sequence of two", "folded_visible", "expected an nn.Conv2d"),
+    ("train mode accepted", "folded_visible", "no ValueError, but gave"),
+    ("norms counted", "expect_hidden", "norms do not count"),
+    ("one layer", "expect_hidden", "a block has three layers"),
+    ("the pointwise forgotten", "expect_hidden", "mixes all channels"),
+    ("the depthwise forgotten", "expect_hidden", "9 weights a channel"),
+    ("biases counted", "expect_hidden", "has a bias"),
+    ("a 1x1 before the full one", "expect_hidden", "a full 3×3 alone"),
+    ("segments without their 1x1", "expect_hidden", "is missing"),
+    ("the 1x1 in segments, too", "expect_hidden", "the 1×1 has no segments"),
+    ("a sixteenth for four segments", "expect_hidden", "there are S"),
+    ("four segments are four times as many", "expect_hidden", "a quarter of the"),
 ]

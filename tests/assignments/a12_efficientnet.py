@@ -25,7 +25,7 @@ MISTAKES = {
         "shared",
         "math.floor(sum(wishes) + Fraction(1, 2))",
         "math.ceil(sum(wishes))",
-        {"shared_hidden"},
+        SHARED,
     ),
     "the smallest parts": (
         "shared",
@@ -43,13 +43,31 @@ MISTAKES = {
         "shared",
         "given[i] - wishes[i]",
         "-blocks[i]",
-        {"shared_hidden"},
+        SHARED,
     ),
     "floats": (
         "shared",
         "Fraction(str(depth)) * count",
         "Fraction(depth) * count",
-        {"shared_hidden"},
+        SHARED,
+    ),
+    "each stage rounded by itself": (
+        "shared",
+        "    left = math.floor(sum(wishes) + Fraction(1, 2)) - sum(given)\n",
+        "    return [round(wish) for wish in wishes]\n    left = 0\n",
+        SHARED,
+    ),
+    "Python's round of the sum": (
+        "shared",
+        "math.floor(sum(wishes) + Fraction(1, 2))",
+        "round(sum(wishes))",
+        SHARED,
+    ),
+    "a tuple of stages": (
+        "shared",
+        "[count + (i in order[:left]) for i, count in enumerate(given)]",
+        "tuple(count + (i in order[:left]) for i, count in enumerate(given))",
+        SHARED,
     ),
     "shrinking accepted": (
         "shared",
@@ -146,6 +164,43 @@ MISTAKES = {
         "self.project((wide * gate).detach())",
         {"hard_learns"},
     ),
+    "the gate, then the filter's activation": (
+        "hard",
+        "wide = F.hardswish(self.norm2(self.filter(wide)))\n"
+        "        mean = wide.mean(dim=(2, 3), keepdim=True)\n"
+        "        gate = F.hardsigmoid(self.excite(self.squeeze(mean).relu()))\n"
+        "        thin = self.norm3(self.project(wide * gate))",
+        "wide = self.norm2(self.filter(wide))\n"
+        "        mean = wide.mean(dim=(2, 3), keepdim=True)\n"
+        "        gate = F.hardsigmoid(self.excite(self.squeeze(mean).relu()))\n"
+        "        thin = self.norm3(self.project(F.hardswish(wide * gate)))",
+        HARD,
+    ),
+    "swish between the gate's layers": (
+        "hard",
+        "self.squeeze(mean).relu()",
+        "F.silu(self.squeeze(mean))",
+        HARD,
+    ),
+    "a hard gate that is hswish": ("hard", "F.hardsigmoid", "F.hardswish", HARD),
+    "the sum for the mean": (
+        "hard",
+        "wide.mean(dim=(2, 3), keepdim=True)",
+        "wide.sum(dim=(2, 3), keepdim=True)",
+        HARD,
+    ),
+    "the gate's biases left out": (
+        "hard",
+        "nn.Conv2d(hidden, squeezed, 1)",
+        "nn.Conv2d(hidden, squeezed, 1, bias=False)",
+        ALL,
+    ),
+    "its input changed in place": (
+        "hard",
+        "        return x + thin if self.keeps_shape else thin",
+        "        return x.add_(thin) if self.keeps_shape else thin + 0 * x.mul_(2).mean()",
+        HARD,
+    ),
     "drop-path at evaluation": ("kept", "if not training:", "if False:", KEPT),
     "never dropped": ("kept", "if not training:", "if True:", KEPT),
     "not divided": ("kept", " / (1 - p)", "", KEPT),
@@ -168,6 +223,43 @@ MISTAKES = {
         "torch.index_add(x, 0, kept, branch(x[kept]) / (1 - p))",
         "torch.index_add(x, 0, torch.arange(len(kept)), branch(x[kept]) / (1 - p))",
         KEPT,
+    ),
+    "divided in eval mode, too": (
+        "kept",
+        "return x + branch(x)\n",
+        "return x + branch(x) / (1 - p)\n",
+        KEPT,
+    ),
+    "multiplied": ("kept", "/ (1 - p)", "* (1 - p)", KEPT),
+    "x divided, too": (
+        "kept",
+        "torch.index_add(x, 0, kept, branch(x[kept]) / (1 - p))",
+        "torch.index_copy(x, 0, kept, (x[kept] + branch(x[kept])) / (1 - p))",
+        KEPT,
+    ),
+    "the branch alone": (
+        "kept",
+        "torch.index_add(x, 0, kept, branch(x[kept]) / (1 - p))",
+        "torch.index_copy(x, 0, kept, branch(x[kept]) / (1 - p))",
+        KEPT,
+    ),
+    "zeros for a dropped image": (
+        "kept",
+        "torch.index_add(x, 0, kept,",
+        "torch.index_add(torch.zeros_like(x), 0, kept, x[kept] +",
+        KEPT,
+    ),
+    "x changed in place": (
+        "kept",
+        "torch.index_add(x, 0, kept, branch(x[kept]) / (1 - p))",
+        "x.index_add_(0, kept, branch(x[kept]) / (1 - p))",
+        KEPT,
+    ),
+    "the branch called with no image": (
+        "kept",
+        "    if not len(kept):\n        return x.clone()\n",
+        "",
+        {"kept_visible"},
     ),
     "no gradient": (
         "kept",
@@ -192,6 +284,24 @@ MISTAKES = {
         "distance = a * b**2 * g**2 - growth",
         TRIPLES,
     ),
+    "the farthest first": (
+        "triples",
+        "sorted(found)",
+        "sorted(found, reverse=True)",
+        TRIPLES,
+    ),
+    "the distances, too": (
+        "triples",
+        "[triple for _, triple in sorted(found)]",
+        "[(distance, *triple) for distance, triple in sorted(found)]",
+        TRIPLES,
+    ),
+    "one step too many": (
+        "triples",
+        "range(steps + 1)",
+        "range(steps + 2)",
+        {"triples_hidden"},
+    ),
     "at the edge refused": (
         "triples",
         "distance <= tolerance",
@@ -206,6 +316,12 @@ MISTAKES = {
     ),
     "the first that fails": ("side", "return fits", "return fails", SIDE),
     "never the largest": ("side", "most + 1", "most", SIDE),
+    "halves of a pixel": (
+        "side",
+        "(fits + fails) // 2",
+        "(fits + fails) / 2",
+        SIDE,
+    ),
     "nothing refused": (
         "side",
         "    if macs(least) > budget:\n"
@@ -224,6 +340,60 @@ MISTAKES = {
         "expect",
         "weights + squeezed + hidden",
         "weights",
+        {"expect_hidden"},
+    ),
+    "the first layer's biases forgotten": (
+        "expect",
+        "weights + squeezed + hidden",
+        "weights + hidden",
+        {"expect_hidden"},
+    ),
+    "the second layer's biases forgotten": (
+        "expect",
+        "weights + squeezed + hidden",
+        "weights + squeezed",
+        {"expect_hidden"},
+    ),
+    "biases as MACs": (
+        "expect",
+        "hidden, weights, 7",
+        "hidden, weights + squeezed + hidden, 7",
+        {"expect_hidden"},
+    ),
+    "one layer of the gate": (
+        "expect",
+        "hidden, weights, 7",
+        "hidden, weights // 2, 7",
+        {"expect_hidden"},
+    ),
+    "the gate on the input's width": (
+        "expect",
+        "return weights + squeezed + hidden, weights",
+        "return 2 * 192 * squeezed + squeezed + 192, weights",
+        {"expect_hidden"},
+    ),
+    "two FLOPs for a MAC": (
+        "expect",
+        "7 * 7 * hidden * 192",
+        "2 * 7 * 7 * hidden * 192",
+        {"expect_hidden"},
+    ),
+    "the projection at one pixel": (
+        "expect",
+        "7 * 7 * hidden * 192",
+        "hidden * 192",
+        {"expect_hidden"},
+    ),
+    "the projection of the input's width": (
+        "expect",
+        "7 * 7 * hidden * 192",
+        "7 * 7 * 192 * 192",
+        {"expect_hidden"},
+    ),
+    "a projection of 3x3": (
+        "expect",
+        "7 * 7 * hidden * 192",
+        "7 * 7 * 9 * hidden * 192",
         {"expect_hidden"},
     ),
     "the gate at every pixel": (
@@ -375,6 +545,62 @@ RIGHT = {
         "if found == 0: raise ValueError('nothing fits')\n"
         "return least + found - 1",
     ),
+    "shared through a table of decimals": (
+        "shared",
+        "from decimal import Decimal\n"
+        "if depth < 1 or 0 in blocks or min(blocks) < 0:\n"
+        "    raise ValueError('at least one')\n"
+        "exact = [Decimal(str(depth)) * n for n in blocks]\n"
+        "answer = [int(n) for n in exact]\n"
+        "missing = int(sum(exact) + Decimal('0.5')) - sum(answer)\n"
+        "parts = np.array([float(n % 1) for n in exact])\n"
+        "for i in np.argsort(-parts, kind='stable')[:missing]:\n"
+        "    answer[i] += 1\n"
+        "return answer",
+    ),
+    "kept by where": (
+        "kept",
+        "if not (0 <= p and p < 1):\n"
+        "    raise ValueError('no')\n"
+        "if not training:\n"
+        "    return torch.add(x, branch(x))\n"
+        "stays = torch.rand(x.size(0)) > p\n"
+        "if not stays.any():\n"
+        "    return x\n"
+        "rows = x.unbind(0)\n"
+        "new = iter(branch(x[stays]).div(1 - p).unbind(0))\n"
+        "return torch.stack([r + next(new) if s else r for r, s in zip(rows, stays)])",
+    ),
+    "triples by recursion": (
+        "triples",
+        "def cost(t):\n"
+        "    return abs(t[0] * t[1] ** 2 * t[2] ** 2 - growth)\n"
+        "def grown(start):\n"
+        "    if len(start) == 3:\n"
+        "        return [start] if cost(start) <= tolerance else []\n"
+        "    return sum((grown((*start, 1 + k * step)) for k in range(steps + 1)), [])\n"
+        "answer = grown(())\n"
+        "answer.sort(key=lambda t: (cost(t), *t))\n"
+        "return answer",
+    ),
+    "side by recursion": (
+        "side",
+        "def search(low, high):\n"
+        "    if low == high:\n"
+        "        return low\n"
+        "    middle = low + (high - low + 1) // 2\n"
+        "    return search(middle, high) if macs(middle) <= budget else "
+        "search(low, middle - 1)\n"
+        "if macs(least) > budget:\n"
+        "    raise ValueError('nothing fits')\n"
+        "return search(least, most)",
+    ),
+    "expected layer by layer": (
+        "expect",
+        "layers = [(1152, 48), (48, 1152)]\n"
+        "params = sum((a + 1) * b for a, b in layers)\n"
+        "return params, sum(a * b for a, b in layers), 49 * 1152 * 192",
+    ),
     "expected as numbers": ("expect", "return [111_792, 110_592, 10_838_016]"),
 }
 LOOSE = """
@@ -411,34 +637,129 @@ class HardBlock(nn.Module):
 PLAIN = LOOSE.replace(
     "return torch.clamp(x / 6 + 0.5, 0, 1)", "return nn.functional.relu6(3 + x) / 6"
 ).replace("nn.functional.adaptive_avg_pool2d(y, 1)", "y.mean((-2, -1), True)")
+TABLE = """
+class HardBlock(nn.Module):
+    def __init__(self, channels, width, kernel_size=3, stride=1, expansion=6):
+        super().__init__()
+        if kernel_size & 1 == 0:
+            raise ValueError("odd kernels")
+        n = expansion * channels
+        few = efficientnet.round_channels(n / 4)
+        for name, layer in [
+            ("expand", nn.Conv2d(channels, n, 1, bias=False)),
+            ("norm1", nn.BatchNorm2d(n)),
+            ("filter", nn.Conv2d(n, n, kernel_size, stride, kernel_size // 2, 1, n, False)),
+            ("norm2", nn.BatchNorm2d(n)),
+            ("squeeze", nn.Conv2d(n, few, 1)),
+            ("excite", nn.Conv2d(few, n, 1)),
+            ("project", nn.Conv2d(n, width, 1, bias=False)),
+            ("norm3", nn.BatchNorm2d(width)),
+        ]:
+            self.add_module(name, layer)
+        self.act, self.hard = nn.Hardswish(), nn.Hardsigmoid()
+
+    def gate(self, y):
+        z = nn.functional.avg_pool2d(y, y.shape[2:])
+        return self.hard(self.excite(nn.functional.relu(self.squeeze(z))))
+
+    def forward(self, x):
+        y = self.act(self.norm1(self.expand(x)))
+        y = self.act(self.norm2(self.filter(y)))
+        y = self.norm3(self.project(y.mul(self.gate(y))))
+        return y + x if self.filter.stride == (1, 1) and x.shape == y.shape else y
+"""
 RIGHT_SOURCES = {
+    "a table of layers": ("hard", TABLE),
     "hsigmoid as one line": ("hard", LOOSE),
     "hsigmoid as a ReLU6": ("hard", PLAIN),
 }
 WORDS = [
     ("each stage rounded up", "shared_visible", "rounded up, which is the excess"),
     ("each stage rounded down", "shared_visible", "2 left for the parts"),
+    ("each stage rounded by itself", "shared_visible", "not give the sum"),
+    ("the sum rounded down", "shared_visible", "halfway up"),
+    ("the sum rounded up", "shared_visible", "to the nearest number, not up"),
+    ("Python's round of the sum", "shared_visible", "Python's `round(2.5)`"),
+    ("the smallest parts", "shared_visible", "2 left for the parts .8"),
     ("the last of equal parts", "shared_visible", "the earlier stage comes first"),
+    ("the longest stages", "shared_visible", "not the longer stage"),
+    ("floats", "shared_visible", "only in floats"),
+    ("a tuple of stages", "shared_visible", "not a tuple"),
+    ("an empty stage accepted", "shared_hidden", "no ValueError, but gave"),
     ("SE of the input's width", "hard_visible", "squeezed"),
     ("squeezed width not rounded", "hard_visible", "not rounded to 8"),
+    ("expansion on the wrong side", "hard_visible", "the input's width"),
     ("no groups", "hard_visible", "groups?"),
+    ("a bias before the norm", "hard_visible", "no bias before it"),
+    ("the gate's biases left out", "hard_visible", "two layers have biases"),
+    ("the notebook's own block", "hard_visible", "no block of the notebook"),
+    ("zeros of a 3x3", "hard_visible", "half a kernel of zeros"),
+    ("stride on the pointwise", "hard_visible", "belongs to `filter`"),
     ("ReLU6 for hswish", "hard_visible", "ReLU6 for hswish"),
+    ("ReLU for hswish", "hard_visible", "ReLU for hswish"),
     ("swish for hswish", "hard_visible", "swish for hswish"),
     ("sigmoid for hsigmoid", "hard_visible", "a sigmoid, not hsigmoid"),
+    ("a hard gate that is hswish", "hard_visible", "hswish, not hsigmoid"),
+    ("swish between the gate's layers", "hard_visible", "as in the notebook"),
+    ("no activation in the gate", "hard_visible", "no activation stands between"),
     ("no gate", "hard_visible", "there is no gate"),
+    ("the gate added", "hard_visible", "it multiplies"),
+    ("the largest for the mean", "hard_visible", "not the mean"),
+    ("the sum for the mean", "hard_visible", "the sum of a map"),
+    (
+        "the gate before the filter's activation",
+        "hard_visible",
+        "no activation follows",
+    ),
+    ("the gate, then the filter's activation", "hard_visible", "stands before the"),
     (
         "activation on the linear bottleneck",
         "hard_visible",
         "an activation on the linear bottleneck",
     ),
+    ("its input changed in place", "hard_visible", "changed its input"),
+    ("shortcut forgotten", "hard_hidden", "the shortcut is missing"),
+    ("even kernels accepted", "hard_hidden", "no ValueError, but gave HardBlock"),
     ("drop-path at evaluation", "kept_visible", "in eval mode"),
+    ("divided in eval mode, too", "kept_visible", "in eval mode, too"),
+    ("never dropped", "kept_visible", "0 of 400 images"),
+    ("all or none", "kept_visible", "a draw for each image"),
+    ("dropped for kept", "kept_visible", "that is dropped, not kept"),
     ("not divided", "kept_visible", "divided by 1 − p"),
     ("divided by p", "kept_visible", "divided by p"),
+    ("multiplied", "kept_visible", "becomes larger"),
+    ("x divided, too", "kept_visible", "only the branch is"),
+    ("the branch alone", "kept_visible", "x is added to it"),
+    ("zeros for a dropped image", "kept_visible", "not as zeros"),
+    ("x changed in place", "kept_visible", "x was changed"),
     ("computed for all", "kept_visible", "only those that stay"),
+    ("answers to the first images", "kept_visible", "went to other images"),
+    ("the branch called with no image", "kept_visible", "called with none"),
     ("width not squared", "triples_visible", "width counts squared"),
     ("resolution not squared", "triples_visible", "resolution counts squared"),
+    ("depth squared", "triples_visible", "α is not squared"),
+    ("one step too few", "triples_visible", "k goes from 0 to `steps`"),
     ("not sorted", "triples_visible", "nearest first"),
+    ("the farthest first", "triples_visible", "sort the other way"),
+    ("the distances, too", "triples_visible", "without their distances"),
+    ("below the budget alone", "triples_visible", "an absolute value"),
+    ("at the edge refused", "triples_hidden", "exactly the tolerance"),
     ("the budget itself refused", "side_visible", "exactly the budget"),
     ("the first that fails", "side_visible", "exactly the budget"),
+    ("never the largest", "side_visible", "all fit: the largest"),
+    ("halves of a pixel", "side_visible", "a side is a whole number"),
     ("side by side", "side_visible", "are enough"),
+    ("nothing refused", "side_hidden", "no ValueError was raised"),
+    ("SE on the expanded width", "expect_hidden", "a quarter of the input's width"),
+    ("biases forgotten", "expect_hidden", "each layer has biases"),
+    ("the first layer's biases forgotten", "expect_hidden", "the first layer has"),
+    ("the second layer's biases forgotten", "expect_hidden", "the second layer has"),
+    ("biases as MACs", "expect_hidden", "it is no MAC"),
+    ("one layer of the gate", "expect_hidden", "the gate has two layers"),
+    ("the gate on the input's width", "expect_hidden", "the expanded width"),
+    ("the gate at every pixel", "expect_hidden", "not at every pixel"),
+    ("two FLOPs for a MAC", "expect_hidden", "are one MAC"),
+    ("the projection at one pixel", "expect_hidden", "each of the 7×7 pixels"),
+    ("the projection of the input's width", "expect_hidden", "reads the expanded"),
+    ("a projection of 3x3", "expect_hidden", "is 1×1"),
 ]

@@ -35,12 +35,26 @@ MISTAKES = {
         "fused",
         "F.silu(self.squeeze(mean))",
         "F.relu(self.squeeze(mean))",
-        {"fused_hidden"},
+        FUSED,
     ),
     "gate without sigmoid": (
         "fused",
         "torch.sigmoid(self.excite(F.silu(self.squeeze(mean))))",
         "self.excite(F.silu(self.squeeze(mean)))",
+        FUSED,
+    ),
+    "no activation in the gate": (
+        "fused",
+        "F.silu(self.squeeze(mean))",
+        "self.squeeze(mean)",
+        FUSED,
+    ),
+    "no gate": ("fused", "self.project(gate * z)", "self.project(z)", ALL),
+    "the gate added": ("fused", "gate * z", "gate + z", FUSED),
+    "the sum of a map": (
+        "fused",
+        "z.mean(dim=(2, 3), keepdim=True)",
+        "z.sum(dim=(2, 3), keepdim=True)",
         FUSED,
     ),
     "activation on the linear bottleneck": (
@@ -140,6 +154,25 @@ MISTAKES = {
         " or drop == 1.5 or drop == -0.1",
         {"fused_hidden"},
     ),
+    "rounded up": (
+        "schedule",
+        "/ 8 + 0.5) * 8",
+        "/ 8 + 0.999) * 8",
+        SCHEDULE,
+    ),
+    "from the end to the start": (
+        "schedule",
+        "for i in range(stages):\n",
+        "for i in range(stages)[::-1]:\n",
+        SCHEDULE,
+    ),
+    "strengths from the end to the start": (
+        "schedule",
+        "a + (b - a) * part for",
+        "b + (a - b) * part for",
+        SCHEDULE,
+    ),
+    "sizes that are floats": ("schedule", "+ 0.5) * 8", "+ 0.5) * 8.0", SCHEDULE),
     "divided by M": (
         "schedule",
         "i / (stages - 1) if stages > 1 else 1.0",
@@ -156,7 +189,7 @@ MISTAKES = {
         "schedule",
         "else 1.0",
         "else 0.0",
-        {"schedule_hidden"},
+        SCHEDULE,
     ),
     "regularisation that does not grow": (
         "schedule",
@@ -186,7 +219,7 @@ MISTAKES = {
         "schedule",
         "math.floor((sizes[0] + (sizes[1] - sizes[0]) * part) / 8 + 0.5) * 8",
         "round((sizes[0] + (sizes[1] - sizes[0]) * part) / 8) * 8",
-        {"schedule_hidden"},
+        SCHEDULE,
     ),
     "the rest is lost": (
         "schedule",
@@ -224,6 +257,33 @@ MISTAKES = {
         "key=lambda row: row[0]",
         SEARCH,
     ),
+    "not sorted": ("search", "sorted(rated, key=lambda row: -row[0])", "rated", SEARCH),
+    "the architecture first": (
+        "search",
+        "return sorted(rated, key=lambda row: -row[0])",
+        "return [row[::-1] for row in sorted(rated, key=lambda row: -row[0])]",
+        SEARCH,
+    ),
+    "exponents without their sign": (
+        "search",
+        "[(v2.reward(*measure(architecture)), architecture) for",
+        "[(a * s**0.07 * p**0.05, architecture) for a, s, p, architecture in "
+        "[(*measure(one), one) for one in drawn]]\n    [None for",
+        SEARCH,
+    ),
+    "step and parameters exchanged": (
+        "search",
+        "[(v2.reward(*measure(architecture)), architecture) for",
+        "[(v2.reward(a, p, s), architecture) for a, s, p, architecture in "
+        "[(*measure(one), one) for one in drawn]]\n    [None for",
+        SEARCH,
+    ),
+    "no seed at all": (
+        "search",
+        "random.Random(seed)",
+        "random.Random()",
+        {"search_hidden"},
+    ),
     "drawn with repetition": (
         "search",
         ".sample(every, trials)",
@@ -260,6 +320,30 @@ MISTAKES = {
         "    trials = min(trials, len(every))\n    if trials < 1:",
         {"search_hidden"},
     ),
+    "counted anew in each stage": (
+        "remaining",
+        "    for stage in stages:\n",
+        "    for stage in stages:\n        number = 0\n",
+        REMAINING,
+    ),
+    "one probability for all": (
+        "remaining",
+        "last * number / total",
+        "last",
+        REMAINING,
+    ),
+    "what never rests is not counted": (
+        "remaining",
+        "number + 1",
+        "number + rests",
+        REMAINING,
+    ),
+    "what never rests does not run": (
+        "remaining",
+        "if rests else 1",
+        "if rests else 0",
+        REMAINING,
+    ),
     "divided by one less": (
         "remaining",
         "number / total if",
@@ -282,13 +366,13 @@ MISTAKES = {
         "remaining",
         "rests = step == 1 and channels == stage.width",
         "rests = step == 1",
-        {"remaining_hidden"},
+        REMAINING,
     ),
     "a stride rests, too": (
         "remaining",
         "rests = step == 1 and channels == stage.width",
         "rests = channels == stage.width",
-        {"remaining_hidden"},
+        REMAINING,
     ),
     "what rests": (
         "remaining",
@@ -320,6 +404,48 @@ MISTAKES = {
         "pixels * (plain + excite)",
         {"expect_hidden"},
     ),
+    "one layer of the gate": (
+        "expect",
+        "2 * 4 * 160 * 40",
+        "4 * 160 * 40",
+        {"expect_hidden"},
+    ),
+    "the depthwise forgotten": (
+        "expect",
+        "(160 + 9 + 160)",
+        "(160 + 160)",
+        {"expect_hidden"},
+    ),
+    "a full 3x3 in mbconv": (
+        "expect",
+        "(160 + 9 + 160)",
+        "(160 + 9 * hidden + 160)",
+        {"expect_hidden"},
+    ),
+    "fused without its last layer": (
+        "expect",
+        "(9 * 160 + 160)",
+        "(9 * 160)",
+        {"expect_hidden"},
+    ),
+    "fused and depthwise": (
+        "expect",
+        "(9 * 160 + 160)",
+        "(9 + 160)",
+        {"expect_hidden"},
+    ),
+    "fused with squeeze-and-excite": (
+        "expect",
+        "pixels * fused, plain",
+        "pixels * fused + excite, plain",
+        {"expect_hidden"},
+    ),
+    "the weights without the gate": (
+        "expect",
+        "pixels * fused, plain + excite",
+        "pixels * fused, plain",
+        {"expect_hidden"},
+    ),
     "FLOPs": ("expect", "14 * 14,", "2 * 14 * 14,", {"expect_hidden"}),
 }
 BODIES = {
@@ -342,7 +468,7 @@ BODIES = {
         "        (88, 184, {'dropout': 1 / 6, 'RandAugment': 25 / 3}),\n"
         "        (87, 240, {'dropout': 0.7 / 3, 'RandAugment': 35 / 3}),\n"
         "        (87, 304, {'dropout': 0.3, 'RandAugment': 15})]",
-        {"schedule_hidden"},
+        SCHEDULE,
     ),
     "the counter": (
         "expect",
@@ -489,6 +615,21 @@ RIGHT = {
         "    done, left = done + s.blocks, s.width\n"
         "return answer",
     ),
+    "expected layer by layer": (
+        "expect",
+        "def conv(channels, width, size=1, groups=1):\n"
+        "    return size * size * channels * width // groups\n"
+        "gate = conv(640, 40) + conv(40, 640)\n"
+        "mb = conv(160, 640) + conv(640, 640, 3, 640) + conv(640, 160)\n"
+        "fused = conv(160, 640, 3) + conv(640, 160)\n"
+        "return [196 * mb + gate, 196 * fused, mb + gate, fused]",
+    ),
+    "expected by factors": (
+        "expect",
+        "c, t, p = 160, 4, 14**2\n"
+        "mb, fused, gate = 2 * t * c * c + 9 * t * c, 10 * t * c * c, t * c * c // 2\n"
+        "return p * mb + gate, p * fused, mb + gate, fused",
+    ),
     "expected as numbers": (
         "expect",
         "return [41_320_960, 200_704_000, 261_760, 1_024_000]",
@@ -594,4 +735,57 @@ WORDS = [
     ("drawn with repetition", "search_visible", "drawn twice"),
     ("measured twice", "search_visible", "12 times"),
     ("every block may rest", "remaining_visible", "never rests"),
+    ("ReLU6 for swish", "fused_visible", "ReLU6 for swish"),
+    ("ReLU in the squeeze", "fused_visible", "stands ReLU; here: swish"),
+    ("no activation in the gate", "fused_visible", "no activation stands between"),
+    ("gate without sigmoid", "fused_visible", "the gate has no sigmoid"),
+    ("excite from the maximum", "fused_visible", "the largest number of a map"),
+    ("the sum of a map", "fused_visible", "the sum of a map, not the mean"),
+    ("no gate", "fused_visible", "there is no gate"),
+    ("the gate added", "fused_visible", "it multiplies"),
+    ("the usual epsilon", "fused_visible", "not the usual 1e-5"),
+    ("the notebook's own block", "fused_visible", "no block of the notebook"),
+    ("no drop-path", "fused_hidden", "0.0% of the images"),
+    ("kept instead of dropped", "fused_hidden", "25 % are dropped"),
+    ("the whole batch dropped", "fused_hidden", "each is drawn by itself"),
+    ("dropped without a shortcut", "fused_hidden", "nothing may be dropped"),
+    ("any stride accepted", "fused_hidden", "no ValueError, but gave"),
+    ("sizes that do not grow", "schedule_visible", "the sizes do not grow"),
+    ("rounded down", "schedule_visible", "rounded down: 300 lies halfway"),
+    ("rounded up", "schedule_visible", "rounded up: the nearest"),
+    ("Python's round", "schedule_visible", "Python's `round`"),
+    ("one stage is the start", "schedule_visible", "as at the end"),
+    ("strengths from the end to the start", "schedule_visible", "falls"),
+    ("sizes that are floats", "schedule_visible", "an int each"),
+    ("more stages than steps accepted", "schedule_hidden", "no ValueError, but gave"),
+    ("the architecture first", "search_visible", "a row is (reward, architecture)"),
+    ("not sorted", "search_visible", "sort by the reward"),
+    ("exponents without their sign", "search_visible", "w and v are negative"),
+    ("step and parameters exchanged", "search_visible", "w belongs to the step"),
+    ("the global random state", "search_visible", "the global random state"),
+    ("the first ones", "search_hidden", "every seed gives the same"),
+    ("the seed ignored", "search_hidden", "every seed gives the same"),
+    ("no seed at all", "search_hidden", "the same seed, and another answer"),
+    ("too many trials accepted", "search_hidden", "no ValueError, but gave"),
+    ("divided by one less", "remaining_visible", "not by n − 1"),
+    ("counted from one", "remaining_visible", "counted from 0"),
+    ("counted anew in each stage", "remaining_visible", "not anew in each"),
+    ("one probability for all", "remaining_visible", "grows from block to block"),
+    ("what never rests is not counted", "remaining_visible", "is counted, too"),
+    ("what never rests does not run", "remaining_visible", "counts as 1"),
+    ("what rests", "remaining_visible", "not of those that run"),
+    ("a new width rests, too", "remaining_visible", "changes the width"),
+    ("a stride rests, too", "remaining_visible", "also where it keeps the width"),
+    ("certainty accepted", "remaining_hidden", "no ValueError, but gave"),
+    ("no squeeze-and-excite", "expect_hidden", "squeeze-and-excite is missing"),
+    ("squeezed from the expanded", "expect_hidden", "a quarter of C, not of tC"),
+    ("squeeze-and-excite at every pixel", "expect_hidden", "works on one pixel"),
+    ("one layer of the gate", "expect_hidden", "has two layers"),
+    ("the depthwise forgotten", "expect_hidden", "the depthwise 3×3 is missing"),
+    ("a full 3x3 in mbconv", "expect_hidden", "its 3×3 is depthwise"),
+    ("FLOPs", "expect_hidden", "are one MAC"),
+    ("fused without its last layer", "expect_hidden", "the last 1×1 is missing"),
+    ("fused and depthwise", "expect_hidden", "its 3×3 is a full one"),
+    ("fused with squeeze-and-excite", "expect_hidden", "has no squeeze-and-excite"),
+    ("the weights without the gate", "expect_hidden", "squeeze-and-excite is missing"),
 ]

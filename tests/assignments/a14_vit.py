@@ -33,6 +33,30 @@ MISTAKES = {
         "",
         PATCHIFY,
     ),
+    "channels between rows and columns": (
+        "patchify",
+        "permute(0, 2, 4, 3, 5, 1)",
+        "permute(0, 2, 4, 3, 1, 5)",
+        PATCHIFY,
+    ),
+    "tokens last": (
+        "patchify",
+        "reshape(count, -1, height * width * channels)",
+        "reshape(count, -1, height * width * channels).mT",
+        PATCHIFY,
+    ),
+    "images and patches in one axis": (
+        "patchify",
+        "reshape(count, -1, height * width * channels)",
+        "reshape(-1, height * width * channels)",
+        PATCHIFY,
+    ),
+    "patches that do not fill the width": (
+        "patchify",
+        "rows % height or columns % width",
+        "rows % height",
+        {"patchify_hidden"},
+    ),
     "height for width": (
         "patchify",
         "cut = images",
@@ -59,8 +83,8 @@ MISTAKES = {
     ),
     "back with columns before rows in a patch": (
         "back",
-        "permute(0, 5, 1, 3, 2, 4)",
-        "permute(0, 5, 1, 4, 2, 3)",
+        "columns, height, width, -1)\n",
+        "columns, width, height, -1).transpose(3, 4)\n",
         BACK,
     ),
     "back with patches column by column": (
@@ -68,6 +92,30 @@ MISTAKES = {
         "cut = patches.reshape(count, tokens // columns, columns, height, width, -1)",
         "cut = patches.reshape(count, columns, tokens // columns, height, width, -1)"
         ".transpose(1, 2)",
+        BACK,
+    ),
+    "back without a permutation": (
+        "back",
+        "cut.permute(0, 5, 1, 3, 2, 4)",
+        "cut",
+        BACK,
+    ),
+    "back with width for height": (
+        "back",
+        "cut = patches",
+        "height, width = width, height\n    cut = patches",
+        BACK,
+    ),
+    "channels at the end of an image": (
+        "back",
+        "cut.permute(0, 5, 1, 3, 2, 4).reshape(count, -1, *side)",
+        "cut.permute(0, 1, 3, 2, 4, 5).reshape(count, *side, -1)",
+        BACK,
+    ),
+    "patches in reverse": (
+        "back",
+        "cut = patches.reshape",
+        "cut = patches.flip(1).reshape",
         BACK,
     ),
     "patches that fill no row": (
@@ -110,7 +158,7 @@ MISTAKES = {
         "positions",
         "align_corners=False",
         "align_corners=False, antialias=True",
-        {"positions_hidden"},
+        POSITIONS,
     ),
     "the class token's position is lost": (
         "positions",
@@ -134,13 +182,13 @@ MISTAKES = {
         "positions",
         "(grid, (rows, columns)",
         "(grid, (columns, rows)",
-        {"positions_hidden"},
+        POSITIONS,
     ),
     "width in place of places": (
         "positions",
         "position[:, 1:].mT.unflatten(2, (side, side))",
         "position[:, 1:].reshape(1, -1, side, side)",
-        {"positions_hidden"},
+        POSITIONS,
     ),
     "no square accepted": (
         "positions",
@@ -160,11 +208,32 @@ MISTAKES = {
         "copy.copy(net), image_size",
         RESIZED,
     ),
+    "frozen positions": (
+        "resized",
+        "net.stem.position.detach(), side, side))",
+        "net.stem.position.detach(), side, side), False)",
+        {"resized_visible"},
+    ),
+    "positions as a buffer": (
+        "resized",
+        "    new.stem.position = nn.Parameter(resize_positions("
+        "net.stem.position.detach(), side, side))\n",
+        "    del new.stem.position\n"
+        '    new.stem.register_buffer("position", resize_positions('
+        "net.stem.position.detach(), side, side))\n",
+        {"resized_visible"},
+    ),
+    "a class token that is drawn anew": (
+        "resized",
+        "    return new",
+        "    nn.init.normal_(new.stem.class_token)\n    return new",
+        RESIZED,
+    ),
     "positions drawn anew": (
         "resized",
         "resize_positions(net.stem.position.detach(), side, side)",
         "0.02 * torch.randn(1, side**2 + 1, net.head.in_features)",
-        {"resized_hidden"},
+        RESIZED,
     ),
     "the new size is not written down": (
         "resized",
@@ -190,6 +259,25 @@ MISTAKES = {
         "net.stages[:-1](net.stem(images))",
         POOLED,
     ),
+    "all without the class token": (
+        "pooled",
+        '"all": lambda: tokens.mean(dim=1)',
+        '"all": lambda: tokens[:, 1:].mean(dim=1)',
+        POOLED,
+    ),
+    "the linear layer before the maximum": (
+        "pooled",
+        "    pools = {",
+        "    tokens, net = net.head(tokens), nn.Module()\n"
+        "    net.head = nn.Identity()\n    pools = {",
+        POOLED,
+    ),
+    "no linear layer": (
+        "pooled",
+        "net.head(pools[pool]())",
+        "pools[pool]()",
+        POOLED,
+    ),
     "the norm after the pool": (
         "pooled",
         "net.head(pools[pool]())",
@@ -206,7 +294,7 @@ MISTAKES = {
         "pooled",
         "tokens[:, 1:].amax(dim=1)",
         "tokens.amax(dim=1)",
-        {"pooled_hidden"},
+        POOLED,
     ),
     "the last token for the class": (
         "pooled",
@@ -238,6 +326,13 @@ MISTAKES = {
         "query.shape[-1]",
         ATTEND,
     ),
+    "multiplied by the scale": (
+        "attend",
+        "/ query.shape[-1] ** 0.5",
+        "* query.shape[-1] ** 0.5",
+        ATTEND,
+    ),
+    "one head": ("attend", "self.heads = heads", "self.heads = 1", ATTEND),
     "softmax on the wrong axis": (
         "attend",
         "scores.softmax(dim=1)",
@@ -317,6 +412,44 @@ MISTAKES = {
         "14 * 14, 28 * 28",
         {"expect_hidden"},
     ),
+    "no final norm": (
+        "expect",
+        "12 * block + 2 * width",
+        "12 * block",
+        {"expect_hidden"},
+    ),
+    "no positions": ("expect", " + small * width", "", {"expect_hidden"}),
+    "no biases in the head": (
+        "expect",
+        "1000 * width + 1000",
+        "1000 * width",
+        {"expect_hidden"},
+    ),
+    "no patch embedding": (
+        "expect",
+        "stem = 3 * 16 * 16 * width + width + ",
+        "stem = ",
+        {"expect_hidden"},
+    ),
+    "twice as many tokens": (
+        "expect",
+        "1 + 28 * 28",
+        "2 * (1 + 14 * 14)",
+        {"expect_hidden"},
+    ),
+    "two FLOPs for a MAC": (
+        "expect",
+        "12 * 2 * large",
+        "12 * 4 * large",
+        {"expect_hidden"},
+    ),
+    "one block": ("expect", "12 * 2 * large", "2 * large", {"expect_hidden"}),
+    "tokens not squared": (
+        "expect",
+        "large * large * width",
+        "large * width",
+        {"expect_hidden"},
+    ),
     "scores alone": (
         "expect",
         "12 * 2 * large",
@@ -343,6 +476,15 @@ BODIES = {
         "resized",
         "return net",
         RESIZED,
+    ),
+    "the norm after the pool alone": (
+        "pooled",
+        "x = net.stages[:-1](net.stem(images))\n"
+        "reads = {'class': x[:, 0], 'mean': x[:, 1:].mean(1), 'all': x.mean(1),\n"
+        "         'max': x[:, 1:].amax(1)}\n"
+        "if pool not in reads: raise ValueError\n"
+        "return net.head(net.stages[-1](reads[pool]))",
+        POOLED,
     ),
     "the network's own logits": ("pooled", "return net(images)", POOLED),
     "the weights of a network": (
@@ -560,6 +702,15 @@ RIGHT = {
         "expect",
         "return [22_050_664, 197, 785, 5_679_129_600]",
     ),
+    "expected with one bias more a layer": (
+        "expect",
+        "linear = lambda a, b: (a + 1) * b\n"
+        "norm, d = 2 * 384, 384\n"
+        "block = 2 * norm + 4 * linear(d, d) + linear(d, 1536) + linear(1536, d)\n"
+        "few, many = [n * n + 1 for n in (14, 28)]\n"
+        "ends = linear(768, d) + d + few * d + norm + linear(d, 1000)\n"
+        "return ends + 12 * block, few, many, 24 * many * many * d",
+    ),
     "expected from a list of layers": (
         "expect",
         "D = 384\n"
@@ -638,7 +789,7 @@ WORDS = [
     ("channels first", "patchify_visible", "here they come last"),
     ("columns before rows in a patch", "patchify_visible", "row by row"),
     ("patches column by column", "patchify_visible", "to the right of the first"),
-    ("rows for columns", "back_visible", "3 columns of patches"),
+    ("rows for columns", "back_visible", "2 columns of patches"),
     ("back with channels first", "back_visible", "the channels come last"),
     ("positions as one line", "positions_visible", "interpolated in 2-D"),
     ("the nearest position", "positions_visible", "no interpolation"),
@@ -652,4 +803,69 @@ WORDS = [
     ("scale of the whole width", "attend_visible", "not √D"),
     ("softmax on the wrong axis", "attend_visible", "on the wrong axis"),
     ("a mean", "attend_visible", "the same weight"),
+    ("no permutation", "patchify_visible", "reshape alone"),
+    ("channels between rows and columns", "patchify_visible", "stand between rows"),
+    ("tokens last", "patchify_visible", "the tokens come before"),
+    ("images and patches in one axis", "patchify_visible", "have an axis each"),
+    ("height for width", "patchify_visible", "does `height` cut the rows"),
+    ("the notebook's patches", "patchify_visible", "need not be square"),
+    ("patches that do not fill the height", "patchify_hidden", "no ValueError, but"),
+    ("patches that do not fill the width", "patchify_hidden", "no ValueError, but"),
+    ("back with columns before rows in a patch", "back_visible", "row by row"),
+    ("back with patches column by column", "back_visible", "to the right of the"),
+    ("back without a permutation", "back_visible", "reshape alone"),
+    ("back with width for height", "back_visible", "2 high and 3 wide"),
+    ("channels at the end of an image", "back_visible", "come before its rows"),
+    ("patches in reverse", "back_visible", "in reverse"),
+    ("patches that fill no row", "back_hidden", "no ValueError, but gave Runtime"),
+    ("patches of any length", "back_hidden", "no ValueError, but gave Runtime"),
+    ("bicubic", "positions_visible", "bilinear is asked for"),
+    ("smoothed when it shrinks", "positions_visible", "no `antialias`"),
+    ("the class token's position is lost", "positions_visible", "is lost"),
+    ("the class token's position is zero", "positions_visible", "stays as it is"),
+    ("rows and columns exchanged", "positions_visible", "are exchanged"),
+    ("width in place of places", "positions_visible", "were torn apart"),
+    ("no square accepted", "positions_hidden", "no ValueError, but gave Runtime"),
+    ("positions drawn anew", "resized_visible", "were they drawn anew?"),
+    ("the new size is not written down", "resized_visible", "the old image_size"),
+    ("pixels for patches", "resized_visible", "count patches"),
+    ("frozen positions", "resized_visible", "they are frozen"),
+    ("positions as a buffer", "resized_visible", "make them an nn.Parameter"),
+    ("a class token that is drawn anew", "resized_visible", "copy all weights"),
+    ("the network itself", "resized_visible", "leave the old one"),
+    ("any size accepted", "resized_hidden", "no ValueError, but gave"),
+    ("the norm after the pool alone", "pooled_visible", "comes before the pool"),
+    ("the norm after the pool", "pooled_visible", "the norm is applied twice"),
+    ("the class token in the maximum", "pooled_visible", "max: the class token is no"),
+    ("the last token for the class", "pooled_visible", "this is the last token"),
+    ("all without the class token", "pooled_visible", "the class token counts, too"),
+    ("the linear layer before the maximum", "pooled_visible", "comes after the pool"),
+    ("no linear layer", "pooled_visible", "the linear layer is missing"),
+    ("the network's own logits", "pooled_visible", "mean: this is the class token"),
+    ("any word is the class", "pooled_hidden", "no ValueError, but gave KeyError"),
+    ("scale without the root", "attend_visible", "not D/h itself"),
+    ("multiplied by the scale", "attend_visible", "divide by it"),
+    ("one head", "attend_visible", "one head over the whole width"),
+    ("heads split in the wrong order", "attend_visible", "numbers side by side"),
+    ("heads merged in the wrong order", "attend_visible", "joined in another order"),
+    ("values before keys", "attend_visible", "values come before keys"),
+    ("keys and values interleaved", "attend_visible", "keys and values in turn"),
+    ("project forgotten", "attend_visible", "the layer `project` is missing"),
+    ("no gradient to the query", "attend_visible", "the query gets no gradient"),
+    ("the notebook's attention", "attend_visible", "of a library or the notebook"),
+    ("PyTorch's attention", "attend_visible", "of a library or the notebook"),
+    ("a large query", "attend_hidden", "the query's standard deviation"),
+    ("any number of heads", "attend_hidden", "no ValueError, but gave 'Atten"),
+    ("no layer norms", "expect_hidden", "a block has two layer norms"),
+    ("one bias for q, k and v", "expect_hidden", "have a bias each"),
+    ("no final norm", "expect_hidden", "the final norm"),
+    ("no positions", "expect_hidden", "the positions are learned"),
+    ("no biases in the head", "expect_hidden", "the head has biases"),
+    ("no patch embedding", "expect_hidden", "the patch embedding is missing"),
+    ("twice as many tokens", "expect_hidden", "four times as many patches"),
+    ("scores alone", "expect_hidden", "two products"),
+    ("heads counted twice", "expect_hidden", "their number cancels out"),
+    ("two FLOPs for a MAC", "expect_hidden", "are one MAC"),
+    ("one block", "expect_hidden", "twelve blocks, not one"),
+    ("tokens not squared", "expect_hidden", "paired with all 785"),
 ]
