@@ -520,7 +520,8 @@ assert isinstance(conv, nn.Conv2d), f"a {type(conv).__name__}: expected an nn.Co
 shape = tuple(conv.weight.shape)
 assert shape == (6, 4, 3, 3), f"the kernel is {shape}, expected (6, 4, 3, 3)"
 assert conv.bias is not None, "the norm moves its input: the convolution needs a bias"
-assert conv.padding == (1, 1), f"padding {conv.padding}: the layer keeps H and W"
+shape = tuple(conv(x).shape)
+assert shape == (2, 6, 6, 5), f"6×5 pixels become {shape}: the layer keeps H and W, so padding=1"
 with torch.no_grad():
     answer, norm = conv(x), layer[2]
     kernel, variance = layer[1].weight * layer[0].weight.transpose(0, 1), norm.running_var

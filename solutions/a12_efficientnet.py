@@ -564,7 +564,7 @@ assert (2.0, 1.0, 1.0) in mine, "depth alone, (2, 1, 1), costs exactly twice as 
 assert (1.0, 2.0, 1.0) not in mine, "width counts squared: (1, 2, 1) costs four times as much"
 assert (1.0, 1.0, 2.0) not in mine, "resolution counts squared: (1, 1, 2) costs four times"
 assert (1.0, 1.0, 1.0) not in mine, "(1, 1, 1) is 1 below the growth: the distance is an absolute value"
-assert mine[-1] != (2.0, 1.0, 1.0), "the farthest comes first: sort the other way"
+assert mine[0] != (1.25, 1.25, 1.0), "the farthest comes first: sort the other way"
 assert mine[0] == (2.0, 1.0, 1.0), f"nearest first: (2, 1, 1) hits 2 exactly, yours begins {mine[0]}"
 true = [(2.0, 1.0, 1.0), (1.25, 1.0, 1.25), (1.25, 1.25, 1.0)]
 mine = [tuple(map(float, triple)) for triple in mine]
