@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib import data, parallel, train
+from course_lib import data, parallel, results, train
 from course_lib.files import ROOT
 from course_lib.preflight import another
 from course_lib.recipe_fields import TrainingError
@@ -80,6 +80,32 @@ def test_two_processes_one_of_them_killed_train_what_one_trains(tmp_path):
     for epoch, row, other in zip(history, rows, others, strict=True):
         assert row[:6] == other[:6]
         torch.testing.assert_close(row[1:5], epoch[1:5], atol=1e-5, rtol=0)
+
+
+def test_the_command_writes_and_says_once_what_two_processes_did(tmp_path):
+    """The record's score is over all test images, though their shares are uneven."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", "-m", "course_lib", "train", "04_alexnet"]
+    done = subprocess.run(
+        [*command, "--epochs", "1", "--out", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("record:") == done.stdout.count("test top-1") == 1
+    (path,) = tmp_path.glob("*.json")
+    suffixes = sorted(file.suffix for file in tmp_path.iterdir())
+    assert suffixes == [".json", ".pt", ".safetensors"]
+    record = results.read(path)
+    assert record.device.startswith("2 x ")
+    assert results.verify(path).ok
+    val = data.load("digits", "val", size=32, channels=3)
+    assert len(val) % 2 == 1
+    share = record.history[-1].val_top1 * len(val)
+    assert share == pytest.approx(round(share), abs=1e-9)
 
 
 def test_shares_of_a_batch_are_the_batch():
