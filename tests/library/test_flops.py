@@ -734,7 +734,13 @@ def test_a_dictionary_is_one_input(image):
             r"layer 0 \(Conv2d\) .* \(1, 1, 6, 6\); it expects in_channels = 3",
         ),
         (nn.Sequential(nn.MaxPool2d(9)), [(1, 3, 6, 6)], r"layer 0 \(MaxPool2d\)"),
-        (nn.Embedding(9, 4), [(2, 3)], r"the network \(Embedding\) .*Long"),
+        pytest.param(
+            *(nn.Embedding(9, 4), [(2, 3)], r"the network \(Embedding\) .*Long"),
+            marks=pytest.mark.skipif(
+                torch.__version__.startswith("2.11."),
+                reason="without computing, it takes floats for indices",
+            ),
+        ),
         (nn.Linear(3, 4), [(2, 3), (2, 3)], r"the network \(Linear\) .*arguments"),
         (nn.Linear(3, 4), ["2x3"], r"'2x3' is no input: give a shape"),
         (nn.LazyLinear(4), [(2, 3)], "run it on one batch"),
