@@ -565,7 +565,7 @@ def stagewise(config: str, shallow: VGG | None = None, epochs: int = 10):
 first, _, first_history = stagewise("A")
 filled, filled_signal, filled_history = stagewise("D", first)
 random, random_signal, random_history = stagewise("D")
-figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.2))
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 1.9))
 plot.curves(left, {"A": first_history, "filled": filled_history, "random": random_history},
             "train_loss")
 left.axhline(math.log(10), color="0.5", lw=1)
@@ -668,7 +668,7 @@ def dense_top1(size: int) -> float:
 images, labels = next(batches(val, 15, shuffle=True, seed=1))
 sheet, sizes = collages(images, 0), [32, 36, 40, 48, 56, 64]
 read = read_places(small, sheet)
-figure, (left, middle, right) = plt.subplots(1, 3, figsize=(6, 2), layout="constrained")
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(5.6, 1.9), layout="constrained")
 left.imshow(sheet[0, 0])
 for place, digit in enumerate(read.tolist()):
     x, y = 32 * (place % 5) + 2, 32 * (place // 5) + 9
@@ -714,7 +714,7 @@ if "cifar10" in {row.name for row in data.available() if row.path}:
     print(f"measured again from the stored weights: {verified.measured.top1:.2%}")
     assert verified.ok
 normed = results.read(results.RESULTS / "05_vgg-vgg_small-bn-cifar10-long-seed0")
-figure, ax = plt.subplots(figsize=(4.5, 2.2))
+figure, ax = plt.subplots(figsize=(4, 1.9))
 plot.curves(ax, {"as published": record.history, "batch norm": normed.history})
 ax.axhline(81.2, color="0.5", ls="--")
 ax.set_ylabel("test top-1 (%)")
