@@ -348,7 +348,7 @@ with open(results.RESULTS / "03_codebooks-cifar10.csv", encoding="utf-8") as fil
         if line["train_images"] == "50000":
             arms.setdefault((line["pipeline"], line["words"]), []).append(100 * float(line["top1"]))
 codebooks = max(map(mean, arms.values()))
-figure, axes = plt.subplots(2, 1, figsize=(6.4, 4.6), sharex=True)
+figure, axes = plt.subplots(2, 1, figsize=(6.4, 4.0), sharex=True)
 years = [(2011, 54.3, "SIFT + FV"), *((n.year, n.top1, n.family) for n in COURSE)]
 ours = [(2011, codebooks, "SIFT + FV")]
 ours += [(n.year, 100 * records[n.name].test_top1, n.family) for n in COURSE if n.name in records]
@@ -372,7 +372,7 @@ plt.show()
 # And our records against their cost. The dashed line is the codebook pipeline.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
-figure, ax = plt.subplots(figsize=(6.4, 2.8))
+figure, ax = plt.subplots(figsize=(6.4, 2.5))
 for found in records.values():
     with torch.device("meta"):
         net = getattr(notebook.load(found.unit), found.network)(**found.arguments)

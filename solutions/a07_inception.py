@@ -111,17 +111,20 @@ class GridReduction(nn.Module):
 # Yours: for example, the shapes for 16x16 and 17x17.
 
 # %% nbgrader={"grade": true, "grade_id": "reduction_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-torch.manual_seed(1)
+rng = torch.Generator().manual_seed(1)
 for channels, width, height, columns in [(3, 8, 16, 17), (5, 4, 7, 10)]:
     net = GridReduction(channels, width)
-    x = torch.randn(2, channels, height, columns)
-    answer = net(x)
+    x = torch.randn(2, channels, height, columns, generator=rng) - 1
+    try:
+        answer = net(x.clone())
+    except RuntimeError as error:
+        hint = "are all branches padded, the pooling's too, and joined along dim=1?"
+        raise AssertionError(f"{error} {hint}") from error
     assert answer is not None, "forward returns None: is there a `return`?"
     shape = 2, 2 * width + channels, (height + 1) // 2, (columns + 1) // 2
-    valid = 2, 2 * width + channels, (height - 1) // 2, (columns - 1) // 2
     what = f"GridReduction{channels, width} makes {tuple(answer.shape)} of {tuple(x.shape)}"
-    assert answer.shape != valid, f"{what}: pad the 3×3 windows, the pooling's too"
-    assert answer.shape == shape, f"{what}, expected {shape}"
+    hint = "pad the 3×3 windows, the pooling's too" if answer.shape[2] < shape[2] else "strides?"
+    assert answer.shape == shape, f"{what}, expected {shape}: {hint}"
     half = width // 2
     kernels = 9 * channels * width + channels * half + 9 * half * half + 9 * half * width
     norms = 2 * (width + half + half + width)
@@ -130,15 +133,24 @@ for channels, width, height, columns in [(3, 8, 16, 17), (5, 4, 7, 10)]:
         kernels: "batch normalisation is missing",
         kernels + norms // 2: "biases in place of batch normalisation",
         kernels + norms + norms // 2: "the convolutions have biases",
+        kernels + norms - half * (9 * half + 2): "the deep branch has three layers",
+        kernels + norms + half * (channels + 27 * half + 9 * width + 4): "1×1 to width / 2",
     }
     hint = hints.get(found, "are the widths those of the table?")
-    what = f"GridReduction{channels, width} has {found:,} parameters"
-    assert found == kernels + norms, f"{what}, expected {kernels + norms:,}: {hint}"
-    y, row, column = answer[:, -channels:], shape[2] - 1, shape[3] - 1
-    window = x[:, :, max(0, 2 * row - 1) : 2 * row + 2, max(0, 2 * column - 1) :]
-    last = window[..., :3].amax(dim=(2, 3))
-    what = "the last position of the pooled channels (they come last; maxima, not means)"
-    check.close(y[:, :, row, column].detach(), last, what=what)
+    assert found == kernels + norms, f"{found:,} parameters, not {kernels + norms:,}: {hint}"
+    y = answer[:, -channels:].detach()
+    likely = {
+        "the pooled branch takes maxima, not means": F.avg_pool2d(x, 3, 2, 1),
+        "no ReLU comes before the pooling": F.max_pool2d(x.relu(), 3, 2, 1),
+        "windows of 3×3, not of 2×2": F.max_pool2d(x, 2, ceil_mode=True),
+        "a border of zeros is larger than negative maps: let the pooling pad": (
+            F.max_pool2d(F.pad(x, (1, 1, 1, 1)), 3, 2)
+        ),
+    }
+    for mistake, wrong in likely.items():
+        assert not torch.allclose(y, wrong, atol=1e-5), mistake
+    check.close(y, F.max_pool2d(x, 3, 2, 1), what="the pooled channels, which come last")
+    assert answer[:, :-channels].min() >= 0, "a ReLU is missing: each convolution has one"
 
 # %% nbgrader={"grade": true, "grade_id": "reduction_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: all values in train mode, from your own kernels, on odd, even and tiny maps.
@@ -193,12 +205,15 @@ for channels, width, height, columns in [
     net = GridReduction(channels, width).train()
     x = 2 * torch.randn(4, channels, height, columns) - 3  # no window's maximum is 0
     kernels = reduction_kernels(net, channels, width)
-    expected, answer = reduction_reference(x, kernels), net(x).detach()
+    expected, answer = reduction_reference(x, kernels), net(x.clone()).detach()
     parts = {"direct": slice(width), "deep": slice(width, 2 * width)}
     parts["pooled"] = slice(2 * width, None)
     assert answer.shape == expected.shape, f"the shape is {tuple(answer.shape)}"
+    swapped = torch.cat([expected[:, width : 2 * width], expected[:, :width]], dim=1)
+    swapped = torch.allclose(answer[:, : 2 * width], swapped, rtol=1e-3, atol=1e-4)
+    assert not swapped, "the deep branch comes before the direct one: direct, deep, pooled"
     for name, part in parts.items():
-        what = f"the {name} branch on {height}x{columns}, {channels, width}"
+        what = f"the {name} branch (its last layer strides) on {height}x{columns}"
         check.close(answer[:, part], expected[:, part], rtol=1e-3, atol=1e-4, what=what)
 ### END HIDDEN TESTS
 
@@ -214,7 +229,8 @@ for channels, width, side in [(3, 8, 10), (5, 6, 7)]:
     net.eval()
     with torch.no_grad():
         answer, alone = net(x), net(x[:1])
-    check.close(alone, answer[:1], rtol=1e-3, atol=1e-4, what="one image of four, alone")
+    what = "one image of four, alone (in eval mode the running statistics are used)"
+    check.close(alone, answer[:1], rtol=1e-3, atol=1e-4, what=what)
     kernels = reduction_kernels(net, channels, width)
     expected = reduction_reference(x, kernels, seen)
     check.close(answer, expected, rtol=1e-3, atol=1e-4, what="the answer in eval mode")
@@ -222,11 +238,13 @@ for channels, width, side in [(3, 8, 10), (5, 6, 7)]:
 
 # %% nbgrader={"grade": true, "grade_id": "reduction_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 for channels, width in [(0, 8), (4, 7), (4, 0), (-2, 4)]:
+    refused = None
     try:
         GridReduction(channels, width)
-    except ValueError:
-        continue
-    raise AssertionError(f"GridReduction({channels}, {width}) raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"GridReduction({channels}, {width}): a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), what
 for channels, width in [(4, 8), (1, 2)]:
     with check.without("notebook_07_inception.Mixed", "torchvision.models.inception.InceptionB"):
         net = GridReduction(channels, width)
@@ -310,12 +328,18 @@ for images, classes, epsilon in [(5, 3, 0.1), (2, 10, 0.3), (7, 2, 0.0)]:
         answer = smoothed_cross_entropy(logits.clone(), labels.clone(), epsilon, prior)
     assert isinstance(answer, Tensor), f"the answer is {answer!r}, not a tensor"
     assert answer.ndim == 0, f"the answer is {tuple(answer.shape)}, not one number"
+    aside = smoothing_spec(logits, labels, 1.0, prior)  # the prior's own cross-entropy
+    crossed = -(F.one_hot(labels, classes) * logits.log_softmax(0)).sum(1).mean().item()
+    crossed = (1 - epsilon) * crossed - epsilon * (prior * logits.log_softmax(0)).sum(1).mean()
     likely = {
         "it is the sum over the images, not the mean": images * spec,
         "the sign is wrong": -spec,
         "it divides by the classes too": spec / classes,
         "the prior is ignored": uniform,
         "ε has no effect": plain,
+        "ε and 1 − ε are exchanged": (1 - epsilon) * aside + epsilon * plain,
+        "the label keeps all of its weight: it has 1 − ε": plain + epsilon * aside,
+        "the softmax goes over the images; it goes over the classes": crossed.item(),
     }
     for mistake, wrong in likely.items():
         same = abs(wrong - spec) > 1e-3 and abs(answer.item() - wrong) < 1e-4
@@ -323,7 +347,7 @@ for images, classes, epsilon in [(5, 3, 0.1), (2, 10, 0.3), (7, 2, 0.0)]:
     what = f"smoothed_cross_entropy of {images} images, {classes} classes, ε = {epsilon}"
     check.close(answer, spec, what=what)
     mine = smoothed_cross_entropy(logits, labels, epsilon, None)
-    check.close(mine, theirs, what=f"{what}, uniform,")
+    check.close(mine, theirs, what=f"{what}, without a prior (uniform),")
 
 # %% nbgrader={"grade": true, "grade_id": "smoothing_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random sizes; priors with zeros; ε of 0 and 1; large logits; the gradient.
@@ -339,10 +363,11 @@ for _ in range(8):
     prior /= prior.sum()
     for epsilon in (0.0, 0.25, 1.0):
         leaf = logits.clone().requires_grad_()
-        answer = smoothed_cross_entropy(leaf, labels, epsilon, prior)
         called = f"{images} images, {classes} classes, {epsilon = }"
         spec = smoothing_spec(logits, labels, epsilon, prior)
+        answer = smoothed_cross_entropy(leaf, labels.clone(), epsilon, prior.clone())
         check.close(answer.detach(), spec, what=f"the loss of {called}")
+        assert answer.requires_grad, "no gradient flows back: detach, item or numpy?"
         (slope,) = torch.autograd.grad(answer, leaf)
         target = epsilon * prior.repeat(images, 1)
         target[torch.arange(images), labels] += 1 - epsilon
@@ -367,11 +392,13 @@ for what, arguments in {
     "a prior of 4 classes": (logits, labels, 0.1, torch.full((4,), 0.25)),
     "a negative prior": (logits, labels, 0.1, torch.tensor([1.2, -0.4, 0.2])),
 }.items():
+    refused = None
     try:
         smoothed_cross_entropy(*arguments)
-    except ValueError:
-        continue
-    raise AssertionError(f"{what} raised no ValueError")
+    except Exception as error:
+        refused = error
+    said = f"{what}: a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), said
 answer = smoothed_cross_entropy(logits, labels, 0.1, None)
 assert answer is not None, "what is no mistake gets an answer"
 
@@ -403,19 +430,31 @@ for classes, epsilon in [(2, 0.5), (10, 0.1), (1000, 0.1), (5, 1.0)]:
     prior = torch.rand(classes, generator=rng) + 0.1
     prior /= prior.sum()
     label = int(torch.randint(classes, (), generator=rng))
-    answer = best_logits(label, epsilon, prior)
-    what = f"best_logits({label}, {epsilon}, a prior of {classes})"
-    assert tuple(answer.shape) == (classes,), f"{what} is {tuple(answer.shape)}"
+    before = prior.clone()
     target = epsilon * prior
     target[label] += 1 - epsilon
+    answer = best_logits(label, epsilon, prior)
+    what = f"best_logits({label}, {epsilon}, a prior of {classes})"
+    assert torch.equal(prior, before), "your function changed the prior in place"
+    assert tuple(answer.shape) == (classes,), f"{what} is {tuple(answer.shape)}"
+    shift = target.mean() - answer.float().mean()
+    same = torch.allclose(answer.float() + shift, target, atol=1e-6)
+    assert not same, f"{what} are probabilities: logits are their logarithms"
+    even = torch.full_like(prior, epsilon / classes)
+    even[label] += 1 - epsilon
+    same = torch.allclose(answer.softmax(0).float(), even, rtol=1e-4)
+    assert not same, f"{what} ignores the prior"
     check.close(answer.softmax(0), target, rtol=1e-3, what=f"the softmax of {what}")
-    check.close(answer.mean(), 0.0, atol=1e-4, what=f"the mean of {what}")
+    what = f"the mean of {what} (a shift changes no loss, so subtract the mean)"
+    check.close(answer.mean(), 0.0, atol=1e-4, what=what)
 for epsilon, prior in [(0.0, [0.5, 0.5]), (0.1, [1.0, 0.0])]:
+    refused = None
     try:
         best_logits(0, epsilon, torch.tensor(prior))
-    except ValueError:
-        continue
-    raise AssertionError(f"ε = {epsilon} with prior {prior} raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"ε = {epsilon}, prior {prior}: a class has the target 0, so a ValueError is due"
+    assert isinstance(refused, ValueError), f"{what}, not {refused!r}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -503,16 +542,23 @@ for field, layers, menu in [
     (1, 2, V3),
 ]:
     called = f"cheapest_stack({field}, {layers}, {menu})"
-    answer = cheapest_stack(field, layers, list(menu))
+    least, given = cheapest_spec(field, layers, menu), list(menu)
+    try:
+        answer = cheapest_stack(field, layers, given)
+    except ValueError as error:
+        hint = f"a stack has {least} weights: a kernel of r rows adds r - 1, the first too"
+        raise AssertionError(f"{called} raised {error!r}, but {hint}") from error
+    assert answer is not None, "your function returns None: is there a `return`?"
+    assert given == list(menu), "your function changed the menu in place"
     stack = [tuple(kernel) for kernel in answer]
     assert stack, f"{called} is empty: no layer sees nothing, not 1 x 1"
     strange = [kernel for kernel in stack if kernel not in menu]
     assert not strange, f"{called} uses {strange}, which is not on the menu"
     assert len(stack) <= layers, f"{called} has {len(stack)} layers: {stack}"
     assert sees(stack) == (field, field), f"{called}: {stack} sees {sees(stack)}"
-    least = cheapest_spec(field, layers, menu)
     hint = f"{called}: {stack} has {weights(stack)} weights, {least} are enough"
-    assert weights(stack) == least, hint
+    why = "fewest weights, not fewest layers: a kernel has rows × columns; all depths count"
+    assert weights(stack) == least, f"{hint} ({why})"
 
 # %% nbgrader={"grade": true, "grade_id": "stack_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random menus with even and oblong kernels; a field of 61 within seconds.
@@ -549,12 +595,13 @@ assert seconds < 5, f"{seconds:.0f} s for a field of 61: remember what was found
 
 # %% nbgrader={"grade": true, "grade_id": "stack_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 for field, layers, menu in [(4, 9, SQUARE), (11, 1, SQUARE), (3, 5, [(1, 3)]), (3, 0, V3)]:
+    answer, called = None, f"cheapest_stack({field}, {layers}, {menu})"
     try:
         answer = cheapest_stack(field, layers, list(menu))
-    except ValueError:
-        continue
-    called = f"cheapest_stack({field}, {layers}, {menu})"
-    raise AssertionError(f"{called} is {answer}, but no stack does that: ValueError")
+    except Exception as error:
+        answer = error
+    said = f"{called}: no stack does that, so a ValueError is expected, not {answer!r}"
+    assert isinstance(answer, ValueError), said
 answer = cheapest_stack(3, 1, [(3, 3)])
 assert answer is not None, "what is no mistake gets an answer"
 
@@ -610,7 +657,24 @@ for shape, channels in [((3, 3), 1), ((5, 5), 2), ((3, 7), 3)]:
     expected = (channels, shape[0]), (channels, shape[1])
     assert shapes == expected, f"the shapes are {shapes}, expected {expected}"
     total = torch.einsum("in,im->nm", columns, rows)
-    singular = torch.linalg.svdvals(kernel)
+    u, singular, v = torch.linalg.svd(kernel, full_matrices=False)
+    kept = slice(channels)
+    likely = {
+        "the singular values are missing": u[:, kept] @ v[kept],
+        "the singular values enter twice": u[:, kept] * singular[kept] ** 2 @ v[kept],
+        "these are the smallest singular values; the largest matter": (
+            u[:, -channels:] * singular[-channels:] @ v[-channels:]
+        ),
+        "rows of U: its columns belong to the singular values": (
+            (u * singular)[kept].T @ v[kept] if shape[0] == len(singular) else kernel + 1
+        ),
+        "columns of V: its rows (of Vᵀ) belong to the singular values": (
+            u[:, kept] * singular[kept] @ v.T[kept] if len(v) == len(v.T) else kernel + 1
+        ),
+    }
+    for mistake, wrong in likely.items():
+        same = torch.allclose(total, wrong, atol=1e-4)
+        assert torch.allclose(wrong, kernel, atol=1e-4) or not same, mistake
     error, least = (total - kernel).square().sum(), singular[channels:].square().sum()
     what = f"the squared error of {channels} pairs for a {shape[0]}x{shape[1]} kernel"
     check.close(error, least, rtol=1e-3, atol=1e-4, what=what)
@@ -624,10 +688,12 @@ for _ in range(10):
     kernel = torch.randn(n, m, generator=rng)
     if channels == 2:
         kernel = kernel[:, :1] @ kernel[:1]  # rank 1
-    columns, rows = separable(kernel.clone(), channels)
+    before = kernel.clone()
+    columns, rows = separable(kernel, channels)
     called = f"separable of {n}x{m}, {channels} channels"
     shapes = tuple(columns.shape), tuple(rows.shape)
-    assert shapes == ((channels, n), (channels, m)), f"{called} gives {shapes}"
+    right = shapes == ((channels, n), (channels, m))
+    assert right, f"{called} gives {shapes}: pairs that are not needed are zeros"
     u, s, vt = torch.linalg.svd(kernel)
     kept = min(channels, n, m)
     nearest = (u[:, :kept] * s[:kept]) @ vt[:kept]
@@ -636,12 +702,15 @@ for _ in range(10):
     mine = F.conv2d(across, columns[None, :, :, None])
     theirs = F.conv2d(x, nearest[None, None])
     check.close(mine, theirs, rtol=1e-3, atol=1e-3, what=f"{called}, on images")
+    assert torch.equal(kernel, before), f"{called} changed the kernel"
 for shape, channels in [((3, 3), 0), ((3,), 1), ((1, 3, 3), 1)]:
+    refused = None
     try:
         separable(torch.ones(shape), channels)
-    except ValueError:
-        continue
-    raise AssertionError(f"shape {shape}, {channels} channels raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"shape {shape}, {channels} channels: a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), what
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -673,10 +742,13 @@ with check.without("torch.nn.Module.__init__"):  # a pencil builds no layer
 branch = inception.Mixed(768, inception.module_b(160)).branches[2]
 kernels = [p for p in branch.parameters() if p.ndim == 4][1:]
 true = sum(p.numel() for p in kernels)
-assert pairs == true, f"the pairs: you expected {pairs:,}, they have {true:,}"
+hints = {716_800: "the last kernel has 192 outputs, not 160", 752_640 + 672: "no biases"}
+hint = hints.get(pairs, "7 · 160 for each output: three times 160, once 192")
+assert pairs == true, f"the pairs: you expected {pairs:,}, they have {true:,}: {hint}"
 layers = nn.Conv2d(160, 160, 7, bias=False), nn.Conv2d(160, 192, 7, bias=False)
 true = sum(layer.weight.numel() for layer in layers)
-assert whole == true, f"two 7×7: you expected {whole:,}, they have {true:,}"
+hint = "49 · 160 for each output: 160 and 192"
+assert whole == true, f"two 7×7: you expected {whole:,}, they have {true:,}: {hint}"
 ### END HIDDEN TESTS
 
 # %% [markdown]

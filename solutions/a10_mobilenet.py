@@ -90,11 +90,15 @@ def merge(depthwise: Tensor, pointwise: Tensor) -> Tensor:
 rng = torch.Generator().manual_seed(1)
 depthwise = torch.randn(4, 1, 3, 3, generator=rng)
 pointwise = torch.randn(4, 4, 1, 1, generator=rng)
-before = depthwise.clone()
+x = torch.randn(2, 4, 6, 5, generator=rng)
+spec = separable_spec(x, depthwise, pointwise)
+before = depthwise.clone(), pointwise.clone()
 kernel = merge(depthwise, pointwise)
 assert kernel is not None, "your function returns None: is there a `return`?"
-shape = tuple(kernel.shape)
-assert shape == (4, 4, 3, 3), f"the kernel is {shape}, expected (N, M, K, K) = (4, 4, 3, 3)"
+same = all(map(torch.equal, (depthwise, pointwise), before))
+assert same, "your function changed its input in place"
+shape, hint = tuple(kernel.shape), "a convolution adds over m itself, so the kernel keeps m"
+assert shape == (4, 4, 3, 3), f"the kernel is {shape}, expected (N, M, K, K): {hint}"
 likely = {
     "input and output channels are exchanged: pointwise is (N, M)": (
         pointwise.transpose(0, 1) * depthwise[:, 0]
@@ -105,14 +109,16 @@ likely = {
     "the kernel is mirrored: conv2d does not flip kernels": (
         pointwise * depthwise[:, 0].flip(1, 2)
     ),
+    "rows and columns of each kernel are exchanged": pointwise * depthwise[:, 0].mT,
+    "the kernel is (M, N, K, K); the outputs come first": (
+        (pointwise * depthwise[:, 0]).transpose(0, 1)
+    ),
     "the two are added; the mix multiplies": pointwise + depthwise[:, 0],
 }
 for mistake, wrong in likely.items():
     assert not torch.allclose(kernel, wrong), mistake
-x = torch.randn(2, 4, 6, 5, generator=rng)
-spec = separable_spec(x, depthwise, pointwise)
 check.close(F.conv2d(x, kernel), spec, 1e-3, 1e-4, what="one convolution with your kernel")
-assert torch.equal(depthwise, before), "your function changed its input in place"
+assert kernel.dtype == x.dtype, f"float32 became {kernel.dtype}"
 
 # %% nbgrader={"grade": true, "grade_id": "merge_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other M, N and K, also one channel; float64; shapes that do not fit.
@@ -121,11 +127,11 @@ rng = torch.Generator().manual_seed(2)
 for channels, width, side in [(1, 5, 3), (6, 1, 3), (3, 8, 5), (7, 2, 1)]:
     depthwise = torch.randn(channels, 1, side, side, generator=rng).double()
     pointwise = torch.randn(width, channels, 1, 1, generator=rng).double()
-    kernel = merge(depthwise, pointwise)
-    called = f"merge for M = {channels}, N = {width}, K = {side}"
-    assert kernel.dtype == torch.float64, f"{called} gives {kernel.dtype}"
     x = torch.randn(2, channels, 7, 6, generator=rng).double()
     spec = separable_spec(x, depthwise, pointwise)
+    kernel = merge(depthwise, pointwise)
+    called = f"merge for M = {channels}, N = {width}, K = {side}"
+    assert kernel.dtype == torch.float64, f"{called} turns float64 into {kernel.dtype}"
     check.close(F.conv2d(x, kernel), spec, what=called)
 for first, second in [
     ((4, 4, 3, 3), (8, 4, 1, 1)),
@@ -133,11 +139,13 @@ for first, second in [
     ((4, 1, 3, 3), (8, 4, 3, 3)),
     ((4, 1, 3, 3), (8, 1, 1, 1)),
 ]:
+    refused = None
     try:
         merge(torch.zeros(first), torch.zeros(second))
-    except ValueError:
-        continue
-    raise AssertionError(f"merge of {first} and {second} raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"merge of {first} and {second}: a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), what
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -226,42 +234,42 @@ block = Multiplied(4, 6, multiplier=2, stride=2)
 state = block.state_dict()
 shapes = {name: tuple(v.shape) for name, v in state.items() if v.ndim > 1}
 expected = {"filter.weight": (8, 1, 3, 3), "mix.weight": (6, 8, 1, 1)}
+layers = {name.split(".")[0] for name in state}
+named = "filter", "filter_norm", "mix", "mix_norm"
+assert layers == set(named), f"your layers are {sorted(layers)}, the contract's are {named}"
 assert shapes.get("filter.weight") != (8, 4, 3, 3), "the filter reads all channels: groups?"
 assert shapes.get("filter.weight") != (4, 1, 3, 3), "one kernel for each channel: multiplier?"
 assert shapes == expected, f"the convolutions are {shapes}, expected {expected}"
 assert "filter.bias" not in state, "a norm follows, so no convolution needs a bias"
 state = redrawn(state, 3)
-block.load_state_dict(state)
-block.eval()
+block.eval().load_state_dict(state)
 x = torch.randn(3, 4, 6, 5, generator=torch.Generator().manual_seed(4))
 with check.without(*NOT_YOURS):
     answer = block(x).detach()
 spec = multiplied_spec(x, state, 2, train=False)
-if answer.shape != spec.shape:
-    hint = "where is the stride?" if answer.shape[2] != 3 else "where is the padding?"
-    raise AssertionError(f"the output is {tuple(answer.shape)}, expected (3, 6, 3, 3): {hint}")
+hint = "where is the stride?" if answer.shape[2] > 3 else "where is the padding?"
+assert answer.shape == spec.shape, f"{tuple(answer.shape)}, expected (3, 6, 3, 3): {hint}"
 with torch.no_grad():
-    bare = block.filter_norm(block.filter(x))
+    norm, end = block.filter_norm, block.mix_norm
+    mix = lambda y: F.conv2d(y, state["mix.weight"])  # noqa: E731
+    maps = F.conv2d(x, state["filter.weight"], None, 2, 1, groups=4)
+    turned = F.conv2d(x.repeat(1, 2, 1, 1), state["filter.weight"], None, 2, 1, groups=8)
+    turned = F.relu6(end(mix(F.relu6(norm(turned)))))
     likely = {
-        "the activations are ReLU; the code of the paper has ReLU6": (
-            block.mix_norm(block.mix(bare.relu())).relu()
-        ),
-        "the activation between filter and mix is missing": (
-            block.mix_norm(block.mix(bare)).clamp(0, 6)
-        ),
-        "the last activation is missing": block.mix_norm(block.mix(bare.clamp(0, 6))),
+        "the activations are ReLU; the paper's code has ReLU6": end(mix(norm(maps).relu())).relu(),
+        "the activations are Swish, not ReLU6": F.silu(end(mix(F.silu(norm(maps))))),
+        "the activation between filter and mix is missing": F.relu6(end(mix(norm(maps)))),
+        "the last activation is missing": end(mix(F.relu6(norm(maps)))),
+        "ReLU6 comes before its norm; it comes after": F.relu6(end(mix(norm(F.relu6(maps))))),
+        "first come all maps of channel 0, not the first map of each channel": turned,
     }
 for mistake, wrong in likely.items():
-    same = wrong.shape == answer.shape and torch.allclose(answer, wrong, atol=1e-3)
-    assert not same, mistake
+    assert not torch.allclose(answer, wrong, atol=1e-3), mistake
 check.close(answer, spec, 1e-3, 1e-3, what="Multiplied(4, 6, 2, 2) in eval mode")
 with check.without(*NOT_YOURS):
     answer = block.train()(x).detach()
-spec = multiplied_spec(x, state, 2, train=True)
-assert torch.allclose(answer, spec, atol=1e-3), (
-    "right in eval mode, wrong in train mode: filter_norm sees another map. Does the "
-    "pointwise convolution stride? The depthwise one does it"
-)
+same = torch.allclose(answer, multiplied_spec(x, state, 2, train=True), atol=1e-3)
+assert same, "wrong in train mode alone: does the pointwise convolution stride? `filter` does"
 
 # %% nbgrader={"grade": true, "grade_id": "block_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other sizes, multipliers and strides, train mode, running statistics; bad values.
@@ -294,11 +302,13 @@ for channels, width, multiplier, stride, height, columns in [
         f"{called}: the running mean did not move in train mode"
     )
 for multiplier, stride in [(0, 1), (1, 0), (-2, 1)]:
+    refused = None
     try:
         Multiplied(4, 4, multiplier, stride)
-    except ValueError:
-        continue
-    raise AssertionError(f"{multiplier = }, {stride = } raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"{multiplier = }, {stride = }: a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), what
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "block_learns", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -377,7 +387,15 @@ found = [
 factors = [whole / half for whole, half in zip(*found, strict=True)]
 with check.without("course_lib.flops.count", "torch.nn.Module.__init__"):
     mine = list(expected_factors())
-assert mine == factors, f"you expected {mine}, the counter finds {factors}"
+assert len(mine) == 3, f"{mine}: three numbers, please"
+hints = {
+    "pointwise": "M inputs and N outputs both halve",
+    "depthwise": "one kernel for each channel, so α enters once",
+    "head": "the inputs of the linear layer halve, its classes stay",
+}
+for name, guess, true in zip(names, mine, factors, strict=True):
+    said = f"{name}: you expected {guess}, the counter finds {true:g}: {hints[name]}"
+    assert guess == true, said
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "price_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -424,7 +442,9 @@ for width, side, classes in cases:
 for case, true in zip(cases, truth, strict=True):
     with check.without("course_lib.flops.count", "torch.nn.Module.__init__"):
         mine = price(*case)
-    assert tuple(mine) == true, f"price{case} is {mine}, the network has {true}"
+    what = f"price{case} is {mine}, the network has {true}"
+    assert mine[0] == true[0], f"{what}: channels are cut by int, and `classes` counts"
+    assert mine[1] == true[1], f"{what}: is every side rounded up when it is halved?"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -461,16 +481,24 @@ exact = 568_740_352  # of α = 1 at 224 pixels
 with check.without("course_lib.flops.count", "torch.nn.Module.__init__"):
     answer = widest(224, exact)
 assert answer is not None, "your function returns None: is there a `return`?"
-assert answer != 31 / 32, "a network that needs exactly the budget keeps within it"
-assert answer == 1.0, f"α = 1 needs {exact:,} MACs; widest(224, {exact:,}) is {answer}"
+hints = {
+    31 / 32: "a network that needs exactly the budget keeps within it",
+    1 / 32: "that is the smallest that fits; the largest is asked for",
+    2.0: "does every α fit? the MACs are the second number of `price`",
+    32: "α is n/32, not n",
+}
+said = f"α = 1 needs {exact:,} MACs; widest(224, {exact:,}) is {answer}"
+assert answer == 1.0, f"{said}: {hints.get(answer, 'is `price` right? is the side used?')}"
 answer = widest(224, exact - 1)
-assert answer == 31 / 32, f"one MAC less: expected 31/32 = {31 / 32}, not {answer}"
+hint = "the nearest is above the budget" if answer == 1 else "α goes in steps of 1/32"
+assert answer == 31 / 32, f"one MAC less: expected 31/32 = {31 / 32}, not {answer}: {hint}"
+refused = None
 try:
-    widest(224, 1000)
-except ValueError:
-    pass
-else:
-    raise AssertionError("no network of the family needs 1,000 MACs; expected a ValueError")
+    refused = widest(224, 1000)
+except Exception as error:
+    refused = error
+said = "no network of the family needs 1,000 MACs: a ValueError is expected"
+assert isinstance(refused, ValueError), f"{said}, not {refused!r}"
 
 # %% nbgrader={"grade": true, "grade_id": "widest_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other sides and budgets; one that every α keeps.
@@ -483,13 +511,17 @@ for side, budget, true in [
     (192, 418_121_728, 1.0),
     (128, 49_160_191, 15 / 32),
     (224, 10**12, 2.0),
+    (32, price(1 / 32, 32)[1], 1 / 32),
 ]:
     try:
         with check.without("course_lib.flops.count", "torch.nn.Module.__init__"):
             mine = widest(side, budget)
     except ValueError:
         mine = None
-    assert mine == true, f"widest({side}, {budget:,}) is {mine}, expected {true}"
+    except Exception as error:
+        mine = repr(error)
+    said = f"widest({side}, {budget:,}) is {mine}, expected {true} (None: a ValueError)"
+    assert mine == true, f"{said}; α is 1/32 to 64/32, for this side"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -567,7 +599,14 @@ printed = {"pointwise": (0.9486, 0.7457), "depthwise": (0.0306, 0.0106),
 for name, (work, weights) in printed.items():
     mine = table[name]
     said = f"{name}: {mine[0]:.2%} of the MACs and {mine[1]:.2%} of the parameters"
-    hint = "are groups counted as if each output read all channels? are norms left out?"
+    hints = {
+        (0.7457, 0.9486): "the MACs come first, then the parameters",
+        (0.1117, 0.7457): "each output reads the channels of its own group alone",
+        (0.9357, 0.7457): "MACs are counted at the pixels of the *output*",
+        (0.9486, 0.7459): "a bias is a parameter, too",
+    }
+    near = [text for pair, text in hints.items() if np.allclose(mine, pair, atol=5e-5)]
+    hint = near[0] if near else "are norms left out, and layers inside of layers found?"
     right = abs(mine[0] - work) < 1e-4 and abs(mine[1] - weights) < 1e-4
     assert right, f"{said}; expected {work:.2%} and {weights:.2%} ({hint})"
 
@@ -591,19 +630,26 @@ net, x = Twice(), torch.randn(3, 6, 9, 8)
 before = [len(module._forward_hooks) for module in net.modules()]
 with check.without("course_lib.flops.count"):
     table = shares(net, x)
+every = set(table) == {"pointwise", "full", "depthwise", "linear"}
+assert every, f"the kinds are {list(table)}"
 left = before != [len(module._forward_hooks) for module in net.modules()]
 assert not left, "hooks were left in the network"
 work = {"pointwise": 2 * 36 * 72, "full": 36 * 72, "depthwise": 72 * 16, "linear": 120}
 held = {"pointwise": 42, "full": 48, "depthwise": 96, "linear": 125}
 for name in work:
     expected = work[name] / sum(work.values()), held[name] / sum(held.values())
-    check.close(table[name], expected, what=f"{name}: fractions of MACs and parameters")
+    what = f"{name}, where 1×1 in two groups is full and a layer runs twice,"
+    check.close(table[name], expected, what=what)
 net = nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 3))
+net.extend([nn.Conv2d(2, 2, 3, padding=1, groups=2), nn.Conv2d(2, 1, 1)])
 table = shares(net, torch.randn(2, 1, 5, 5))
-expected = {"pointwise": (100 / 748, 8 / 82), "full": (648 / 748, 74 / 82)}
-for name in ("pointwise", "full", "depthwise", "linear"):
+expected = {"pointwise": (118 / 928, 11 / 105), "full": (648 / 928, 74 / 105)}
+expected["depthwise"] = 162 / 928, 20 / 105
+for name in work:
+    assert name in table, f"{name} does not occur: it has (0.0, 0.0), not no entry"
     pair = expected.get(name, (0.0, 0.0))
-    check.close(table[name], pair, what=f"{name}, of a 1×1 and a 3×3 convolution")
+    what = f"{name}, of a 1×1 and a 3×3 convolution (one group is not depthwise)"
+    check.close(table[name], pair, what=what)
 ### END HIDDEN TESTS
 
 # %% [markdown]

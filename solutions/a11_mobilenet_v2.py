@@ -117,14 +117,18 @@ for channels, divisor, share, true in [
 ]:
     with check.without(*RULES):
         mine = rounded(channels, divisor, share)
+    hints = {8: "is `divisor` used?", 0: "never below the divisor"}
+    hint = hints.get(mine, "is `share` used? is the *nearest* multiple tried first?")
     called = f"rounded({channels}, {divisor}, {share})"
-    assert mine == true, f"{called} is {mine}, expected {true}"
+    assert mine == true, f"{called} is {mine}, expected {true}: {hint}"
 for channels, divisor, share in [(0, 8, 0.9), (-3, 8, 0.9), (9, 0, 0.9), (9, 8, 1.1), (9, 8, -0.1)]:
+    refused = None
     try:
         rounded(channels, divisor, share)
-    except ValueError:
-        continue
-    raise AssertionError(f"rounded({channels}, {divisor}, {share}) raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"rounded({channels}, {divisor}, {share}): a ValueError is expected"
+    assert isinstance(refused, ValueError), f"{what}, not {refused!r}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -250,6 +254,7 @@ expected = {
 }
 first = shapes.get("expand.weight")
 assert first != (18, 4, 1, 1), "expanded to a multiple of `width`: the *input's* channels count"
+assert first != (4, 4, 1, 1), "nothing is expanded: 4 channels with expansion 3 become 12"
 assert shapes.get("filter.weight") != (12, 12, 3, 3), "the filter reads all channels: groups?"
 assert shapes == expected, f"the convolutions are {shapes}, expected {expected}"
 biases = [name for name in state if name.split(".")[0] in ("expand", "filter", "project")]
@@ -259,9 +264,9 @@ state = redrawn(state, 3)
 block.load_state_dict(state)
 x = torch.randn(3, 4, 6, 4, generator=torch.Generator().manual_seed(4))
 before = x.clone()
+spec = everywhere_spec(x, state, 2, train=False)
 with check.without(*NOT_YOURS):
     answer = block.eval()(x).detach()
-spec = everywhere_spec(x, state, 2, train=False)
 assert torch.equal(x, before), "your block changed its input in place"
 shape = tuple(answer.shape)
 assert shape == (3, 6, 3, 2), f"the output is {shape}, expected (3, 6, 3, 2)"
@@ -277,13 +282,22 @@ likely = {
     "the shortcut takes the largest of 2×2 pixels; it averages": (
         spec - way + F.pad(F.max_pool2d(x, 2), (0, 0, 0, 0, 0, 2))
     ),
+    "the zeros come first; they belong after the old channels": (
+        spec - way + way.roll(2, dims=1)
+    ),
 }
 for mistake, wrong in likely.items():
     assert not torch.allclose(answer, wrong, atol=1e-2), mistake
 with torch.no_grad():
-    bare = block.norm2(block.filter(block.norm1(block.expand(x)).relu())).relu()
-    wrong = way + block.norm3(block.project(bare))
-assert not torch.allclose(answer, wrong, atol=1e-2), "ReLU for ReLU6"
+    for mistake, (one, two) in {
+        "ReLU for ReLU6": (F.relu, F.relu),
+        "Swish for ReLU6": (F.silu, F.silu),
+        "there is no activation between filter and project": (F.relu6, nn.Identity()),
+        "there is no activation between expand and filter": (nn.Identity(), F.relu6),
+    }.items():
+        bare = two(block.norm2(block.filter(one(block.norm1(block.expand(x))))))
+        wrong = way + block.norm3(block.project(bare))
+        assert not torch.allclose(answer, wrong, atol=1e-2), mistake
 check.close(answer, spec, 1e-3, 1e-2, what="Everywhere(4, 6, 2, 3) in eval mode")
 assert any(weight.requires_grad for weight in block.parameters()), "nothing can learn"
 
@@ -310,6 +324,7 @@ for channels, width, stride, expansion, height, columns in [
     for train in (False, True):
         block.train(train)
         what = f"{called} of {tuple(x.shape)} in {'train' if train else 'eval'} mode"
+        what += " (`filter` strides, and the last channels are dropped)"
         spec = everywhere_spec(x, state, stride, train)
         with check.without(*NOT_YOURS):
             answer = block(x).detach()
@@ -319,11 +334,13 @@ for channels, width, stride, expansion, height, columns in [
     what = f"{called} whose branch is 0, which leaves the shortcut"
     check.close(block(x).detach(), shortcut_spec(x, width, stride), atol=1e-5, what=what)
 for stride in (0, 3, -1):
+    refused = None
     try:
         Everywhere(4, 4, stride)
-    except ValueError:
-        continue
-    raise AssertionError(f"stride {stride} raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"stride {stride}: a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), what
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "everywhere_learns", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -407,7 +424,10 @@ for n, d, true in [
     (2000, 1000, 0.49108049442707286),
     (1500, 700, 0.004545001635745942),
 ]:
-    mine = chance_lost(n, d)
+    try:
+        mine = chance_lost(n, d)
+    except OverflowError as error:
+        raise AssertionError(f"n = {n}: {error}; divide integers by an integer") from error
     right = abs(mine - true) <= 1e-12 * max(true, 1e-3)
     assert right, f"chance_lost({n}, {d}) is {mine}, expected {true}"
 ### END HIDDEN TESTS
@@ -418,11 +438,14 @@ corners = torch.tensor([[1.0, 1], [-1, 1], [1, -1], [-1, -1]], dtype=torch.float
 mine = share_lost(axes, corners)
 assert mine is not None, "your function returns None: is there a `return`?"
 assert mine != 0.25, "this is the share at which *nothing* is lost, or at which all units rest"
+assert mine != 0, "the rank of T itself: only the rows that are active at a point count"
 assert mine == 0.75, f"two axes: lost at 3 of 4 corners, your share is {mine}"
 assert share_lost(torch.cat([axes, -axes]), corners) == 0.0, "with T and −T nothing is lost"
 twice = torch.cat([axes, axes])
 mine = share_lost(twice, corners)
 assert mine == 0.75, f"a row that stands twice adds no rank: expected 0.75, not {mine}"
+mine = share_lost(axes, axes)  # each point lies on the border of one unit
+assert mine == 1.0, f"a unit is active where T x > 0, not where it is 0: {mine}, expected 1.0"
 
 # %% nbgrader={"grade": true, "grade_id": "share_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random and dependent matrices in 2 to 6 dimensions, against a loop; one unit.
@@ -478,8 +501,10 @@ for channels in (24, 144):
     true.append(flops.count(net, (1, channels, 56, 56)).macs)
 with check.without("course_lib.flops.count", "torch.nn.Module.__init__"):
     mine = list(expected_macs())
+hint = "a MAC is one multiplication; the depthwise layer has 9 for each channel"
 for name, found, macs in zip(("block", "24 to 24", "144 to 144"), mine, true, strict=True):
-    assert found == macs, f"{name}: you expected {found:,} MACs, the counter finds {macs:,}"
+    said = f"{name}: you expected {found:,} MACs, the counter finds {macs:,}"
+    assert found == macs, f"{said} ({hint})"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -550,19 +575,27 @@ assert len(found) == 3, f"{len(found)} parts, expected 3"
 shape = tuple(found[0].shape)
 assert shape == (2, 4, 6, 5), f"a part is {shape}: after the projection it is (2, 4, 6, 5)"
 with torch.no_grad():
-    whole = block.project[0](block.filter(block.expand(x)))
-    normed = [block.project[1](part) for part in found]
+    wide = block.filter(block.expand(x))
+    whole, thirds = block.project[0](wide), torch.arange(24)[:, None, None] // 8
+    whole_parts = [block.project[0](wide * (thirds == third)) for third in range(3)]
     assert not torch.allclose(sum(found), block(x), atol=1e-2), (
         "the parts already hold norm and shortcut; these come after the sum"
     )
-check.close(sum(found), whole, 1e-3, 1e-2, what="the sum of three parts")
+    normed = sum(block.project[1](part) for part in whole_parts)
+    assert not torch.allclose(sum(found), normed, atol=1e-2), (
+        "each part went through the last norm; it comes once, after the sum"
+    )
+what = "the sum of three parts (each norm and ReLU6 acts on the group's own channels)"
+check.close(sum(found), whole, 1e-3, 1e-2, what=what)
 assert not torch.allclose(found[0], found[1]), "the parts are equal: groups of channels differ"
 for splits, train in [(5, False), (0, False), (3, True)]:
+    refused = None
     try:
         parts(block.train(train), x, splits)
-    except ValueError:
-        continue
-    raise AssertionError(f"{splits} splits, {train = } raised no ValueError")
+    except Exception as error:
+        refused = error
+    what = f"{splits} splits, {train = }: a ValueError is expected, not {refused!r}"
+    assert isinstance(refused, ValueError), what
 
 # %% nbgrader={"grade": true, "grade_id": "parts_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: each part by itself, other shapes and strides, t = 1; what is left of the block.

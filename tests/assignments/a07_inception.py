@@ -32,7 +32,7 @@ MISTAKES = {
         "reduction",
         "nn.MaxPool2d(3, stride=2, padding=1)",
         "nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(3, stride=2))",
-        VALUES,
+        REDUCTION,
     ),
     "windows of two": (
         "reduction",
@@ -81,13 +81,13 @@ MISTAKES = {
         "reduction",
         "stride=2, padding=1),\n        )",
         "stride=2, padding=1)[:2],\n        )",
-        VALUES,
+        REDUCTION,
     ),
     "ReLU before the module": (
         "reduction",
         "[branch(x) for branch in branches]",
         "[branch(x.relu()) for branch in branches]",
-        VALUES,
+        REDUCTION,
     ),
     "odd width accepted": ("reduction", " or width % 2", "", REFUSES),
     "no channels accepted": ("reduction", "channels < 1 or ", "", REFUSES),
@@ -177,6 +177,18 @@ MISTAKES = {
         "torch.full_like(prior.double(), epsilon / len(prior))",
         {"best_hidden"},
     ),
+    "ε and 1 - ε exchanged in best_logits": (
+        "best",
+        "epsilon * prior.double()\n    target[label] += 1 - epsilon",
+        "(1 - epsilon) * prior.double()\n    target[label] += epsilon",
+        {"best_hidden"},
+    ),
+    "prior changed in place": (
+        "best",
+        "epsilon * prior.double()",
+        "prior.mul_(epsilon)",
+        {"best_hidden"},
+    ),
     "infinite logits accepted": (
         "best",
         "if (target <= 0).any():",
@@ -207,6 +219,18 @@ MISTAKES = {
         "found[0][1]",
         STACK,
     ),
+    "rows added for multiplied in the price": (
+        "stack",
+        "cost + r * c",
+        "cost + r + c",
+        STACK,
+    ),
+    "one side of the field alone": (
+        "stack",
+        "if (field, field) in best:\n            found.append(best[field, field])",
+        "found += [best[s] for s in best if s[0] == field]",
+        STACK,
+    ),
     "most weights": ("stack", "min(found)[1]", "max(found)[1]", STACK),
     "rows forgotten in the price": ("stack", "cost + r * c", "cost + c", STACK),
     "nothing found is an empty list": (
@@ -214,6 +238,18 @@ MISTAKES = {
         'raise ValueError(f"no {layers} of these kernels see {field} x {field}")',
         "return []",
         {"stack_hidden", "stack_refuses_visible"},
+    ),
+    "rows of V for its columns": (
+        "separable",
+        "vt[:channels]",
+        "vt.T[:channels, : kernel.shape[1]]",
+        SEPARABLE,
+    ),
+    "any kernel accepted": (
+        "separable",
+        "kernel.ndim != 2 or ",
+        "",
+        {"separable_hidden"},
     ),
     "singular values left out": ("separable", "(u * s).T", "u.T", SEPARABLE),
     "singular values twice": (
@@ -310,7 +346,7 @@ SOURCES = {
     def forward(self, x):
         return torch.cat([self.direct(x), self.deep(x), self.pool(x)], 1)
 """,
-        VALUES,
+        REDUCTION,
     ),
     "nothing returned": (
         "reduction",
@@ -371,19 +407,76 @@ BODIES = {
 }
 WORDS = [
     ("no padding beside the strides", "reduction_visible", "pad the 3×3 windows"),
+    ("pooling without padding", "reduction_visible", "are all branches padded"),
+    ("joined along the rows", "reduction_visible", "joined along dim=1?"),
     ("means for maxima", "reduction_visible", "maxima, not means"),
-    ("stride in the second kernel", "reduction_hidden", "the deep branch"),
-    ("sum for mean", "smoothing_visible", "not the mean"),
-    ("mean over the classes too", "smoothing_visible", "divides by the classes"),
-    ("prior ignored", "smoothing_visible", "the prior is ignored"),
-    ("logarithm of the softmax", "smoothing_hidden", "use log_softmax"),
-    ("fewest layers, not weights", "stack_visible", "are enough"),
-    ("singular values left out", "separable_visible", "squared error"),
+    ("pooling with zeros around", "reduction_visible", "let the pooling pad"),
+    ("windows of two", "reduction_visible", "not of 2×2"),
+    ("joined in another order", "reduction_visible", "which come last"),
+    ("deep before direct", "reduction_hidden", "deep branch comes before"),
+    ("stride in the second kernel", "reduction_hidden", "its last layer strides"),
+    (
+        "one kernel of the deep branch left out",
+        "reduction_visible",
+        "the deep branch has three layers",
+    ),
+    ("deep branch not thinned", "reduction_visible", "1×1 to width / 2"),
+    ("last ReLU forgotten", "reduction_visible", "a ReLU is missing"),
+    ("ReLU before the module", "reduction_visible", "no ReLU comes before"),
+    ("odd width accepted", "reduction_refuses_visible", "not None"),
     (
         "biases, and no norm",
         "reduction_visible",
         "biases in place of batch normalisation",
     ),
+    (
+        "the batch's moments at test time too",
+        "reduction_eval_hidden",
+        "the running statistics are used",
+    ),
+    ("sum for mean", "smoothing_visible", "not the mean"),
+    ("mean over the classes too", "smoothing_visible", "divides by the classes"),
+    ("sign forgotten", "smoothing_visible", "the sign is wrong"),
+    ("prior ignored", "smoothing_visible", "the prior is ignored"),
+    ("ε and 1 - ε exchanged", "smoothing_visible", "are exchanged"),
+    ("label keeps all of its weight", "smoothing_visible", "it has 1 − ε"),
+    ("softmax over the images", "smoothing_visible", "goes over the classes"),
+    ("logarithm of the softmax", "smoothing_hidden", "use log_softmax"),
+    ("gradient cut", "smoothing_hidden", "no gradient flows back"),
+    ("any ε accepted", "smoothing_refuses_visible", "a ValueError is expected"),
+    ("PyTorch's own smoothing", "smoothing_refuses_visible", "not RuntimeError"),
+    ("probabilities for logits", "best_hidden", "logits are their logarithms"),
+    ("mean not subtracted", "best_hidden", "subtract the mean"),
+    ("uniform prior in best_logits", "best_hidden", "ignores the prior"),
+    ("prior changed in place", "best_hidden", "changed the prior in place"),
+    ("infinite logits accepted", "best_hidden", "a class has the target 0"),
+    ("kernels add r pixels", "stack_visible", "adds r - 1"),
+    ("one layer too many", "stack_visible", "has 2 layers"),
+    ("fewest layers, not weights", "stack_visible", "not fewest layers"),
+    ("only just so many layers", "stack_visible", "all depths count"),
+    ("rows forgotten in the price", "stack_visible", "rows × columns"),
+    (
+        "nothing found is an empty list",
+        "stack_refuses_visible",
+        "a ValueError is expected, not []",
+    ),
+    ("singular values left out", "separable_visible", "values are missing"),
+    ("singular values twice", "separable_visible", "enter twice"),
+    ("smallest first", "separable_visible", "the largest matter"),
+    ("columns for rows of u", "separable_visible", "rows of U"),
+    ("rows of V for its columns", "separable_visible", "columns of V"),
+    ("the kernel becomes nothing", "separable_visible", "changed the kernel"),
+    (
+        "too few pairs where the kernel is small",
+        "separable_hidden",
+        "not needed are zeros",
+    ),
+    (
+        "prediction without the last kernel's width",
+        "predict_hidden",
+        "192 outputs, not 160",
+    ),
+    ("prediction: one 7×7", "predict_hidden", "49 · 160 for each output"),
 ]
 RIGHT = {
     "stack by recursion that remembers": (
@@ -442,6 +535,68 @@ RIGHT = {
         "z = logits - logits.logsumexp(1, keepdim=True)\n"
         "return torch.einsum('nk,nk->', q, z) / -len(labels)",
     ),
+    "smoothing by a loop": (
+        "smoothing",
+        "rows, k = logits.log_softmax(-1), logits.shape[1]\n"
+        "u = [1 / k] * k if prior is None else prior.tolist()\n"
+        "if len(u) != k or min(u) < 0 or not 0.999 < sum(u) < 1.001: raise ValueError\n"
+        "if epsilon > 1 or epsilon < 0: raise ValueError\n"
+        "if not set(labels.tolist()) <= set(range(k)): raise ValueError\n"
+        "total = 0\n"
+        "for row, label in zip(rows, labels):\n"
+        "    total = total - (1 - epsilon) * row[label]\n"
+        "    for share, value in zip(u, row): total = total - epsilon * share * value\n"
+        "return total / len(labels)",
+    ),
+    "best logits by subtraction in logarithms": (
+        "best",
+        "target = prior.clone() * epsilon\n"
+        "target[label] = target[label] + (1 - epsilon)\n"
+        "if target.min() <= 0: raise ValueError('a target of 0')\n"
+        "z = torch.log_softmax(target.log(), dim=0)\n"
+        "return z - z.sum() / z.numel()",
+    ),
+    "best logits one by one": (
+        "best",
+        "logits = []\n"
+        "for k, share in enumerate(prior.tolist()):\n"
+        "    target = epsilon * share + (1 - epsilon) * (k == label)\n"
+        "    if not target: raise ValueError(f'class {k}')\n"
+        "    logits.append(math.log(target))\n"
+        "return torch.tensor([z - sum(logits) / len(logits) for z in logits])",
+    ),
+    "stack by a table of numbers, walked back": (
+        "stack",
+        "best = {(1, 1, 0): 0}\n"
+        "for depth in range(layers):\n"
+        "    for (rows, columns, d), cost in list(best.items()):\n"
+        "        for r, c in menu if d == depth else ():\n"
+        "            place = rows + r - 1, columns + c - 1, depth + 1\n"
+        "            if max(place[:2]) <= field:\n"
+        "                best[place] = min(best.get(place, 9e9), cost + r * c)\n"
+        "ends = [(best[e], e[2]) for e in best if e[:2] == (field, field) and e[2]]\n"
+        "if not ends: raise ValueError('no stack')\n"
+        "stack, (cost, depth), place = [], min(ends), (field, field)\n"
+        "while depth:\n"
+        "    depth -= 1\n"
+        "    for r, c in menu:\n"
+        "        before = place[0] - r + 1, place[1] - c + 1, depth\n"
+        "        if best.get(before) == cost - r * c:\n"
+        "            cost, place = cost - r * c, before[:2]\n"
+        "            stack.append((r, c))\n"
+        "            break\n"
+        "return stack",
+    ),
+    "separable into zeros": (
+        "separable",
+        "if len(kernel.shape) != 2 or not channels > 0: raise ValueError\n"
+        "u, s, v = torch.svd(kernel.double())\n"
+        "n = min(channels, len(s))\n"
+        "columns = kernel.new_zeros(channels, len(kernel))\n"
+        "rows = kernel.new_zeros(channels, kernel.shape[1])\n"
+        "columns[:n], rows[:n] = u.T[:n], (v * s).T[:n]\n"
+        "return columns, rows",
+    ),
     "best logits in numpy": (
         "best",
         "q = epsilon * np.asarray(prior, dtype=float)\n"
@@ -487,6 +642,24 @@ RIGHT_SOURCES = {
         y = torch.relu(nd(self.d(y)))
         z = F.pad(x, (1, 1, 1, 1), value=-torch.inf)
         return torch.cat((F.relu(na(self.a(x))), y, F.max_pool2d(z, 3, 2)), -3)
+""",
+    ),
+    "the direct and pooled ways in a list, conv_bn by keywords": (
+        "reduction",
+        """class GridReduction(nn.ModuleList):
+    def __init__(self, channels, width):
+        if not channels > 0 or width not in range(2, width + 1, 2):
+            raise ValueError(width)
+        half = width // 2
+        wide = {"kernel_size": 3, "padding": 1, "stride": 2}
+        deep = [inception.conv_bn(channels, half), inception.conv_bn(half, half, 3)]
+        super().__init__([
+            inception.conv_bn(channels, width, **wide),
+            nn.Sequential(*deep, inception.conv_bn(half, width, **wide)),
+            nn.MaxPool2d(**wide),
+        ])
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self], -3)
 """,
     ),
     "a loop, and one more way to join": (

@@ -26,6 +26,30 @@ MISTAKES = {
         MERGE,
     ),
     "added": ("merge", "pointwise * depth", "pointwise + depth", MERGE),
+    "rows and columns exchanged": (
+        "merge",
+        "depthwise[:, 0]\n",
+        "depthwise[:, 0].mT\n",
+        MERGE,
+    ),
+    "inputs before outputs": (
+        "merge",
+        "return pointwise * depthwise[:, 0]",
+        "return (pointwise * depthwise[:, 0]).transpose(0, 1)",
+        MERGE,
+    ),
+    "summed over the channels": (
+        "merge",
+        "return pointwise * depthwise[:, 0]",
+        "return (pointwise * depthwise[:, 0]).sum(1)",
+        MERGE,
+    ),
+    "squeezed in place": (
+        "merge",
+        "depthwise[:, 0]\n",
+        "depthwise.squeeze_(1)\n",
+        {"merge_visible"},
+    ),
     "always float32": (
         "merge",
         "return pointwise * depthwise[:, 0]",
@@ -50,6 +74,20 @@ MISTAKES = {
         "maps = channels * multiplier",
         "maps = channels",
         BLOCK | {"block_learns"},
+    ),
+    "maps in another order": (
+        "block",
+        "F.relu6(self.filter_norm(self.filter(x)))",
+        "F.relu6(self.filter_norm(F.conv2d(x.repeat(\n"
+        "            1, len(self.filter.weight) // x.shape[1], 1, 1), self.filter.weight,\n"
+        "            None, self.filter.stride, 1, groups=len(self.filter.weight))))",
+        BLOCK,
+    ),
+    "last activation before the norm": (
+        "block",
+        "F.relu6(self.mix_norm(self.mix(filtered)))",
+        "self.mix_norm(F.relu6(self.mix(filtered)))",
+        BLOCK,
     ),
     "stride on the pointwise": (
         "block",
@@ -113,6 +151,18 @@ MISTAKES = {
         "expect",
         "return 4, 2, 2",
         "return 4, 4, 4",
+        {"expect_hidden"},
+    ),
+    "the others' order": (
+        "expect",
+        "return 4, 2, 2",
+        "return 2, 4, 2",
+        {"expect_hidden"},
+    ),
+    "classes halve, too": (
+        "expect",
+        "return 4, 2, 2",
+        "return 4, 2, 4",
         {"expect_hidden"},
     ),
     "no bias in the linear layer": (
@@ -183,6 +233,25 @@ MISTAKES = {
         "range(1, 33)",
         {"widest_hidden"},
     ),
+    "number for α": ("widest", "return fitting[-1]", "return 32 * fitting[-1]", WIDEST),
+    "only ever 224 pixels": (
+        "widest",
+        "if price(n / 32, side)",
+        "if price(n / 32, 224)",
+        {"widest_hidden"},
+    ),
+    "the smallest where none fits": (
+        "widest",
+        "raise ValueError(",
+        "return 1 / 32, (",
+        WIDEST,
+    ),
+    "an empty list where none fits": (
+        "widest",
+        "if not fitting:",
+        "if False:",
+        WIDEST,
+    ),
     "steps of an eighth": ("widest", "range(1, 65)", "range(4, 65, 4)", WIDEST),
     "parameters for MACs": (
         "widest",
@@ -220,6 +289,24 @@ MISTAKES = {
         "if True:",
         {"shares_hidden"},
     ),
+    "a 1×1 in groups is pointwise": (
+        "shares",
+        "== (1, 1) and layer.groups == 1",
+        "== (1, 1)",
+        {"shares_hidden"},
+    ),
+    "only the kinds that occur": (
+        "shares",
+        "params[name] / whole[1]) for name in macs}",
+        "params[name] / whole[1]) for name in macs if macs[name]}",
+        {"shares_hidden"},
+    ),
+    "layers inside of layers not found": (
+        "shares",
+        "in net.modules():",
+        "in net.children():",
+        {"shares_visible"},
+    ),
     "hooks left": ("shares", "hook.remove()", "pass", {"shares_hidden"}),
     "every group is depthwise": (
         "shares",
@@ -243,6 +330,20 @@ MISTAKES = {
 BODIES = {
     # name: cell, another body for its function, test cells it costs
     "it refuses every kernel": ("merge", "raise ValueError", MERGE),
+    "the kernels become nothing": (
+        "merge",
+        "if depthwise.shape[1] != 1 or pointwise.shape[1:] != (len(depthwise), 1, 1):\n"
+        "    raise ValueError\n"
+        "return depthwise.zero_()[:, 0] * pointwise.zero_()",
+        MERGE,
+    ),
+    "the nearest": (
+        "widest",
+        "if price(1 / 32, side)[1] > budget: raise ValueError\n"
+        "return min(range(1, 65), key=lambda n: abs(\n"
+        "    price(n / 32, side)[1] - budget)) / 32",
+        WIDEST,
+    ),
     "it refuses every budget": ("widest", "raise ValueError", WIDEST),
     "the network itself, counted": (
         "price",
@@ -291,6 +392,14 @@ RIGHT = {
         "return torch.einsum('mij,nm->nmij', depthwise.squeeze(1), "
         "pointwise[:, :, 0, 0])",
     ),
+    "merge by a loop": (
+        "merge",
+        "if depthwise.ndim != 4 or depthwise.shape[1] > 1: raise ValueError\n"
+        "if tuple(pointwise.shape[1:]) != (depthwise.shape[0], 1, 1): raise ValueError\n"
+        "kernels = [[weight * kernel[0] for weight, kernel in zip(row, depthwise)]\n"
+        "           for row in pointwise[..., 0, 0]]\n"
+        "return torch.stack([torch.stack(row) for row in kernels])",
+    ),
     "merge from impulses": (
         "merge",
         "m, one, side, _ = depthwise.shape\n"
@@ -316,6 +425,51 @@ RIGHT = {
         "    p, q, c = p + n + 2 * w, q + n * s * s, w\n"
         "return p + c * classes + classes, q + c * classes",
     ),
+    "price with numpy": (
+        "price",
+        "full = np.array([w for w, _ in mobilenet.BLOCKS])\n"
+        "strides = [2] + [s for _, s in mobilenet.BLOCKS]\n"
+        "sides = []\n"
+        "for stride in strides:\n"
+        "    side = (side - 1) // stride + 1\n"
+        "    sides.append(side)\n"
+        "after = np.array([int(width * w) for w in (32, *full)])\n"
+        "before, pixels = after[:-1], np.array(sides) ** 2\n"
+        "mixing = before * after[1:]\n"
+        "params = 29 * after[0] + (11 * before + mixing + 2 * after[1:]).sum()\n"
+        "macs = 27 * after[0] * pixels[0] + ((9 * before + mixing) * pixels[1:]).sum()\n"
+        "last = after[-1] * classes\n"
+        "return int(params + last + classes), int(macs + last)",
+    ),
+    "price by recursion": (
+        "price",
+        "def rest(blocks, before, side):\n"
+        "    if not blocks:\n"
+        "        return before * classes + classes, before * classes\n"
+        "    (full, stride), *others = blocks\n"
+        "    after, side = int(full * width), -(side // -stride)\n"
+        "    params, macs = rest(others, after, side)\n"
+        "    layers = 9 * before, before * after\n"
+        "    return (params + sum(layers) + 2 * (before + after),\n"
+        "            macs + sum(layers) * side * side)\n"
+        "first, side = int(32 * width), -(side // -2)\n"
+        "params, macs = rest(list(mobilenet.BLOCKS), first, side)\n"
+        "return [params + 29 * first, macs + 27 * first * side * side]",
+    ),
+    "widest from above": (
+        "widest",
+        "for n in range(64, 0, -1):\n"
+        "    _, macs = price(n / 32, side)\n"
+        "    if macs <= budget: return n / 32\n"
+        "raise ValueError('the budget is too small')",
+    ),
+    "widest by bisect": (
+        "widest",
+        "import bisect\n"
+        "prices = [price(n / 32, side)[1] for n in range(1, 65)]\n"
+        "if not (n := bisect.bisect_right(prices, budget)): raise ValueError\n"
+        "return n / 32",
+    ),
     "widest by bisection": (
         "widest",
         "low, high = 0, 64\n"
@@ -330,6 +484,51 @@ RIGHT = {
         "return low / 32",
     ),
     "expected as a list": ("expect", "return [4, 2, 2]"),
+    "shares with a table": (
+        "shares",
+        "import collections\n"
+        "calls = collections.defaultdict(int)\n"
+        "layers = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]\n"
+        "hooks = [layer.register_forward_hook(lambda m, x, y: calls.update(\n"
+        "    {m: calls[m] + y.numel()})) for layer in layers]\n"
+        "with torch.inference_mode(): net(images)\n"
+        "for hook in hooks: hook.remove()\n"
+        "kinds = {'pointwise': [], 'depthwise': [], 'full': [], 'linear': []}\n"
+        "for layer in calls:\n"
+        "    if type(layer) is nn.Linear: kinds['linear'].append(layer)\n"
+        "    elif layer.in_channels == layer.groups != 1:\n"
+        "        kinds['depthwise'].append(layer)\n"
+        "    elif layer.groups == 1 and layer.kernel_size in (1, (1, 1)):\n"
+        "        kinds['pointwise'].append(layer)\n"
+        "    else: kinds['full'].append(layer)\n"
+        "def work(m): return calls[m] * m.weight.numel() // m.weight.shape[0]\n"
+        "def held(m): return sum(p.numel() for p in m.parameters())\n"
+        "return {kind: tuple(sum(map(f, of)) / sum(map(f, calls)) for f in (work, held))\n"
+        "        for kind, of in kinds.items()}",
+    ),
+    "shares by wrapped forwards": (
+        "shares",
+        "found = {k: np.zeros(2) for k in ('linear', 'full', 'depthwise', 'pointwise')}\n"
+        "def kind(m):\n"
+        "    if isinstance(m, nn.Linear): return 'linear'\n"
+        "    if m.groups > 1 and m.weight.shape[1] == 1: return 'depthwise'\n"
+        "    if m.groups == 1 and m.weight[0, 0].numel() == 1: return 'pointwise'\n"
+        "    return 'full'\n"
+        "changed = []\n"
+        "for m in net.modules():\n"
+        "    if isinstance(m, (nn.Linear, nn.Conv2d)):\n"
+        "        changed.append(m)\n"
+        "        found[kind(m)][1] += sum(p.numel() for p in m.parameters())\n"
+        "        def forward(x, m=m, old=m.forward):\n"
+        "            y = old(x)\n"
+        "            found[kind(m)][0] += y.numel() * m.weight[0].numel()\n"
+        "            return y\n"
+        "        m.forward = forward\n"
+        "net(images)\n"
+        "for m in changed: del m.forward\n"
+        "whole = sum(found.values())\n"
+        "return {k: tuple((v / whole).tolist()) for k, v in found.items()}",
+    ),
     "shares from shapes": (
         "shares",
         "work = {k: [0, 0] for k in ('pointwise', 'depthwise', 'full', 'linear')}\n"
@@ -376,24 +575,109 @@ def Multiplied(channels, width, multiplier=1, stride=1):
     layers["relu2"] = nn.Hardtanh(0, 6)
     return nn.Sequential(layers)
 """
-RIGHT_SOURCES = {"a row of layers": ("block", SEQUENTIAL)}
+GATHERED = """
+class Multiplied(nn.Module):
+    def __init__(self, channels, width, multiplier=1, stride=1):
+        super().__init__()
+        if not (multiplier >= 1 and stride >= 1):
+            raise ValueError
+        self.times, n = multiplier, channels * multiplier
+        self.mix_norm, self.filter_norm = nn.BatchNorm2d(width), nn.BatchNorm2d(n)
+        self.mix = nn.Conv2d(n, width, (1, 1), bias=False)
+        # each map, several times in a row, has kernels of its own
+        self.filter = nn.Conv2d(n, n, 3, stride, 1, groups=n, bias=False)
+
+    def forward(self, x):
+        x = self.filter(x.repeat_interleave(self.times, dim=1))
+        x = self.mix(self.filter_norm(x).clamp(0, 6))
+        return self.mix_norm(x).clamp(min=0).clamp(max=6)
+"""
+LAYERED = """
+class Multiplied(nn.Module):
+    def __init__(self, channels, width, multiplier=1, stride=1):
+        super().__init__()
+        if multiplier <= 0 or stride <= 0:
+            raise ValueError(f"{multiplier}, {stride}")
+        sizes = {"in_channels": channels, "kernel_size": (3, 3), "groups": channels}
+        self.filter = nn.Conv2d(
+            out_channels=channels * multiplier, stride=(stride, stride),
+            padding="same" if stride == 1 else 1, bias=False, **sizes
+        )
+        self.filter_norm = nn.BatchNorm2d(self.filter.out_channels)
+        self.mix = nn.Conv2d(self.filter.out_channels, width, 1, bias=False)
+        self.mix_norm = nn.BatchNorm2d(width)
+        self.active = nn.ReLU6(inplace=True)
+
+    def forward(self, x):
+        for part in ("filter", "mix"):
+            conv, norm = getattr(self, part), getattr(self, f"{part}_norm")
+            x = self.active(norm(conv(x)))
+        return x
+"""
+RIGHT_SOURCES = {
+    "a row of layers": ("block", SEQUENTIAL),
+    "maps that are repeated": ("block", GATHERED),
+    "two steps of a loop": ("block", LAYERED),
+}
 WORDS = [
     ("channels exchanged", "merge_visible", "are exchanged"),
     ("kernel of the output channel", "merge_visible", "not to the output"),
     ("mirrored", "merge_visible", "mirrored"),
     ("added", "merge_visible", "the mix multiplies"),
+    ("rows and columns exchanged", "merge_visible", "rows and columns"),
+    ("inputs before outputs", "merge_visible", "the outputs come first"),
+    ("summed over the channels", "merge_visible", "adds over m itself"),
+    ("squeezed in place", "merge_visible", "changed its input in place"),
+    ("the kernels become nothing", "merge_visible", "changed its input in place"),
+    ("always float32", "merge_hidden", "turns float64 into torch.float32"),
+    ("a full kernel accepted", "merge_hidden", "not None"),
+    ("other channels accepted", "merge_hidden", "not RuntimeError"),
     ("no groups", "block_visible", "groups?"),
     ("multiplier forgotten", "block_visible", "multiplier?"),
     ("stride forgotten", "block_visible", "where is the stride"),
-    ("ReLU for ReLU6", "block_visible", "ReLU6"),
+    ("no padding", "block_visible", "where is the padding"),
+    ("maps in another order", "block_visible", "first come all maps of channel 0"),
+    ("ReLU for ReLU6", "block_visible", "has ReLU6"),
+    ("swish for ReLU6", "block_visible", "Swish, not ReLU6"),
     ("no activation between", "block_visible", "between filter and mix"),
     ("a linear end", "block_visible", "last activation"),
+    ("activation before the norm", "block_visible", "ReLU6 comes before its norm"),
     ("stride on the pointwise", "block_visible", "pointwise convolution stride?"),
+    ("a bias before the norm", "block_visible", "no convolution needs a bias"),
+    ("cut off from the gradient", "block_learns", "learn nothing"),
+    ("the notebook's own block", "block_visible", "your layers are"),
+    ("any multiplier accepted", "block_hidden", "a ValueError is expected"),
+    ("α squared for the filters", "expect_hidden", "α enters once"),
+    ("the others' order", "expect_hidden", "M inputs and N outputs"),
+    ("classes halve, too", "expect_hidden", "its classes stay"),
     ("no bias in the linear layer", "price_visible", "has a bias"),
     ("no norms", "price_visible", "γ and β"),
+    ("gamma without beta", "price_visible", "γ *and* β"),
+    ("no norm in the stem", "price_visible", "the stem has a norm"),
     ("MACs without the linear layer", "price_visible", "linear layer multiplies"),
     ("MACs before the stride", "price_visible", "already works on the small map"),
     ("FLOPs for MACs", "price_visible", "one, not two"),
+    ("sides rounded down", "price_hidden", "rounded up when it is halved"),
+    ("channels rounded to 8", "price_hidden", "cut by int"),
+    ("a thousand classes for ever", "price_hidden", "`classes` counts"),
     ("the budget itself is too much", "widest_visible", "keeps within it"),
+    ("the thinnest", "widest_visible", "the largest is asked for"),
+    ("the nearest", "widest_visible", "the nearest is above the budget"),
+    ("no wider than one", "widest_hidden", "1/32 to 64/32"),
+    ("number for α", "widest_visible", "α is n/32, not n"),
+    ("only ever 224 pixels", "widest_hidden", "for this side"),
+    ("steps of an eighth", "widest_visible", "steps of 1/32"),
+    ("parameters for MACs", "widest_visible", "the second number"),
+    ("the smallest where none fits", "widest_visible", "a ValueError is expected"),
+    ("an empty list where none fits", "widest_visible", "not IndexError"),
     ("percent", "shares_visible", "not percent"),
+    ("groups forgotten", "shares_visible", "its own group alone"),
+    ("at the input's pixels", "shares_visible", "pixels of the *output*"),
+    ("weights alone", "shares_visible", "a bias is a parameter"),
+    ("swapped", "shares_visible", "the MACs come first"),
+    ("parameters twice", "shares_hidden", "a layer runs twice"),
+    ("hooks left", "shares_hidden", "hooks were left"),
+    ("a 1×1 in groups is pointwise", "shares_hidden", "in two groups is full"),
+    ("one channel is depthwise", "shares_hidden", "one group is not depthwise"),
+    ("only the kinds that occur", "shares_hidden", "not no entry"),
 ]

@@ -90,6 +90,12 @@ MISTAKES = {
         "self.norm2(self.filter(wide))",
         EVERYWHERE,
     ),
+    "no activation after the expansion": (
+        "everywhere",
+        "F.relu6(self.norm1(self.expand(x)))",
+        "self.norm1(self.expand(x))",
+        EVERYWHERE,
+    ),
     "no groups": ("everywhere", "groups=hidden, ", "", ALL),
     "stride on the projection": (
         "everywhere",
@@ -163,6 +169,7 @@ MISTAKES = {
         "ranks = active.sum(dim=1)",
         SHARE,
     ),
+    "borders are active": ("share", "@ T.T > 0", "@ T.T >= 0", {"share_visible"}),
     "what is kept": ("share", "ranks < T", "ranks >= T", SHARE),
     "inactive rows": ("share", "x @ T.T > 0", "x @ T.T < 0", {"share_hidden"}),
     "rank of the whole": (
@@ -274,6 +281,46 @@ RIGHT = {
         "    best += divisor\n"
         "return best",
     ),
+    "rounded by divmod": (
+        "rounded",
+        "if not 0 < channels or divisor < 1 or share < 0 or share > 1: raise ValueError\n"
+        "times, rest = divmod(channels, divisor)\n"
+        "times = max(1, int(times) + (2 * rest >= divisor))\n"
+        "return divisor * (times + (times * divisor < share * channels))",
+    ),
+    "rounded to the nearest of two": (
+        "rounded",
+        "if channels <= 0 or divisor <= 0 or abs(share - 0.5) > 0.5: raise ValueError\n"
+        "up = max(1, math.ceil(channels / divisor)) * divisor\n"
+        "down = up - divisor\n"
+        "keep = down and down >= share * channels and channels - down < up - channels\n"
+        "return down if keep else up",
+    ),
+    "chance by products": (
+        "chance",
+        "ways, total = 1, 0\n"
+        "for k in range(min(d, n + 1)):\n"
+        "    total += ways\n"
+        "    ways = ways * (n - k) // (k + 1)\n"
+        "return total / (1 << n)",
+    ),
+    "chance from the other side": (
+        "chance",
+        "more = sum(math.comb(n, k) for k in range(max(d, 0), n + 1))\n"
+        "return (2**n - more) / 2**n",
+    ),
+    "share by lists of rows": (
+        "share",
+        "lost = [bool(torch.linalg.matrix_rank(T[T @ p > 0]) < T.shape[1])\n"
+        "        if (T @ p > 0).any() else T.shape[1] > 0 for p in x]\n"
+        "return sum(lost) / len(lost)",
+    ),
+    "share in numpy": (
+        "share",
+        "weights, points = T.numpy(), x.numpy()\n"
+        "shown = (points @ weights.T > 0)[:, :, None] * weights\n"
+        "return float(np.mean(np.linalg.matrix_rank(shown) != weights.shape[1]))",
+    ),
     "chance by recursion": (
         "chance",
         "from fractions import Fraction\n"
@@ -292,6 +339,33 @@ RIGHT = {
         "return lost / len(x)",
     ),
     "expected as numbers": ("expect", "return [25_740_288, 16_257_024, 585_252_864]"),
+    "expected by a helper": (
+        "expect",
+        "def cost(c, d, k=1, groups=1): return 56**2 * k * k * c * d // groups\n"
+        "block = cost(24, 144) + cost(144, 144, 3, 144) + cost(144, 24)\n"
+        "return block, cost(24, 24, 3), cost(144, 144, 3)",
+    ),
+    "expected by ratios": (
+        "expect",
+        "thin = 3136 * 9 * 576\nreturn [3136 * 144 * 57, thin, 36 * thin]",
+    ),
+    "parts of the filtered map": (
+        "parts",
+        "wide = block.filter(block.expand(x))\n"
+        "if splits < 1 or wide.shape[1] % splits or block.training: raise ValueError\n"
+        "kernels = block.project[0].weight.chunk(splits, dim=1)\n"
+        "maps = wide.chunk(splits, dim=1)\n"
+        "return [F.conv2d(y, k) for y, k in zip(maps, kernels, strict=True)]",
+    ),
+    "parts by einsum": (
+        "parts",
+        "if block.training or splits <= 0: raise ValueError\n"
+        "hidden = len(block.filter[1].weight)\n"
+        "if hidden // splits * splits != hidden: raise ValueError\n"
+        "maps = block.filter(block.expand(x)).unflatten(1, (splits, -1))\n"
+        "mix = block.project[0].weight[:, :, 0, 0].unflatten(1, (splits, -1))\n"
+        "return list(torch.einsum('nschw,dsc->sndhw', maps, mix))",
+    ),
     "parts by zeros": (
         "parts",
         "hidden = block.filter[0].in_channels\n"
@@ -329,7 +403,60 @@ class Everywhere(nn.Module):
         kept = min(channels, width)
         return torch.cat([f[:, :kept] + x[:, :kept], f[:, kept:]], dim=1)
 """
-RIGHT_SOURCES = {"added to the channels that there are": ("everywhere", LOOSE)}
+STEPS = """
+from collections import OrderedDict
+
+
+class Everywhere(nn.Sequential):
+    def __init__(self, channels, width, stride=1, expansion=6):
+        if stride not in {1, 2}:
+            raise ValueError(stride)
+        n, self_width = expansion * channels, width
+        super().__init__(OrderedDict(
+            expand=nn.Conv2d(channels, n, 1, bias=False), norm1=nn.BatchNorm2d(n),
+            relu1=nn.ReLU6(),
+            filter=nn.Conv2d(n, n, 3, stride, 1, groups=n, bias=False),
+            norm2=nn.BatchNorm2d(n), relu2=nn.ReLU6(),
+            project=nn.Conv2d(n, width, 1, bias=False), norm3=nn.BatchNorm2d(width),
+        ))
+        self.stride, self.width = stride, self_width
+
+    def forward(self, x):
+        y = super().forward(x)
+        if self.stride == 2:
+            x = F.adaptive_avg_pool2d(x, y.shape[2:])
+        return y + F.pad(x, (0, 0, 0, 0, 0, self.width - x.shape[1]))
+"""
+KERNEL = """
+class Everywhere(nn.Module):
+    def __init__(self, channels, width, stride=1, expansion=6):
+        super().__init__()
+        if not 1 <= stride <= 2:
+            raise ValueError
+        hidden, layers = expansion * channels, {"bias": False}
+        self.stride = stride
+        for i, (name, c, d, k) in enumerate([
+            ("expand", channels, hidden, 1),
+            ("filter", hidden, hidden, 3),
+            ("project", hidden, width, 1),
+        ], start=1):
+            wide = {"groups": hidden, "padding": 1, "stride": stride} if k == 3 else {}
+            self.add_module(name, nn.Conv2d(c, d, k, **wide, **layers))
+            self.add_module(f"norm{i}", nn.BatchNorm2d(d))
+
+    def forward(self, x):
+        f = nn.functional.hardtanh(self.norm1(self.expand(x)), 0, 6)
+        f = nn.functional.hardtanh(self.norm2(self.filter(f)), 0, 6)
+        f, s = self.norm3(self.project(f)), self.stride
+        around = torch.eye(f.shape[1], x.shape[1])[:, :, None, None]
+        around = around.expand(-1, -1, s, s) / s**2
+        return f + F.conv2d(x, around, stride=s)
+"""
+RIGHT_SOURCES = {
+    "added to the channels that there are": ("everywhere", LOOSE),
+    "a row of layers and a shortcut": ("everywhere", STEPS),
+    "the shortcut as a fixed convolution": ("everywhere", KERNEL),
+}
 WORDS = [
     ("below 90 %", "rounded_visible", "less than 90 %"),
     ("always up", "rounded_visible", "a multiple stays"),
@@ -356,5 +483,39 @@ WORDS = [
     ("the other side", "chance_visible", "nothing is lost"),
     ("counted, not ranked", "share_visible", "adds no rank"),
     ("what is kept", "share_visible", "nothing"),
-    ("the norm in each part", "parts_visible", "the sum of three parts"),
+    ("the norm in each part", "parts_visible", "went through the last norm"),
+    ("statistics of the first group", "parts_visible", "the group's own channels"),
+    ("no activation", "parts_visible", "the group's own channels"),
+    ("the whole, divided", "parts_visible", "the parts are equal"),
+    ("unequal parts accepted", "parts_visible", "a ValueError is expected"),
+    ("train mode accepted", "parts_visible", "a ValueError is expected"),
+    ("with gradients", "parts_hidden", "carry gradients"),
+    ("always to 8", "rounded_hidden", "expected 12"),
+    ("nothing at least", "rounded_hidden", "never below the divisor"),
+    ("90 % for ever", "rounded_hidden", "is `share` used?"),
+    ("no width accepted", "rounded_hidden", "a ValueError is expected"),
+    ("no expansion", "everywhere_visible", "nothing is expanded"),
+    ("swish for ReLU6", "everywhere_visible", "Swish for ReLU6"),
+    (
+        "no activation in the middle",
+        "everywhere_visible",
+        "no activation between filter and project",
+    ),
+    (
+        "no activation after the expansion",
+        "everywhere_visible",
+        "no activation between expand and filter",
+    ),
+    ("no groups", "everywhere_visible", "groups?"),
+    ("zeros before", "everywhere_visible", "after the old channels"),
+    ("a bias before the norm", "everywhere_visible", "no convolution needs a bias"),
+    ("stride on the projection", "everywhere_hidden", "`filter` strides"),
+    ("the first channels dropped", "everywhere_hidden", "last channels are dropped"),
+    ("any stride accepted", "everywhere_hidden", "a ValueError is expected"),
+    ("exactly d", "chance_visible", "exactly d are active"),
+    ("powers of a float", "chance_hidden", "divide integers"),
+    ("rank of the whole", "share_visible", "the rank of T itself"),
+    ("borders are active", "share_visible", "not where it is 0"),
+    ("FLOPs", "expect_hidden", "a MAC is one multiplication"),
+    ("a block of full convolutions", "expect_hidden", "9 for each channel"),
 ]
