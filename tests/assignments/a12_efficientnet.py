@@ -199,7 +199,7 @@ MISTAKES = {
         "hard",
         "        return x + thin if self.keeps_shape else thin",
         "        return x.add_(thin) if self.keeps_shape else thin + 0 * x.mul_(2).mean()",
-        ALL,
+        {"hard_visible", "hard_learns"},
     ),
     "drop-path at evaluation": ("kept", "if not training:", "if False:", KEPT),
     "never dropped": ("kept", "if not training:", "if True:", KEPT),
