@@ -190,7 +190,7 @@ def run(names: list[str] | None = None, say=print) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     give_way()
     try:
-        with FileLock(folder / "lock", timeout=1):  # `at_work` holds it for a moment
+        with FileLock(folder / "lock", timeout=0.1):  # `at_work` holds it for a moment
             (folder / AT_WORK).unlink(missing_ok=True)
             for job in jobs_:
                 if (now := state(job)).word == "done":

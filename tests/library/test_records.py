@@ -188,7 +188,7 @@ from pathlib import Path
 train.CHECKPOINT_SECONDS = 0
 step = train.train_step
 def slow_step(*args):
-    time.sleep(0.05)
+    time.sleep(0.5)
     return step(*args)
 train.train_step = slow_step
 results.RESULTS = Path({results!r})
