@@ -539,6 +539,7 @@ check.close(added[0], layer.weight[:4], 1e-2, 1e-5, what="without padding, rows 
 assert not torch.allclose(added[1, 1], layer.weight[1], atol=1e-5), "a column of padding was counted: the first real token has place 0"
 assert added[1, [0, 2]].count_nonzero() == 0, "something is added to padding"
 check.close(added[1, [1, 3]], layer.weight[:2], 1e-2, 1e-5, what="the real tokens of a padded sequence")
+assert mine.dtype == x.dtype, f"the answer is of {mine.dtype}, expected {x.dtype}"
 
 # %% nbgrader={"grade": true, "grade_id": "positions_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other sizes and paddings, against a loop; too many tokens; T above length; gradients.

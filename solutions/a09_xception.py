@@ -428,6 +428,7 @@ for rows, words in [
     assert not torch.allclose(wrong, best), words
 made = (mix.reshape(3, 2, 4).mT @ filters.flatten(2)).view(best.shape)
 check.close(made, best, 1e-6, 1e-9, what="two patterns: the two largest of each output")
+assert mix.dtype == by_input.dtype, f"mix is of {mix.dtype}, expected {by_input.dtype}"
 
 # %% nbgrader={"grade": true, "grade_id": "nearest_hidden", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Hidden: more patterns, other kernels, the smallest error that is possible; what must be refused.
