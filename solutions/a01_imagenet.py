@@ -720,8 +720,8 @@ try:
 except Exception as error:
     refused = error
 right = isinstance(refused, ValueError)
-assert right, f"1 channel merged into 2: a ValueError is expected, not {refused!r}"
 agrees(full, parts[::2], "moments after a merge that was refused")
+assert right, f"1 channel merged into 2: a ValueError is expected, not {refused!r}"
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -154,6 +154,7 @@ assert not torch.allclose(value, middle), "the value of the pixel: add ½ g·u"
 assert not torch.allclose(value, middle + 2 * bend), "the value has a ½: D + ½ g·u"
 assert not torch.allclose(value, middle - bend), "the value has a plus: D + ½ g·u"
 check.close(value, [5.0, 5.0], what="the value at the top")
+assert value.shape == (2,), "one value for each cube is expected"
 
 # %% nbgrader={"grade": true, "grade_id": "fit_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random cubes, also saddles and minima; cubes without a top; no cubes at all.

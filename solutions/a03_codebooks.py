@@ -424,6 +424,7 @@ for mistake, wrong in likely.items():
     assert not torch.allclose(answer, wrong), mistake
 expected = [[1.0, 0.2, 0.3], [0.2, 0.7, 0.5]]
 check.close(answer, expected, what="the intersection of two and three rows")
+assert answer.shape == (2, 3), "a number for each pair of rows is expected"
 
 # %% nbgrader={"grade": true, "grade_id": "intersection_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random rows, float64; the pyramid match, level by level; what is refused.

@@ -293,6 +293,7 @@ for mistake, wrong in {
     assert not same, mistake
 what = "the covariance times a column of your eigenvectors"
 check.close(covariance @ vectors, vectors * values, rtol=0.01, atol=1e-4, what=what)
+assert vectors.shape == (3, 3), "three eigenvectors of three numbers are expected"
 
 # %% nbgrader={"grade": true, "grade_id": "colours_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: images of one colour each, so that all variance is between images; bad shapes.
@@ -604,6 +605,7 @@ likely = {
 for mistake, wrong in likely.items():
     assert not torch.allclose(answer, wrong), mistake
 check.close(answer.flatten(), expected, what="elu(x), flattened,")
+assert answer.shape == x.shape, "elu(x) has the shape of x"
 
 # %% nbgrader={"grade": true, "grade_id": "elu_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: values and gradients at ±1000, and at ±1.
