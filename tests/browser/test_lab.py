@@ -81,8 +81,9 @@ def test_a_mistake_is_explained_and_mended(page, lab):
     expect(said(page, test)).to_contain_text("NotImplementedError")
 
     lines = ANSWER.replace("\n", "\n    ")
-    wrong = lines.replace("// 100 for wish", "// 100 + (wish % 100 > 0) for wish")
-    written(page, "def shared_blocks", wrong)
+    first, *_ = lines.splitlines()
+    wrong = "    return [math.ceil(depth * count) for count in blocks]"
+    written(page, "def shared_blocks", f"{first}\n{wrong}")
     run(page, test)
     excess = "each stage is rounded up, which is the excess"
     expect(said(page, test)).to_contain_text(excess)
