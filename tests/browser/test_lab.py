@@ -109,7 +109,7 @@ def test_no_warning_of_a_server_or_a_kernel_greets_a_newcomer(lab):
     """After the tests above: Lab has opened, and a kernel has run.
 
     That a notebook is not trusted is true until its reader has run it. Jupyter's server
-    trips over kernel_ws_protocol when a page is closed before its kernel's socket opens.
+    trips over kernel_ws_protocol where a page closes before its kernel's socket opens.
     """
     *_, said = lab
     assert any("Kernel started" in line for line in said)
