@@ -7,7 +7,10 @@ from statistics import mean
 
 from course_lib import results
 
-HEAD = "| network | parameters | epochs | test top-1 |", "|---|--:|--:|--:|"
+HEAD = (
+    "| network | parameters | images | epochs | test top-1 |",
+    "|---|--:|--:|--:|--:|",
+)
 
 
 def markdown() -> str:
@@ -19,15 +22,13 @@ def markdown() -> str:
         before = longest.get(key)
         if before is None or len(record.history) > len(before.history):
             longest[key] = record
-    rows = [
-        (record.test_top1, named(record), f"{record.params:,}", len(record.history))
-        for record in longest.values()
-    ]
-    rows.append((codebooks(), f"**{link('03_codebooks')}, Fisher vectors**", "", ""))
-    lines = [
-        f"| {name} | {params} | {epochs} | {top1:.1%} |"
-        for top1, name, params, epochs in sorted(rows, reverse=True)
-    ]
+    rows = [(codebooks(), f"**{link('03_codebooks')}, Fisher vectors** | | 50,000 | ")]
+    for record in longest.values():
+        counts = f"{record.params:,} | {record.images['train_images']:,}"
+        epochs = len(record.history)
+        rows.append((record.test_top1, f"{named(record)} | {counts} | {epochs}"))
+    best = sorted(rows, reverse=True)
+    lines = [f"| {words} | {top1:.1%} |" for top1, words in best]
     return "\n".join([*HEAD, *lines])
 
 
