@@ -62,8 +62,8 @@ ax.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.4, 1), handletextpad=0)
 plt.show()
 
 # %% [markdown]
-# Each dimension alone gains. All three together gain most, for the same MACs, in all three rows. Each row is one training, so the gaps of
-# 0.6 points between depth and all three are not certain. The gap to resolution alone is 2.5 points and more in the MobileNets.
+# Each dimension alone gains. All three together gain most, for the same MACs, in all three rows. Each number is one training, so the gaps of
+# 0.6 and 0.7 points between depth and all three are not certain. In the MobileNets the gap to resolution alone is 2.9 and 2.6 points.
 #
 # ## Idea
 #
@@ -494,7 +494,7 @@ for name, macs in {"depth": deeper, "width": wider, "resolution": larger}.items(
 
 # %% [markdown]
 # The formula says 2, 4 and 4. The stem and the last layers do not get deeper; depthwise layers grow with $w$, not with $w^2$; and half of 11 pixels is 6 pixels.
-# So the experiment settles the widths by the counter: all seven networks cost the same to 2 %.
+# So the experiment settles the widths by the counter: all seven networks cost twice the base, to 2 %.
 
 # %% jupyter={"source_hidden": true}
 with open(results.RESULTS / "12_efficientnet-scaling.csv", encoding="utf-8") as file:

@@ -333,7 +333,7 @@ from course_lib import classify
 classify.show("14_vit")
 
 # %% [markdown]
-# Above, our B/16 with the weights that torchvision publishes, and what it sees on two photos.
+# The cell above fills our B/16 with the weights that torchvision publishes, once they are here, and shows what it sees on two photos.
 #
 # What does the freedom cost? A linear layer costs each token the same. The scores $q k^\top$ and their use cost $2\,T^2 D$ MACs a block: *quadratic* in the tokens, and
 # quartic in the side of the image. How large is that part of B/16? And how fast is B/32 beside ResNet-50, which has nearly as many MACs?
