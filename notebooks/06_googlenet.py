@@ -752,7 +752,7 @@ plt.show()
 # ## Before and after
 #
 # Network in Network (2013) had 1×1 convolutions and global average pooling. GoogLeNet built modules from them. Inception v2 and v3 (notebook 07) added batch normalisation and
-# split the large kernels. ResNet (notebook 08) needed no auxiliary heads. Xception (2017) drove the idea of branches to its end: one channel, one kernel.
+# split the large kernels. ResNet (notebook 08) needed no auxiliary heads. Xception (2016) drove the idea of branches to its end: one channel, one kernel.
 #
 # ## Questions
 #

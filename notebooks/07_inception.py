@@ -497,8 +497,8 @@ from course_lib import classify
 classify.show("07_inception")
 
 # %% [markdown]
-# Above, our network with the weights that torchvision publishes: the same hand-over fills it. What does it see on two
-# photos, among the 1,000 classes of ImageNet?
+# The same hand-over fills our network with the weights that torchvision publishes. Once they are here, the cell above shows what it sees
+# on two photos, among the 1,000 classes of ImageNet.
 #
 # The released network, which every library copies, is not quite the paper's Table 1. Its stem has a max pooling where
 # the table has a convolution with stride 2. Its modules A keep one 5×5 where Figure 5 has 3×3. Its longest path has
@@ -669,7 +669,7 @@ plt.show()
 
 # %% [markdown]
 # Smoothed, the right logit stands near its target of 4.5 above the others (dashed), and these are nearly equal. Without,
-# the gap grew for as long as the training went on, and the wrong logits differ: they say which other class an image
+# the gap is more than twice as large, and the wrong logits differ: they say which other class an image
 # resembles. Smoothing wipes most of that out.
 #
 # ## Does the head help? Is smoothing worth it?
@@ -733,7 +733,7 @@ plt.show()
 
 # %% [markdown]
 # They are: training concentrates the energy of every layer, so that a pair loses less of it than of random kernels. But
-# a tenth to a third would still be lost: v3 does not split trained kernels, it trains pairs.
+# a twentieth to a third would still be lost: v3 does not split trained kernels, it trains pairs.
 #
 # ## Take-aways
 #
@@ -744,8 +744,8 @@ plt.show()
 #
 # ## Before and after
 #
-# GoogLeNet (notebook 06) had 5×5 kernels and no batch normalisation. Inception v4 and Inception-ResNet (2016) added shortcuts. Xception (2017) replaced the modules by depthwise
-# separable convolutions. Label smoothing stayed: most recipes for large networks, the Vision Transformer's among them, use it.
+# GoogLeNet (notebook 06) had 5×5 kernels and no batch normalisation. Inception v4 and Inception-ResNet (2016) added shortcuts. Xception (2016) replaced the modules by depthwise
+# separable convolutions. Label smoothing stayed: many later recipes use it, DeiT's for the Vision Transformer among them.
 #
 # ## Questions
 #
