@@ -269,7 +269,7 @@ plt.show()
 #
 # ## Histogram and VLAD
 #
-# Frequencies, not counts: an image of twice the size has the same histogram. Before the linear SVM each entry is replaced by its square root. The dot
+# Frequencies, not counts: an image of twice the size has the same histogram. Before the linear support vector machine (SVM), each entry is replaced by its square root. The dot
 # product of two such rows is $\sum_k \sqrt{h_k h'_k}$, Hellinger's kernel: two images that share 1 % of a word then agree by 0.01, not by 0.0001.
 # VLAD's row is made of length 1, whatever the number of descriptors.
 

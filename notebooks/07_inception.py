@@ -26,7 +26,7 @@
 # | published error | top-1 21.2 %, top-5 5.6 % (one crop, ILSVRC-2012 validation) |
 # | time here | 2 minutes on two CPU cores |
 #
-# **You need** GoogLeNet's module (notebook 06).
+# **You need** GoogLeNet's module (notebook 06). A MAC is a multiply-accumulate; papers also call it a multiply-add.
 #
 # **You will be able to** derive batch normalisation, split large kernels, smooth labels, and build Inception v3.
 #

@@ -26,7 +26,7 @@
 # | published top-1 | 72.0 % (ILSVRC-2012 validation) |
 # | time here | 1 to 2 minutes on two CPU cores |
 #
-# **You need** separable convolutions (unit 10), shortcuts (unit 08) and the rank of a matrix.
+# **You need** separable convolutions (unit 10), shortcuts (unit 08) and the rank of a matrix. A MAC is a multiply-accumulate.
 #
 # **You will be able to** say when a ReLU destroys information and how much, build the inverted residual, and test which of its
 # parts buys what.

@@ -25,7 +25,7 @@
 # | published top-1 | B0 77.1 %, B7 84.3 % (ILSVRC-2012 validation) |
 # | time here | 1 to 2 minutes on two CPU cores |
 #
-# **You need** inverted residuals (unit 11) and what a convolution costs (unit 10).
+# **You need** inverted residuals (unit 11) and what a convolution costs (unit 10). A MAC is a multiply-accumulate.
 #
 # **You will be able to** scale a network under a budget, build B0 to B7 exactly, and run your own network with published ImageNet weights.
 

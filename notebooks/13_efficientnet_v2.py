@@ -26,7 +26,7 @@
 # | published top-1 | S 83.9 %, M 85.1 %, L 85.7 % (ILSVRC-2012 validation) |
 # | time here | 1 to 2 minutes on two CPU cores |
 #
-# **You need** inverted residuals (unit 11) and what a depthwise layer costs in time (unit 10).
+# **You need** inverted residuals (unit 11) and what a depthwise layer costs in time (unit 10). A MAC is a multiply-accumulate.
 #
 # **You will be able to** say where a fused block pays, build S, M and L from one table, train with growing images, and rank networks by a
 # reward.
