@@ -25,7 +25,7 @@
 # | Perronnin et al. [5], Sánchez et al. [6], 2010, 2013 | Fisher vector: K + 2 K D gradients; won ILSVRC 2011 (top-5 error 25.8 %) |
 # | time here | a minute on two CPU cores |
 #
-# **You need** SIFT's descriptors (notebook 02), k-means and a linear classifier.
+# **You need** SIFT's descriptors (unit 02), k-means and a linear classifier.
 #
 # **You will be able to** turn a set of descriptors into one vector in four ways, and compare encodings at equal numbers of words.
 
@@ -728,7 +728,7 @@ for row, column in zip(*torch.unravel_index(worst, share.shape), strict=True):
 # experiments/classical_cifar10.py` is a pipeline with a linear classifier, its words learnt from 10,000 images, at
 # three seeds. "Shape and colour" joins the Fisher vectors of SIFT and of small colour patches, in 2×2 cells.
 # "Mirrored" adds the scores of a test image and of its mirror image. (The copy of CIFAR-10 it was measured on is
-# slightly lossy.) The last two lines are small networks of notebooks 04 and 08, from the course's records.
+# slightly lossy.) The last two lines are small networks of units 04 and 08, from the course's records.
 
 # %%
 path, cifar = results.RESULTS / "03_codebooks-cifar10.csv", {}
@@ -765,7 +765,7 @@ for name in ("04_alexnet-alexnet_small-cifar10", "08_resnet-degradation-resnet20
 # ## Before and after
 #
 # Visual words come from text retrieval, where a document is a histogram of words. Fisher vectors won the ImageNet challenge of 2011. A year later AlexNet
-# (notebook 04) learned the descriptors, too. NetVLAD (2016) made the words of VLAD a layer of a network. The patches of the Vision Transformer are a grid of local
+# (unit 04) learned the descriptors, too. NetVLAD (2016) made the words of VLAD a layer of a network. The patches of the Vision Transformer are a grid of local
 # descriptors again.
 #
 # ## Questions

@@ -26,7 +26,7 @@
 # | published error | top-5 10.07 % (one network, one crop), 6.67 % (seven networks, 144 crops) |
 # | time here | 2 minutes on one CPU core |
 #
-# **You need** convolution, and VGG's cost (notebook 05).
+# **You need** convolution, and VGG's cost (unit 05).
 #
 # **You will be able to** build an Inception module and GoogLeNet, count what a 1×1 convolution saves, and test a published table.
 
@@ -45,7 +45,7 @@ print(f"the record is measured on {PHOTOS}; `course data cifar10` fetches CIFAR-
 #
 # VGG showed in 2014 that depth pays. It also showed the cost if every layer is a 3×3 convolution from all channels to
 # all channels. Its 16 layers have 138 million parameters and 15.5 billion multiply-accumulates (MACs; 1 MAC = 2
-# FLOPs; notebook 05). Twice the width is four times both. The same autumn another network won (Table 2 of [1], top-5
+# FLOPs; unit 05). Twice the width is four times both. The same autumn another network won (Table 2 of [1], top-5
 # error on the test images of ILSVRC, no other training data):
 #
 # | | SuperVision (AlexNet) 2012 | Clarifai 2013 | VGG 2014 | GoogLeNet 2014 |
@@ -751,8 +751,8 @@ plt.show()
 #
 # ## Before and after
 #
-# Network in Network (2013) had 1×1 convolutions and global average pooling. GoogLeNet built modules from them. Inception v2 and v3 (notebook 07) added batch normalisation and
-# split the large kernels. ResNet (notebook 08) needed no auxiliary heads. Xception (2016) drove the idea of branches to its end: one channel, one kernel.
+# Network in Network (2013) had 1×1 convolutions and global average pooling. GoogLeNet built modules from them. Inception v2 and v3 (unit 07) added batch normalisation and
+# split the large kernels. ResNet (unit 08) needed no auxiliary heads. Xception (2016) drove the idea of branches to its end: one channel, one kernel.
 #
 # ## Questions
 #

@@ -26,7 +26,7 @@
 # | published error | top-1 21.2 %, top-5 5.6 % (one crop, ILSVRC-2012 validation) |
 # | time here | 2 minutes on two CPU cores |
 #
-# **You need** GoogLeNet's module (notebook 06). A MAC is a multiply-accumulate; papers also call it a multiply-add.
+# **You need** GoogLeNet's module (unit 06). A MAC is a multiply-accumulate; papers also call it a multiply-add.
 #
 # **You will be able to** derive batch normalisation, split large kernels, smooth labels, and build Inception v3.
 #
@@ -744,7 +744,7 @@ plt.show()
 #
 # ## Before and after
 #
-# GoogLeNet (notebook 06) had 5×5 kernels and no batch normalisation. Inception v4 and Inception-ResNet (2016) added shortcuts. Xception (2016) replaced the modules by depthwise
+# GoogLeNet (unit 06) had 5×5 kernels and no batch normalisation. Inception v4 and Inception-ResNet (2016) added shortcuts. Xception (2016) replaced the modules by depthwise
 # separable convolutions. Label smoothing stayed: many later recipes use it, DeiT's for the Vision Transformer among them.
 #
 # ## Questions
