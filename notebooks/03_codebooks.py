@@ -693,7 +693,7 @@ print(f"best by cross-validation, 50 a class, {name}: {shown_as(scene(*best))} %
 # lead over the histogram; at 64 words against 400, right, there is none. VLAD buys with entries what the histogram buys with words. (± is over seeds, that is words and images drawn. That there are
 # only 450 test images makes every figure uncertain by 2 points more, the same for all.)
 #
-# **Where?** To cut the image into cells brings a histogram as much as a better encoding does, and helps that one, too. **Normalised?** That is worth 4.0 ± 0.2 points to the Fisher vector, and 1.5 ± 1.3 to VLAD.
+# **Where?** Cutting the image into cells brings a histogram as much as a better encoding does, and it helps the better encodings, too. **Normalised?** That is worth 4.0 ± 0.2 points to the Fisher vector, and 1.5 ± 1.3 to VLAD.
 # **Soft?** It gains nothing, though its width σ was chosen by cross-validation.
 #
 # **Against the paper**: its 81.4 % are for 400 words and three levels; with 200 words it has 81.1 % (Table 1 of [3]).
@@ -791,7 +791,7 @@ for name in ("04_alexnet-alexnet_small-cifar10", "08_resnet-degradation-resnet20
 # Its squared length is the sum of the frequencies. So the dot product of two of them is a cosine, and equals 1 only for equal histograms.
 # </details>
 #
-# **5.** (open) The CNN of above starts from nothing. Give it SIFT's start: set its first kernels to visual words. Does it then win with 5 images a class?
+# **5.** (open) The CNN above starts from random weights. Initialise its first kernels with visual words instead. Does it then win with 5 images a class?
 # <details><summary>A start</summary>
 # `kmeans` on 3×3 patches (mean 0, length 1) gives 16 words; copy them into `net[0].weight`, and compare with the first kernels left alone.
 # </details>

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 06 · GoogLeNet
 #
-# Four small layers side by side, each behind a 1×1 convolution that first makes its input narrow, replace one large
-# layer: 22 layers deep, with a ninth of AlexNet's parameters.
+# Four small branches side by side replace one large layer, and 1×1 convolutions first make the input of the large kernels
+# narrow: 22 layers deep, with a ninth of AlexNet's parameters.
 #
 # | | |
 # |---|---|
@@ -598,7 +598,7 @@ check.learns(small, batch, labels, steps=30)
 #
 # Expected: 4 epochs on 1,429 digits in about half a minute on one core, 98 % validation top-1 (one seed; of 185 images, so
 # ± 2 % is chance). The trainer sees a tuple and adds 0.3 of each head's loss; in eval mode it sees logits alone. Afterwards we ask
-# the heads, too, which no one does again: how much of the answer is known after three modules of nine, and after six?
+# the auxiliary heads, too: how much of the answer is known after three modules of nine, and after six?
 
 # %% tags=["nbval-ignore-output"]
 import copy

@@ -406,7 +406,7 @@ for color, (place, (title, table)) in enumerate(zip(places, panels, strict=True)
 # classifier on the mean of the last maps. An **auxiliary head** looks at the last 17×17 maps while training.
 # GoogLeNet had two, to bring gradients to early layers. The authors now find that a head changes nothing early in
 # training and adds a little at its end. It adds more when all of it is batch-normalised, also its hidden fully
-# connected layer (below the 5×5 on 5×5 maps). They call it a regulariser (section 4).
+# connected layer (in our code the 5×5 convolution on 5×5 maps). They call it a regulariser (section 4).
 
 # %% tags=["export"]
 class Inception(nn.Module):
@@ -572,7 +572,7 @@ check.learns(small, *batch, learning_rate=3e-3)
 # ## Label smoothing
 #
 # Cross-entropy with a label is least when the logit of the label is infinitely larger than all others. The logits grow
-# and grow, and the network becomes too sure (section 7). So let the target be another class with a small probability:
+# and grow, and the network becomes too sure (section 7). So give every class ε/K of the target probability, and the true class the rest:
 #
 # $$q'(k) = (1 - \varepsilon)\,\delta_{k,y} + \frac{\varepsilon}{K}, \qquad \text{loss} = -\sum_{k=1}^{K} q'(k) \log p(k), \qquad \varepsilon = 0.1$$
 #
@@ -693,7 +693,7 @@ plt.show()
 
 # %% [markdown]
 # Not here: with the head and with smoothing it scores lowest, 63.1 %, and highest without the head. With one training each,
-# a point may be chance (the 10,000 test images alone have a standard error of 0.5): nothing large is hidden. The paper
+# a point may be chance (the 10,000 test images alone have a standard error of 0.5). An effect of several points would show. The paper
 # finds its gains, 0.2 % and 0.4 %, on 1.2 million images after 100 epochs, the head's near the end; twelve epochs on 5,000
 # images stop long before. What smoothing does to the gap of logits shows here too.
 #

@@ -46,7 +46,7 @@ from course_lib.train import Recipe, evaluate, fit
 # ## Where we stand
 #
 # What does one image cost? The dots are our own networks of units 05 to 08, counted. The accuracies are those that papers
-# print, each in its own setting. The dashed line is the budget of a phone that does 10 billion MACs a second and shall label
+# print, each in its own setting. The dashed line is the budget of a phone that does 10 billion MACs a second and has to label
 # 15 images in that second.
 
 # %%

@@ -270,7 +270,7 @@ class EfficientNet(nn.Module):
 
 # %% [markdown]
 # B0 is Table 1 of the paper. The others multiply it. Blocks are rounded **up**. Channels are rounded to a multiple of **8** that is **not below 90 %** of the
-# wish: hardware likes multiples of 8, and no layer shall lose more than a tenth.
+# wish: hardware likes multiples of 8, and no layer may lose more than a tenth.
 
 # %% tags=["export"]
 STAGES = [  # Table 1 of arXiv:1905.11946
