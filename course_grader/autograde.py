@@ -166,7 +166,7 @@ def wanted(students: list[str] | None, assignment: str, course: Course) -> list[
 def submitted(assignment: str, course: Course) -> list[str]:
     """Return the names of those who handed in, in order."""
     root = course.root / course.folder.submitted_directory
-    found = sorted(root.glob(f"[!.]*/{glob.escape(assignment)}"))
+    found = sorted(root.glob(f"*/{glob.escape(assignment)}"))
     names = [path.parent.name for path in found]
     if not names:
         raise CourseError(
