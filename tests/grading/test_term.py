@@ -43,14 +43,6 @@ def test_a_deadline_is_stored_as_nbgrader_does_and_shown_in_its_zone(
     assert due(tiny) is None
 
 
-def test_the_longest_extension_of_the_last_deadline_is_a_time(tiny, bundle, verdict):
-    term.deadline(TINY, "7999-12-31", "Pacific/Honolulu", tiny)
-    Course.open(tiny).submitted("ada", TINY).mkdir(parents=True)
-    assert term.extend(TINY, "ada", "99999w", tiny) == timedelta(weeks=99999)
-    with Writer(tiny, TINY, bundle) as writer:
-        assert writer.write(verdict()).late == 0
-
-
 def test_without_a_zone_it_is_this_machine_s(tiny, monkeypatch):
     shown = term.deadline(TINY, "2026-12-01 23:59", None, tiny)
     assert f"{shown:%Y-%m-%d %H:%M}" == "2026-12-01 23:59"
@@ -86,6 +78,14 @@ def test_more_time_can_be_given_before_anything_is_handed_in(tiny, bundle, verdi
         found = gradebook.find_submission(TINY, "ada")
         assert found.total_seconds_late == 0
         assert found.extension == timedelta(days=3)
+
+
+def test_the_longest_extension_of_the_last_deadline_is_a_time(tiny, bundle, verdict):
+    term.deadline(TINY, "7999-12-31", "Pacific/Honolulu", tiny)
+    Course.open(tiny).submitted("ada", TINY).mkdir(parents=True)
+    assert term.extend(TINY, "ada", "99999w", tiny) == timedelta(weeks=99999)
+    with Writer(tiny, TINY, bundle) as writer:
+        assert writer.write(verdict()).late == 0
 
 
 def test_who_leaves_takes_nobody_s_feedback_along(tiny, bundle, verdict):
