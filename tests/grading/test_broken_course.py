@@ -9,7 +9,7 @@ import pytest
 
 from course_grader import export, feedback, grade, preview, release
 from course_grader.assignment.course import Course
-from course_grader.assignment.publish import NOTE, publish
+from course_grader.assignment.publish import publish
 from course_grader.assignment.release import build, known
 from course_grader.intake import collect
 from course_grader.report.items import statistics, table
@@ -146,6 +146,6 @@ def test_a_test_that_waits_for_a_person_is_failed_by_nobody(tiny, bundle, verdic
 
 
 def test_an_edition_with_a_conflict_in_its_note_is_named(tmp_path):
-    (tmp_path / NOTE).write_text(CONFLICT + "{}")
+    (tmp_path / ".edition.json").write_text(CONFLICT + "{}")
     with pytest.raises(CourseError, match=r"\.edition\.json cannot be read"):
         publish(tmp_path)
