@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import torch
 
 from course_lib import __main__, notebook
 
@@ -49,6 +48,8 @@ def pytest_report_header(config):
 
 @pytest.hookimpl(tryfirst=True)  # before -m reads the markers
 def pytest_collection_modifyitems(items):
+    import torch  # here, for the process that only hands out tests needs none
+
     data = os.environ.get("COURSE_DATA")
     reasons = {
         "gpu": None if torch.cuda.is_available() else "no CUDA device here",
@@ -103,6 +104,8 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture
 def one_thread():
     """Start from seed 0, on one thread: two test processes have two cores."""
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(0)
