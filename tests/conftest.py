@@ -5,6 +5,7 @@ file that asks every assignment, those of one assignment. Long ones come first, 
 no core idles behind the last one.
 """
 
+import gc
 import os
 import re
 import shutil
@@ -44,6 +45,17 @@ def pytest_report_header(config):
     if config.getoption("nbval", False) and unchanged():
         same = ", ".join(unchanged())
         return f"notebooks unchanged since their numbers held, `thorough`: {same}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage meanwhile, nor later among what lasts as long as the run."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m reads the markers

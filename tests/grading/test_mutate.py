@@ -93,6 +93,7 @@ def test_messages_and_what_is_given_stay_as_they_are():
     assert plant.mutants([given]) == []
 
 
+@pytest.mark.slow
 def test_the_same_mistakes_in_the_same_order_and_sample():
     file = ROOT / "solutions" / "a08_resnet.py"
     once, again = (plant.mutants(plant.cells(file)) for _ in range(2))
