@@ -10,5 +10,7 @@ import pytest
 def rest_is_slow(cases: Iterable, first: int = 1) -> list:
     """Return a test's cases; all after the first ones are `slow`."""
     rows = [case if isinstance(case, tuple) else (case,) for case in cases]
-    later = [pytest.mark.slow]
-    return [pytest.param(*row, marks=later * (n >= first)) for n, row in enumerate(rows)]
+    return [
+        pytest.param(*row, marks=[pytest.mark.slow] if place >= first else [])
+        for place, row in enumerate(rows)
+    ]
