@@ -49,6 +49,7 @@ def test_without_a_zone_it_is_this_machine_s(tiny, monkeypatch):
     assert due(tiny) == datetime(2026, 12, 1, 23, 59) - shown.utcoffset()
 
 
+@pytest.mark.slow
 def test_more_time_counts_in_every_total(late):  # noqa: F811
     assert set(totals(late)) == {6}
     assert term.extend(TINY, "ada", "2h", late) == timedelta(hours=2)
@@ -80,6 +81,7 @@ def test_more_time_can_be_given_before_anything_is_handed_in(tiny, bundle, verdi
         assert found.extension == timedelta(days=3)
 
 
+@pytest.mark.slow
 def test_who_leaves_takes_nobody_s_feedback_along(tiny, bundle, verdict):
     with Writer(tiny, TINY, bundle) as writer:
         for name in ("ada", "bob"):
