@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import typer.main
 
 from course_lib import __main__, notebook
 
@@ -25,6 +26,9 @@ collect_ignore_glob = ["*.ipynb"]
 
 # one day for all workers, also over midnight: they inherit the environment
 os.environ.setdefault("COURSE_TESTS_DAY", str(date.today().toordinal()))
+
+# one command line for all calls: thirty commands take longer to build than one to run
+typer.main.get_command = cache(typer.main.get_command)
 
 # a test that calls `make` meets the same under `make test`, which adds lines of its own
 for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
