@@ -229,6 +229,7 @@ def test_no_read_answer_becomes_unread(course, bundle, verdict, submission):
     assert not found(course, question="why")
 
 
+@pytest.mark.slow
 def test_a_comment_is_text_in_the_feedback(course):
     said = "*Why* a < b, and <b>not</b> <script>alert(1)</script> List<int> & $x<y$?"
     with Desk(TINY, course, "kim") as desk:

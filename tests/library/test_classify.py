@@ -143,6 +143,7 @@ def served(server, monkeypatch, tmp_path, tench):  # noqa: F811
     return name
 
 
+@pytest.mark.slow
 def test_weights_are_downloaded_once_and_answer(run_course, served, server, photo):  # noqa: F811
     words = "classify", str(photo), "--network", SMALLEST
     out = photo.with_name("answer.png")
@@ -195,6 +196,7 @@ def test_a_damaged_cache_is_named(served, photo, tmp_path):
         classify.classify(photo, SMALLEST)
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_two_photos_once_the_weights_are_there(
     served,
     server,  # noqa: F811

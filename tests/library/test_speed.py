@@ -210,7 +210,8 @@ def test_the_six_views_are_the_image_its_neighbours_and_their_mirrors(few):
         assert torch.allclose(logits, same, atol=1e-5)
 
 
-@pytest.mark.parametrize("precision", rest_is_slow(speed.PRECISIONS))
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", speed.PRECISIONS)
 def test_it_learns_in_few_steps(digits, precision):
     train, test = digits
     how = {"epochs": 4, "rate": 15.0, "left_out": ("flips",)}  # no digit is its mirror
@@ -270,6 +271,7 @@ def test_a_stopped_run_goes_on_after_its_last_epoch(few, tmp_path, monkeypatch):
     assert list((tmp_path / "twice").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_state_of_another_recipe_is_not_gone_on_from(few, tmp_path, monkeypatch):
     run = speed.Run("nothing", 2, 50, 8, 200, 60, "float32", "here", 0)
     monkeypatch.setenv("COURSE_RUNS", str(tmp_path))
