@@ -62,6 +62,11 @@ def pytest_collection():
         gc.enable()
 
 
+def pytest_unconfigure():
+    """What was left out is garbage in the end, or Triton complains of a leak."""
+    gc.unfreeze()
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m reads the markers
 def pytest_collection_modifyitems(items):
     import torch  # here, for the process that only hands out tests needs none
