@@ -49,6 +49,7 @@ def test_without_a_zone_it_is_this_machine_s(tiny, monkeypatch):
     assert due(tiny) == datetime(2026, 12, 1, 23, 59) - shown.utcoffset()
 
 
+@pytest.mark.slow
 def test_more_time_counts_in_every_total(late):  # noqa: F811
     assert set(totals(late)) == {6}
     assert term.extend(TINY, "ada", "2h", late) == timedelta(hours=2)
@@ -88,6 +89,7 @@ def test_the_longest_extension_of_the_last_deadline_is_a_time(tiny, bundle, verd
         assert writer.write(verdict()).late == 0
 
 
+@pytest.mark.slow
 def test_who_leaves_takes_nobody_s_feedback_along(tiny, bundle, verdict):
     with Writer(tiny, TINY, bundle) as writer:
         for name in ("ada", "bob"):
