@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from course_lib import __version__
-from course_lib.commands import instructor, student, training
+from course_lib.commands import instructor, student, term, training
 from course_lib.commands.classify import classify
 from course_lib.commands.mutate import mutate
 from course_lib.commands.notebooks import notebooks
@@ -61,8 +61,10 @@ if find_spec("course_grader"):  # the students' edition has none
     app.command(rich_help_panel=AUTHORS)(instructor.release)
     app.command(rich_help_panel=AUTHORS)(mutate)
     app.command(rich_help_panel=AUTHORS)(new_unit)
-    for command in ("publish", "roster", "deadline", "extend", "remove"):
-        app.command(rich_help_panel=INSTRUCTORS)(getattr(instructor, command))
+    app.command(rich_help_panel=INSTRUCTORS)(instructor.publish)
+    app.add_typer(term.roster, name="roster", rich_help_panel=INSTRUCTORS)
+    for command in (term.deadline, term.extend, term.remove):
+        app.command(rich_help_panel=INSTRUCTORS)(command)
     for command in (instructor.collect, instructor.grade, read):
         app.command(rich_help_panel=INSTRUCTORS)(command)
     for command in (statistics, instructor.feedback, instructor.export):

@@ -9,6 +9,7 @@ from pathlib import Path
 from nbgrader.api import Assignment, Gradebook, MissingEntry, Student
 
 from course_grader.assignment.course import Course
+from course_grader.store.sections import sections
 from course_lib.errors import CourseError
 from course_lib.files import replacing
 
@@ -62,10 +63,12 @@ def _canvas(gradebook: Gradebook) -> Iterator[dict]:
     known = dict.fromkeys(("Student", "ID", "SIS User ID", "SIS Login ID", "Section"))
     most = {one.name: one.max_score for one in gradebook.assignments}
     yield known | {"Student": "Points Possible"} | most
+    section = sections(gradebook)
     for student in gradebook.students:
         last, first = student.last_name or student.id, student.first_name
         name = f"{last}, {first}" if first else last
         person = {"Student": name, "ID": student.lms_user_id}
+        person["Section"] = section.get(student.id)
         yield known | person | _totals(gradebook, student)
 
 

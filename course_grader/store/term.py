@@ -20,6 +20,7 @@ from course_lib.errors import CourseError
 
 from .gradebook import VERDICTS
 from .outcomes import storable
+from .sections import put
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -110,6 +111,7 @@ def remove(student: str, course: Course | Path) -> Path:
                 shutil.move(folder, target / step)
         if any(one.id == student for one in gradebook.students):
             gradebook.remove_student(student)
+        put(gradebook, student, "")
         if inspect(gradebook.engine).has_table(VERDICTS.name):
             mine = VERDICTS.c.student == storable(student)
             gradebook.db.execute(delete(VERDICTS).where(mine))

@@ -12,6 +12,7 @@ from course_lib.commands.shared import (
     Assignment,
     Course,
     Json,
+    Section,
     console,
     line,
     print_json,
@@ -31,6 +32,7 @@ def statistics(
     alike: Annotated[
         bool, typer.Option("--similar", help="Also look for nearly the same answers.")
     ] = False,
+    section: Section = "",
     course: Course = ROOT,
     as_json: Json = False,
 ):
@@ -47,7 +49,7 @@ def statistics(
     """
     from course_grader.report import items, similar
 
-    found = items.statistics(assignment, course)
+    found = items.statistics(assignment, course, section)
     pairs = similar.similar(assignment, course) if alike else None
     if out:
         items.write(found, out)
@@ -66,7 +68,7 @@ def show(found, header: list[str], rows: list[list[str]]) -> None:
     """Print the points as a histogram, a row a test, and what was said most."""
     from course_grader.report.items import summary
 
-    line(summary(found))
+    line(shown(summary(found)))
     most = max(count for _, _, count in found.histogram)
     last = found.histogram[-1][1]
     for low, high, count in found.histogram:
