@@ -22,9 +22,7 @@ SECTIONS = Table(
     Column("student", String(NAME), primary_key=True),
     Column("section", String(NAME), nullable=False),
 )
-BETWEEN = re.compile(
-    r",\s*(?:and\s+)?|\s+and\s+"
-)  # Moodle's "A, B"; Canvas's "A and B"
+BETWEEN = re.compile(r",\s*(?:and\s+)?|\s+and\s+")  # "A, B" or "A and B"
 
 
 def sections(gradebook: Gradebook) -> dict[str, str]:
