@@ -22,6 +22,7 @@ from course_grader.assignment.course import Course
 from course_grader.store import folders
 from course_grader.store.sections import members
 from course_lib.errors import CourseError
+from course_lib.hand_in import guide
 
 K = 25  # characters of a piece, after names are one letter each: a line or so
 LEAST = 100  # pieces of one's own below which answers are too short to compare
@@ -52,7 +53,8 @@ def similar(
     section: one of the two is in it.
     """
     course = Course.open(course)
-    given = set().union(*(pieces(c.source) for c in _code(course.released(assignment))))
+    released = [cell.source for cell in _code(course.released(assignment))]
+    given = set().union(*map(pieces, [*released, guide.CHECK]))
     own: dict[str, dict[str, set[int]]] = defaultdict(dict)
     for student, folder in folders.graded(course.folder, assignment).items():
         for name, mine in _by_exercise(folder).items():

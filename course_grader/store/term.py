@@ -44,6 +44,18 @@ def deadline(
     return due and due.replace(tzinfo=timezone.utc).astimezone(place)
 
 
+def deadlines(course: Course | Path) -> dict[str, datetime]:
+    """Return the deadline of each assignment that has one, in UTC."""
+    course = Course.open(course)
+    address = course.folder.db_url
+    file = Path(address.removeprefix("sqlite:///"))
+    if address.startswith("sqlite") and not file.exists():
+        return {}  # nothing is released yet; nbgrader would make an empty one
+    with course.gradebook() as gradebook:
+        due = {one.name: one.duedate for one in gradebook.assignments if one.duedate}
+    return {name: when.replace(tzinfo=timezone.utc) for name, when in due.items()}
+
+
 def zone_of(name: str | None) -> ZoneInfo | None:
     try:
         return ZoneInfo(name) if name else None

@@ -75,15 +75,17 @@ def publish(
     Solutions, hidden tests, marking schemes and the grader stay here. The same command
     again brings the edition up to date, and touches nothing else in its folder: make it
     a git repository of its own, and commit there. With its address, which is kept, each
-    notebook gets a first cell that installs the course on Colab.
+    notebook gets a first cell that installs the course on Colab. A student's working
+    copy says the deadline that an assignment has now, and where to ask.
 
     Example: course publish ../course-students
 
     Example: course publish ../course-students --repository https://github.com/me/course
     """
     from course_grader.assignment.publish import publish as write
+    from course_grader.store import term
 
-    done = write(folder, repository=repository)
+    done = write(folder, repository=repository, deadlines=term.deadlines(ROOT))
     for name in done.kept:
         line(f"not touched, as it was there before: {shown(folder / name)}")
     line(
