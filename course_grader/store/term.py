@@ -13,7 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nbgrader.api import Assignment, Gradebook, MissingEntry
-from sqlalchemy import delete, inspect
+from sqlalchemy import delete, inspect, make_url
 
 from course_grader.assignment.course import Course
 from course_lib.errors import CourseError
@@ -47,9 +47,8 @@ def deadline(
 def deadlines(course: Course | Path) -> dict[str, datetime]:
     """Return the deadline of each assignment that has one, in UTC."""
     course = Course.open(course)
-    address = course.folder.db_url
-    file = Path(address.removeprefix("sqlite:///"))
-    if address.startswith("sqlite") and not file.exists():
+    url = make_url(course.folder.db_url)
+    if url.drivername == "sqlite" and not Path(url.database).exists():
         return {}  # nothing is released yet; nbgrader would make an empty one
     with course.gradebook() as gradebook:
         due = {one.name: one.duedate for one in gradebook.assignments if one.duedate}

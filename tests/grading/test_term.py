@@ -43,6 +43,15 @@ def test_a_deadline_is_stored_as_nbgrader_does_and_shown_in_its_zone(
     assert due(tiny) is None
 
 
+def test_an_edition_gets_the_deadlines_that_there_are(tiny):
+    assert term.deadlines(tiny) == {}
+    when = term.deadline(TINY, "2026-12-01 23:59", "Europe/Berlin", tiny)
+    assert term.deadlines(tiny) == {TINY: when}
+    (tiny / "gradebook.db").unlink()
+    assert term.deadlines(tiny) == {}
+    assert not (tiny / "gradebook.db").exists()
+
+
 def test_without_a_zone_it_is_this_machine_s(tiny, monkeypatch):
     shown = term.deadline(TINY, "2026-12-01 23:59", None, tiny)
     assert f"{shown:%Y-%m-%d %H:%M}" == "2026-12-01 23:59"
