@@ -1,8 +1,8 @@
 """JupyterLab as the course has it.
 
-A terminal finds `course`; a login shell would set PATH anew. A click on an assignment
-begins its working copy. formgrader draws formulas offline: it fetches MathJax from
-another host.
+Threads of its kernels sleep while they wait, see `course_lib.__main__.main`. A terminal
+finds `course`; a login shell would set PATH anew. A click on an assignment begins its
+working copy. formgrader draws formulas offline: it fetches MathJax from another host.
 """
 
 import os
@@ -29,6 +29,7 @@ class Beginning(AsyncLargeFileManager):
         return await super().get(path, *args, **more)
 
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 c.ServerApp.contents_manager_class = Beginning  # noqa: F821
 if os.name != "nt":
     shell = os.environ.get("SHELL", "sh")

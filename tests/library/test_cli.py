@@ -1,6 +1,7 @@
 """The command line, as a student types it."""
 
 import json
+import os
 import platform
 import re
 import shlex
@@ -14,6 +15,7 @@ import pytest
 import sklearn.datasets
 import torch
 import typer
+from traitlets.config.loader import PyFileConfigLoader
 
 from course_lib import __main__, __version__, notebook, results
 from course_lib.commands import complete
@@ -202,6 +204,20 @@ def test_help_teaches_by_example(run_course, name):
     examples = re.findall(r"Example: (course .*)", done.stdout)
     assert examples, rule(NEW_COMMAND)
     assert all(example.startswith(name) for example in examples)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("given", "used"), [(None, "passive"), ("active", "active")])
+def test_threads_sleep_while_they_wait_unless_told_otherwise(monkeypatch, given, used):
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+    if not given:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    say = "import atexit, os; atexit.register(lambda: print(os.environ.get(NAME)))"
+    done = in_a_process("--version", before=f"NAME = 'OMP_WAIT_POLICY'; {say}")
+    assert done.stdout.splitlines()[-1] == used
+    config = PyFileConfigLoader("jupyter_server_config.py", str(ROOT / ".jupyter"))
+    config.load_config()
+    assert os.environ["OMP_WAIT_POLICY"] == used
 
 
 @pytest.mark.slow
