@@ -9,6 +9,7 @@ from pathlib import Path
 from nbgrader.api import Assignment, Gradebook, MissingEntry, Student
 
 from course_grader.assignment.course import Course
+from course_grader.store.outcomes import last_run
 from course_grader.store.sections import sections
 from course_lib.errors import CourseError
 from course_lib.files import replacing
@@ -39,6 +40,27 @@ def export(path: Path, course: Course | Path, form: str = "csv") -> Path:
             for row in rows:
                 writer.writerow({name: as_field(value) for name, value in row.items()})
     return Path(path)
+
+
+def without(course: Course | Path) -> Iterator[tuple[str, str, str]]:
+    """Yield who has no grade, or keeps an earlier one: assignment, student, why.
+
+    An assignment that nobody has handed in is left out.
+    """
+    course = Course.open(course)
+    with course.gradebook() as gradebook:
+        for one in gradebook.assignments:
+            refused = {
+                row.student: row.reason
+                for row in last_run(one.name, course)
+                if row.status == "refused"
+            }
+            for student, reason in refused.items():
+                yield one.name, student, f"refused: {reason}"
+            came = {of.student.id for of in one.submissions if of.timestamp}
+            for student in gradebook.students if came else ():
+                if student.id not in came | set(refused):
+                    yield one.name, student.id, "handed nothing in"
 
 
 def _long(gradebook: Gradebook) -> Iterator[dict]:

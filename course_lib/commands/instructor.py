@@ -304,14 +304,18 @@ def export(
     """Write all grades as CSV, for a learning management system.
 
     For Moodle and Canvas a student is a row and an assignment a column; where nothing
-    was handed in, the field is empty. `course roster import` brings the numbers
-    and sections they need.
+    was handed in, the field is empty. Who handed nothing in or was refused is
+    named. `course roster import` brings the numbers and sections they need.
 
     Example: course export
 
     Example: course export --format canvas --out canvas.csv
     """
     import course_grader as grading
+    from course_grader.report.grades import without
 
     target = path or out or Path(course) / "reports/grades.csv"
-    line(f"wrote {shown(grading.export(target, course, form))}")
+    written = grading.export(target, course, form)
+    for assignment, student, why in without(course):
+        line(f"{assignment}: {shown(student)} {shown(why)}")
+    line(f"wrote {shown(written)}")
