@@ -25,6 +25,7 @@ from course_grader.assignment.bundle import Lesson
 from course_grader.assignment.cells import grade_id
 from course_grader.assignment.course import Course
 from course_grader.store.outcomes import NAME
+from course_grader.store.rows import extended_alone
 from course_grader.store.sections import members
 from course_lib.errors import CourseError
 
@@ -159,7 +160,7 @@ class Desk:
             .join(api.BaseCell, api.BaseCell.id == grade.cell_id)
             .outerjoin(remark, same)
             .outerjoin(READINGS, READINGS.c.grade_id == grade.id)
-            .where(whole.assignment_id == self.key, *where)
+            .where(whole.assignment_id == self.key, ~extended_alone(), *where)
             .where(or_(grade.needs_manual_grade, grade.manual_score.is_not(None)))
         )
         return [Answer(*row) for row in session.execute(query)]
@@ -240,6 +241,7 @@ def waiting(assignment: str, course: Course | Path) -> int:
             .join(whole, whole.id == part.assignment_id)
             .join(api.Assignment, api.Assignment.id == whole.assignment_id)
             .where(api.Assignment.name == assignment, api.Grade.needs_manual_grade)
+            .where(~extended_alone())
         )
         return book.db.scalar(query)
 

@@ -100,7 +100,7 @@ def extend(
         require(student, gradebook, course)
         gradebook.update_or_create_student(student)
         submission = gradebook.update_or_create_submission(assignment, student)
-        submission.extension = more or None
+        submission.extension = more or timedelta(0)  # see `rows.extended_alone`
         gradebook.db.commit()
     return more or None
 

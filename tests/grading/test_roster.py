@@ -11,6 +11,7 @@ from course_grader import export
 from course_grader.assignment.course import Course
 from course_grader.intake.collect import collect
 from course_grader.intake.roster import Change, import_roster, roster
+from course_grader.report.grades import without
 from course_grader.store import term
 from course_grader.store.gradebook import Writer
 from course_grader.store.sections import SECTIONS
@@ -203,6 +204,19 @@ def test_grades_go_back_as_the_lms_imports_them(
         writer.write(verdict(name))
     written = export(tiny / "all.csv", tiny, form).read_text("utf-8")
     assert written.splitlines() == lines
+
+
+def test_who_handed_in_at_no_known_time_has_points_and_an_extension_none(
+    people, tiny, bundle, verdict
+):
+    people(PLAIN)
+    term.deadline(TINY, "2026-12-01", "UTC", tiny)
+    term.extend(TINY, "bob", "1d", tiny)
+    with Writer(tiny, TINY, bundle) as writer:
+        writer.write(verdict("ada", timestamp=None))
+    lines = export(tiny / "all.csv", tiny, "moodle").read_text().splitlines()
+    assert lines[1:] == ["ada,,,ada@example.org,9.0", "bob,,,,"]
+    assert list(without(tiny)) == [(TINY, "bob", "handed nothing in")]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import pytest
 
 from course_grader import export, feedback
 from course_grader.assignment.course import Course
+from course_grader.reading.answers import waiting
+from course_grader.report.facts import points
 from course_grader.store import term
 from course_grader.store.gradebook import Writer
 from course_grader.store.outcomes import last_run
@@ -79,6 +81,8 @@ def test_more_time_can_be_given_before_anything_is_handed_in(tiny, bundle, verdi
     term.deadline(TINY, "2026-01-02", "UTC", tiny)
     Course.open(tiny).submitted("ada", TINY).mkdir(parents=True)
     term.extend(TINY, "ada", "3d", tiny)
+    assert waiting(TINY, tiny) == 0  # an answer to read would be one of nobody's
+    assert points(TINY, tiny) == []
     with Writer(tiny, TINY, bundle) as writer:
         assert not writer.done("ada", "d" * 64)
         done = writer.write(verdict(timestamp=datetime(2026, 1, 5, 3)))
@@ -87,6 +91,7 @@ def test_more_time_can_be_given_before_anything_is_handed_in(tiny, bundle, verdi
         found = gradebook.find_submission(TINY, "ada")
         assert found.total_seconds_late == 0
         assert found.extension == timedelta(days=3)
+    assert waiting(TINY, tiny) == 2
 
 
 def test_who_leaves_takes_nobody_s_feedback_along(tiny, bundle, verdict):
