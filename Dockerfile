@@ -3,6 +3,8 @@
 #                docker run --rm -p 8888:8888 course       (the address is printed)
 #   the grader:  docker build --tag course-grader --target grader .
 #                then c.CourseGrade.image = "course-grader" in nbgrader_config.py
+# We had no registry to pull python:3.12-slim from, so neither was built. The grader's tests
+# run in a container whose Python is this machine's.
 FROM python:3.12-slim AS packages
 WORKDIR /course
 COPY pyproject.toml README.md constraints.txt LICENSE* ./

@@ -24,10 +24,10 @@ FIRST = """# Image classification, from SIFT to the Vision Transformer
 **What to do first.** Open a unit below and run its cells from top to bottom with
 Shift+Enter. New to the subject? Begin with {first} and go on in order.
 
-**Then the assignment.** In a terminal (File → New → Terminal), `course start
-a04_alexnet` makes your copy in `work/`, `course check a04_alexnet` says what is right
-so far, and `course submit a04_alexnet` makes the file that you hand in. Does something
-not work? `course doctor` says what to do.
+**Then the assignment.** A click on it makes your copy in `work/`, once, and opens it.
+Its last cell says what is right so far. In a terminal (File → New → Terminal),
+`course submit a04_alexnet` makes the file that you hand in. Does something not work?
+`course doctor` says what to do.
 """
 
 
@@ -121,7 +121,7 @@ def page() -> str:
         lines.append(f"- **builds** {one.builds}\n- **reproduces** {one.reproduces}")
         lines[-1] += f"\n- **needs** {one.needs}\n- **takes** {one.time}"
         if one.assignment:
-            path = f"assignments/{one.assignment}/{one.assignment}.ipynb"
+            path = f"work/{one.assignment}/{one.assignment}.ipynb"  # see .jupyter/
             lines[-1] += f"\n- **assignment** [{one.assignment}]({path})"
     return "\n\n".join(lines) + "\n"
 

@@ -1,6 +1,7 @@
 """The cell that fetches the course where it is not installed, as on Google Colab.
 
-It is added to published notebooks only, as it needs the address that students clone.
+It is added to published notebooks only, as it needs the address that students clone. We
+had no Colab to try it on: a test runs the cell in a Python that has no course.
 """
 
 from __future__ import annotations

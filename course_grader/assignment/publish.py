@@ -10,12 +10,15 @@ import json
 import re
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from course_grader.assignment.colab import with_colab
 from course_lib.errors import CourseError
 from course_lib.files import ROOT, replacing
+from course_lib.hand_in import guide
+from course_lib.hand_in.guide import EDITION
 
 FOLDERS = "notebooks", "assignments", "course_lib", "data", "experiments", ".jupyter"
 FILES = (
@@ -24,7 +27,6 @@ FILES = (
     *(".gitignore", ".gitattributes", ".github/workflows/check.yml"),
     *(".binder/environment.yml", ".binder/postBuild"),
 )
-NOTE = ".edition.json"  # in the edition: what the last publication was, see `Note`
 ADDRESS = re.compile(r"(https?|ssh|file)://[^\s\"'\\]+")
 INSTRUCTORS = re.compile(r"<!-- instructors -->\n.*?<!-- /instructors -->\n", re.S)
 
@@ -42,9 +44,15 @@ class Note(NamedTuple):
 
     files: set[str]  # that the last publication wrote
     repository: str  # where students clone it; "" is not known
+    deadlines: dict[str, str] = {}  # by assignment: UTC, as in ISO 8601
 
 
-def publish(folder: Path, root: Path = ROOT, repository: str = "") -> Published:
+def publish(
+    folder: Path,
+    root: Path = ROOT,
+    repository: str = "",
+    deadlines: dict[str, datetime] | None = None,
+) -> Published:
     """Write the students' edition into a folder, or bring the one there up to date.
 
     A file that this command did not write is never touched, so the folder's own git
@@ -53,6 +61,7 @@ def publish(folder: Path, root: Path = ROOT, repository: str = "") -> Published:
 
     repository: where students clone the edition: its notebooks then work on Colab, too.
         "" is the one of the last publication.
+    deadlines: by assignment; a student's working copy says its own.
     """
     folder = folder.expanduser().resolve()
     if folder == root or root in folder.parents:
@@ -62,15 +71,16 @@ def publish(folder: Path, root: Path = ROOT, repository: str = "") -> Published:
             f"{repository!r} is no address to clone from: expected one like "
             "https://git.example.org/course.git"
         )
-    old, before = earlier(folder)
+    old, before, _ = earlier(folder)
     repository = repository or before
+    due = {name: when.isoformat() for name, when in (deadlines or {}).items()}
     files = edition(root)
     if repository:
         files = {name: with_colab(name, files[name], repository) for name in files}
     kept = [name for name in files if (folder / name).exists() and name not in old]
     ours = files.keys() - set(kept)
     # first, so that an interrupted run is taken up again
-    note(folder, Note(old | ours, repository))
+    note(folder, Note(old | ours, repository, due))
     done = Published([], [], kept)
     for name in sorted(ours):
         path, content = folder / name, files[name]
@@ -82,28 +92,21 @@ def publish(folder: Path, root: Path = ROOT, repository: str = "") -> Published:
     for name in sorted(old - files.keys()):
         (folder / name).unlink(missing_ok=True)
         done.removed.append(name)
-    note(folder, Note(ours, repository))
+    note(folder, Note(ours, repository, due))
     return done
 
 
 def note(folder: Path, said: Note) -> None:
     """Write down what the edition is."""
-    with replacing(folder / NOTE) as part:
-        facts = {"repository": said.repository, "files": sorted(said.files)}
+    with replacing(folder / EDITION) as part:
+        facts = said._asdict() | {"files": sorted(said.files)}
         part.write_text(json.dumps(facts, indent=0) + "\n", encoding="utf-8")
 
 
 def earlier(folder: Path) -> Note:
     """Return what the last publication wrote; CourseError: not an edition."""
-    if (folder / NOTE).exists():
-        try:
-            facts = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-            return Note(set(facts["files"]), facts["repository"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise CourseError(
-                f"{folder / NOTE} cannot be read ({error}): take it from git there, as "
-                "the last publication wrote it"
-            ) from error
+    if said := guide.facts(folder):
+        return Note(set(said["files"]), said["repository"])
     others = [path.name for path in folder.glob("*") if path.name != ".git"]
     if others:
         raise CourseError(

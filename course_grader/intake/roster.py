@@ -1,4 +1,4 @@
-"""A class list from an LMS: names, e-mail and the LMS's number, into the gradebook.
+"""A class list from an LMS into the gradebook: names, e-mail, number and section.
 
 A student's id is the name that `course collect` gives to the folder in submitted/, so
 that who hands something in is the one on the list.
@@ -11,19 +11,23 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from nbgrader.api import Gradebook
+
 from course_grader.assignment.course import Course
+from course_grader.store.sections import members, put, sections
 from course_lib.errors import CourseError
 from course_lib.hand_in.submit import as_folder
 
 
 class Person(NamedTuple):
-    """A student, as nbgrader's gradebook keeps one."""
+    """A student, as the gradebook keeps one."""
 
     id: str
     first_name: str = ""
     last_name: str = ""
     email: str = ""
     lms_user_id: str = ""
+    section: str = ""  # of Moodle, the groups
 
 
 class Change(NamedTuple):
@@ -37,22 +41,46 @@ def import_roster(path: Path, course: Course | Path) -> list[Change]:
     """Put everybody of a class list into the gradebook; nobody is removed from it.
 
     path: a CSV of Moodle's participants, of Canvas's gradebook, or with the columns id,
-    first_name, last_name, email and lms_user_id, of which only id is needed.
+    first_name, last_name, email, lms_user_id and section; only id is needed.
     CourseError: another table, a line without a name, or two people with one id.
     """
     people = read(path)
     changes = []
     with Course.open(course).gradebook() as gradebook:
-        before = {student.id: student for student in gradebook.students}
+        before = {person.id: person for person in _people(gradebook)}
         for person in people:
             given = {k: v for k, v in person._asdict().items() if v}
             old = before.pop(person.id, None)
-            same = old and all(getattr(old, k) == v for k, v in given.items())
-            if not same:
+            new = (old or person)._replace(**given)  # an empty cell takes nothing away
+            if new != old:
+                section = given.pop("section", "")
                 gradebook.update_or_create_student(given.pop("id"), **given)
-            status = "as before" if same else "changed" if old else "new"
+                if section:
+                    put(gradebook, person.id, section)
+            status = "as before" if new == old else "changed" if old else "new"
             changes.append(Change(person.id, status))
     return changes + [Change(name, "not on the list") for name in before]
+
+
+def roster(course: Course | Path, section: str = "") -> list[Person]:
+    """Return the class, in order of the ids.
+
+    section: the name of one; "" is everybody.
+    """
+    with Course.open(course).gradebook() as gradebook:
+        people = _people(gradebook)
+        mine = members(gradebook, section) if section else None
+    return [one for one in people if mine is None or one.id in mine]
+
+
+def _people(gradebook: Gradebook) -> list[Person]:
+    section = sections(gradebook)
+    fields = Person._fields[:-1]
+    found = [
+        Person(*(getattr(one, name) or "" for name in fields), section.get(one.id, ""))
+        for one in gradebook.students
+    ]
+    return sorted(found)
 
 
 def read(path: Path) -> list[Person]:
@@ -101,7 +129,8 @@ def moodle(row: dict[str, str]) -> Person:
     last = cell(row, "Last name") or cell(row, "Surname")
     name = f"{first} {last}".strip()
     email = cell(row, "Email address") or cell(row, "Email")
-    return Person(name and as_folder(name), first, last, email, cell(row, "ID number"))
+    more = cell(row, "ID number"), cell(row, "Groups")
+    return Person(name and as_folder(name), first, last, email, *more)
 
 
 def canvas(row: dict[str, str]) -> Person | None:
@@ -113,7 +142,7 @@ def canvas(row: dict[str, str]) -> Person | None:
     login = cell(row, "SIS Login ID")
     email = login if "@" in login else ""
     folder = re.sub(r"[\W_]", "", name).lower()
-    return Person(folder, first, last, email, cell(row, "ID"))
+    return Person(folder, first, last, email, cell(row, "ID"), cell(row, "Section"))
 
 
 def plain(row: dict[str, str]) -> Person:

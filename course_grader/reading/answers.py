@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from course_grader.assignment.bundle import Lesson
 from course_grader.assignment.cells import grade_id
 from course_grader.assignment.course import Course
 from course_grader.store.outcomes import NAME
+from course_grader.store.rows import extended_alone
+from course_grader.store.sections import members
 from course_lib.errors import CourseError
 
 READINGS = Table(
@@ -68,7 +71,7 @@ class Desk:
     def __enter__(self) -> Desk:
         with ExitStack() as stack:
             book = stack.enter_context(self.course.gradebook())
-            self.engine = book.engine
+            self.engine, self.book = book.engine, book
             READINGS.create(self.engine, checkfirst=True)
             self.key = assignment_key(book, self.assignment)
             found = bundle.load(self.assignment, self.course)
@@ -85,13 +88,18 @@ class Desk:
         self._open.close()
 
     def answers(
-        self, question: str = "", share: tuple[int, int] = (1, 1), again: bool = False
+        self,
+        question: str = "",
+        share: tuple[int, int] = (1, 1),
+        again: bool = False,
+        section: str = "",
     ) -> list[Answer]:
         """Return the answers that wait, question by question, in no order of names.
 
         question: the name of its cell; "" is all of them.
         share: (2, 3) is the second of three equal parts of the class, for one reader.
         again: also those that a person has read.
+        section: only its students, and then the parts are of them.
         """
         names = [cell for _, cell in self.questions]
         if question and question not in names:
@@ -100,13 +108,15 @@ class Desk:
                 f"are {', '.join(names)}"
             )
         with Session(self.engine) as session:
-            rank = ranks(session)
+            everybody = session.scalars(select(api.Student.id))
+            rank = ranks(members(self.book, section) if section else everybody)
             found = [one for one in self._all(session) if one.waits or again]
         number, parts = share
         mine = [
             one
             for one in found
             if question in ("", one.question)
+            and one.student in rank
             and rank[one.student] % parts == number - 1
         ]
         order = {key: place for place, key in enumerate(self.questions)}
@@ -150,7 +160,7 @@ class Desk:
             .join(api.BaseCell, api.BaseCell.id == grade.cell_id)
             .outerjoin(remark, same)
             .outerjoin(READINGS, READINGS.c.grade_id == grade.id)
-            .where(whole.assignment_id == self.key, *where)
+            .where(whole.assignment_id == self.key, ~extended_alone(), *where)
             .where(or_(grade.needs_manual_grade, grade.manual_score.is_not(None)))
         )
         return [Answer(*row) for row in session.execute(query)]
@@ -231,6 +241,7 @@ def waiting(assignment: str, course: Course | Path) -> int:
             .join(whole, whole.id == part.assignment_id)
             .join(api.Assignment, api.Assignment.id == whole.assignment_id)
             .where(api.Assignment.name == assignment, api.Grade.needs_manual_grade)
+            .where(~extended_alone())
         )
         return book.db.scalar(query)
 
@@ -248,9 +259,8 @@ def assignment_key(book: api.Gradebook, assignment: str) -> str:
     return found.id
 
 
-def ranks(session: Session) -> dict[str, int]:
-    """Return a number for each student of the class, which tells nothing of a name."""
-    names = session.scalars(select(api.Student.id))
+def ranks(names: Iterable[str]) -> dict[str, int]:
+    """Return a number for each student, which tells nothing of a name."""
     order = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
     return {name: number for number, name in enumerate(order)}
 

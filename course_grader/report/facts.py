@@ -10,6 +10,7 @@ from typing import NamedTuple
 from course_grader.assignment.cells import exercise
 from course_grader.assignment.course import Course
 from course_grader.store.outcomes import Result, last_run
+from course_grader.store.rows import extended_alone
 from course_lib.errors import CourseError
 
 
@@ -41,6 +42,7 @@ def points(assignment: str, course: Course | Path) -> list[Points]:
             .join(of, of.id == api.SubmittedNotebook.assignment_id)
             .join(api.Assignment, api.Assignment.id == of.assignment_id)
             .where(api.Assignment.name == assignment)
+            .where(~extended_alone())
         )
         found = gradebook.db.execute(query).all()
     order = {cell: number for number, cell in enumerate(cells)}

@@ -6,9 +6,17 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from nbgrader.api import Assignment, Gradebook, MissingEntry, Student
+from nbgrader.api import (
+    Assignment,
+    Gradebook,
+    MissingEntry,
+    Student,
+    SubmittedAssignment,
+)
 
 from course_grader.assignment.course import Course
+from course_grader.store.outcomes import last_run
+from course_grader.store.sections import sections
 from course_lib.errors import CourseError
 from course_lib.files import replacing
 
@@ -40,6 +48,27 @@ def export(path: Path, course: Course | Path, form: str = "csv") -> Path:
     return Path(path)
 
 
+def without(course: Course | Path) -> Iterator[tuple[str, str, str]]:
+    """Yield who has no grade, or keeps an earlier one: assignment, student, why.
+
+    An assignment that nobody has handed in is left out.
+    """
+    course = Course.open(course)
+    with course.gradebook() as gradebook:
+        for one in gradebook.assignments:
+            refused = {
+                row.student: row.reason
+                for row in last_run(one.name, course)
+                if row.status == "refused"
+            }
+            for student, reason in refused.items():
+                yield one.name, student, f"refused: {reason}"
+            came = {of.student.id for of in one.submissions if handed_in(of)}
+            for student in gradebook.students if came else ():
+                if student.id not in came | set(refused):
+                    yield one.name, student.id, "handed nothing in"
+
+
 def _long(gradebook: Gradebook) -> Iterator[dict]:
     for assignment in gradebook.assignments:
         for student in gradebook.students:
@@ -62,10 +91,12 @@ def _canvas(gradebook: Gradebook) -> Iterator[dict]:
     known = dict.fromkeys(("Student", "ID", "SIS User ID", "SIS Login ID", "Section"))
     most = {one.name: one.max_score for one in gradebook.assignments}
     yield known | {"Student": "Points Possible"} | most
+    section = sections(gradebook)
     for student in gradebook.students:
         last, first = student.last_name or student.id, student.first_name
         name = f"{last}, {first}" if first else last
         person = {"Student": name, "ID": student.lms_user_id}
+        person["Section"] = section.get(student.id)
         yield known | person | _totals(gradebook, student)
 
 
@@ -76,15 +107,23 @@ def _totals(gradebook: Gradebook, student: Student) -> dict[str, float | None]:
     """Return a student's total by assignment; None where nothing was handed in."""
     rows = [_row(gradebook, one, student) for one in gradebook.assignments]
     return {
-        row["assignment"]: row["score"] if row.get("timestamp") else None
-        for row in rows
+        row["assignment"]: row["score"] if row["handed_in"] else None for row in rows
     }
+
+
+def handed_in(submission: SubmittedAssignment) -> bool:
+    """Is it more than an extension? A grade may be of work whose time nobody knows."""
+    if submission.extension is None or submission.timestamp is not None:
+        return True
+    grades = [grade for one in submission.notebooks for grade in one.grades]
+    scores = [score for one in grades for score in (one.auto_score, one.manual_score)]
+    return any(score is not None for score in scores)
 
 
 def totals(gradebook: Gradebook, assignment: str) -> dict[str, float]:
     """Return the total of each graded student of one assignment, as `export` has it."""
     one = gradebook.find_assignment(assignment)
-    graded = [of.student for of in gradebook.assignment_submissions(assignment)]
+    graded = [of.student for of in one.submissions if handed_in(of)]
     rows = [_row(gradebook, one, student) for student in graded]
     return {row["student_id"]: row["score"] for row in rows}
 
@@ -104,11 +143,12 @@ def _row(gradebook: Gradebook, assignment: Assignment, student: Student) -> dict
         found = gradebook.find_submission(assignment.name, student.id)
     except MissingEntry:
         none = dict.fromkeys(("raw_score", "late_submission_penalty", "score"), 0.0)
-        return row | none
+        return row | none | {"handed_in": False}
     score, penalty = found.score, found.late_submission_penalty
     points = {"raw_score": score, "late_submission_penalty": penalty}
     points["score"] = max(0.0, score - penalty)
-    return row | points | {"timestamp": found.timestamp}
+    more = {"timestamp": found.timestamp, "handed_in": handed_in(found)}
+    return row | points | more
 
 
 def as_field(value) -> object:

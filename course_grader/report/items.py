@@ -7,6 +7,7 @@ import io
 import re
 from base64 import b64encode
 from collections import Counter, defaultdict
+from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import numpy as np
 from course_grader.assignment.cells import grade_id, notebook_in
 from course_grader.assignment.course import Course
 from course_grader.store import folders
+from course_grader.store.sections import members
 from course_lib.errors import CourseError
 from course_lib.files import replacing
 
@@ -57,27 +59,37 @@ class Statistics(NamedTuple):
     std: float  # of the class, so divided by n
     histogram: list[tuple[float, float, int]]  # from, to, students
     items: list[Item]
+    section: str = ""  # of the class; "" is everybody
 
 
-def statistics(assignment: str, course: Course | Path) -> Statistics:
-    """Read the gradebook and autograded/; CourseError if nobody is graded yet."""
+def statistics(assignment: str, course: Course | Path, section: str = "") -> Statistics:
+    """Read the gradebook and autograded/; CourseError if nobody is graded yet.
+
+    section: count its students alone.
+    """
     course = Course.open(course)
     rows = points(assignment, course)
+    if section:
+        with course.gradebook() as gradebook:
+            mine = members(gradebook, section)
+        rows = [row for row in rows if row.student in mine]
     if not rows:
         raise CourseError(
             f"nobody is graded yet: run `course grade {assignment}` first, for "
             f"{course}, and ask again"
         )
     with course.gradebook() as gradebook:
-        total = totals(gradebook, assignment)
+        students = {row.student for row in rows}
+        every = totals(gradebook, assignment)
+        total = {name: sum_ for name, sum_ in every.items() if name in students}
         read = _read_by_people(gradebook, assignment)
         most = gradebook.find_assignment(assignment).max_score
     values = np.array(list(total.values()))
     counts, edges = np.histogram(values, BINS, (0, max(most, values.max()) or 1))
     spans = zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True)
     middle = float(values.mean()), float(np.median(values)), float(values.std())
-    found = _items(rows, read, messages(assignment, course, set(total)))
-    return Statistics(assignment, most, total, *middle, list(spans), found)
+    found = _items(rows, read, messages(assignment, course, students))
+    return Statistics(assignment, most, total, *middle, list(spans), found, section)
 
 
 def _read_by_people(gradebook, assignment: str) -> set[str]:
@@ -185,7 +197,7 @@ def _csv(found: Statistics) -> str:
 
 def _html(found: Statistics) -> str:
     image = b64encode(figure.spread(found.totals.values(), found.max_score)).decode()
-    body = f"""<p>{summary(found)}</p>
+    body = f"""<p>{escape(summary(found))}</p>
 <img alt="students by points" src="data:image/png;base64,{image}">
 <h2>Tests</h2>
 {page.as_table(*table(found))}"""
@@ -193,8 +205,9 @@ def _html(found: Statistics) -> str:
 
 
 def summary(found: Statistics) -> str:
+    of = f" of section {found.section}" if found.section else ""
     return (
-        f"{len(found.totals)} students, points of {found.max_score:g}: "
+        f"{len(found.totals)} students{of}, points of {found.max_score:g}: "
         f"mean {found.mean:.1f}, median {found.median:g}, "
         f"standard deviation {found.std:.1f}"
     )

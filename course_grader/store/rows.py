@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nbgrader import api
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from course_lib.errors import CourseError
@@ -76,6 +76,18 @@ class Rows:
             .group_by(api.SubmittedAssignment.student_id)
         )
         return dict(session.execute(query).all())
+
+
+def extended_alone():
+    """Return the SQL of a submission that is an extension and no work yet.
+
+    nbgrader gives it the rows of a submission, all of them to be read by a person.
+    """
+    whole, part, grade = api.SubmittedAssignment, api.SubmittedNotebook, api.Grade
+    scored = grade.auto_score.is_not(None) | grade.manual_score.is_not(None)
+    mine = (part.assignment_id == whole.id) & (grade.notebook_id == part.id) & scored
+    any_ = exists(select(1).select_from(part).join(grade).where(mine).correlate(whole))
+    return whole.extension.is_not(None) & whole.timestamp.is_(None) & ~any_
 
 
 class Sheet(NamedTuple):

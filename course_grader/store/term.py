@@ -13,13 +13,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nbgrader.api import Assignment, Gradebook, MissingEntry
-from sqlalchemy import delete, inspect
+from sqlalchemy import delete, inspect, make_url
 
 from course_grader.assignment.course import Course
 from course_lib.errors import CourseError
 
 from .gradebook import VERDICTS
 from .outcomes import storable
+from .sections import put
 
 YEARS = range(1970, 8000)  # to the end of the calendar is room for any extension
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -42,6 +43,17 @@ def deadline(
             gradebook.db.commit()
         due = found.duedate
     return due and due.replace(tzinfo=timezone.utc).astimezone(place)
+
+
+def deadlines(course: Course | Path) -> dict[str, datetime]:
+    """Return the deadline of each assignment that has one, in UTC."""
+    course = Course.open(course)
+    url = make_url(course.folder.db_url)
+    if url.drivername == "sqlite" and not Path(url.database).exists():
+        return {}  # nothing is released yet; nbgrader would make an empty one
+    with course.gradebook() as gradebook:
+        due = {one.name: one.duedate for one in gradebook.assignments if one.duedate}
+    return {name: when.replace(tzinfo=timezone.utc) for name, when in due.items()}
 
 
 def zone_of(name: str | None) -> ZoneInfo | None:
@@ -91,7 +103,7 @@ def extend(
         require(student, gradebook, course)
         gradebook.update_or_create_student(student)
         submission = gradebook.update_or_create_submission(assignment, student)
-        submission.extension = more or None
+        submission.extension = more or timedelta(0)  # see `rows.extended_alone`
         gradebook.db.commit()
     return more or None
 
@@ -113,6 +125,7 @@ def remove(student: str, course: Course | Path) -> Path:
                 shutil.move(folder, target / step)
         if any(one.id == student for one in gradebook.students):
             gradebook.remove_student(student)
+        put(gradebook, student, "")
         if inspect(gradebook.engine).has_table(VERDICTS.name):
             mine = VERDICTS.c.student == storable(student)
             gradebook.db.execute(delete(VERDICTS).where(mine))

@@ -76,15 +76,17 @@ def publish(
     Solutions, hidden tests, marking schemes and the grader stay here. The same command
     again brings the edition up to date, and touches nothing else in its folder: make it
     a git repository of its own, and commit there. With its address, which is kept, each
-    notebook gets a first cell that installs the course on Colab.
+    notebook gets a first cell that installs the course on Colab. A student's working
+    copy says the deadline that an assignment has now, and where to ask.
 
     Example: course publish ../course-students
 
     Example: course publish ../course-students --repository https://github.com/me/course
     """
     from course_grader.assignment.publish import publish as write
+    from course_grader.store import term
 
-    done = write(folder, repository=repository)
+    done = write(folder, repository=repository, deadlines=term.deadlines(ROOT))
     for name in done.kept:
         line(f"not touched, as it was there before: {shown(folder / name)}")
     line(
@@ -92,77 +94,6 @@ def publish(
         f"removed. Next: commit them there "
         f"(git -C {shown(shlex.quote(str(folder)))} add --all)"
     )
-
-
-def roster(
-    file: Annotated[Path, typer.Argument(help="CSV of Moodle, of Canvas, or with ids")],
-    course: Course = ROOT,
-):
-    """Put a class list into the gradebook: names, e-mail, the LMS's number.
-
-    Take Moodle's list of participants, Canvas's export of grades, or any CSV with the
-    columns id, first_name, last_name, email, lms_user_id. Nobody is removed.
-
-    Example: course roster participants.csv
-    """
-    from course_grader.intake.roster import import_roster
-
-    found = import_roster(file, course)
-    for student, status in found:
-        if status == "not on the list":
-            line(f"not on the list, and kept: {shown(student)} (course remove)")
-    counts = Counter(status for _, status in found)
-    line(", ".join(f"{count} {status}" for status, count in counts.items()))
-
-
-def deadline(
-    assignment: Assignment,
-    when: Annotated[
-        str | None, typer.Argument(help="'2026-12-01 23:59', or none; left out: show")
-    ] = None,
-    zone: Annotated[
-        str | None, typer.Option(help="Europe/Berlin, say; default: this machine's")
-    ] = None,
-    course: Course = ROOT,
-):
-    """Set or show until when an assignment can be handed in.
-
-    Example: course deadline a04_alexnet "2026-12-01 23:59" --zone Europe/Berlin
-    """
-    from course_grader.store import term
-
-    due = term.deadline(assignment, when, zone, course)
-    line(f"{assignment}: {due:%Y-%m-%d %H:%M %Z}" if due else f"{assignment}: none")
-
-
-def extend(
-    assignment: Assignment,
-    student: Annotated[str, typer.Argument(help="as the folder in submitted/")],
-    time: Annotated[str, typer.Argument(help="90m, 12h, 3d or 1w; 0 takes it back")],
-    course: Course = ROOT,
-):
-    """Give a student more time than the deadline, before or after the work comes in.
-
-    Example: course extend a04_alexnet ada 3d
-    """
-    from course_grader.store import term
-
-    more = term.extend(assignment, student, time, course)
-    line(f"{student}, {assignment}: {f'{time} more' if more else 'no extension'}")
-
-
-def remove(
-    student: Annotated[str, typer.Argument(help="as the folder in submitted/")],
-    course: Course = ROOT,
-):
-    """Take a student out of the class: grades go, files move to removed/.
-
-    Example: course remove ada
-    """
-    from course_grader.store import term
-
-    kept = term.remove(student, course)
-    line(f"{student} is removed; the files are in {shown(kept)}")
 
 
 def collect(
@@ -374,13 +305,18 @@ def export(
     """Write all grades as CSV, for a learning management system.
 
     For Moodle and Canvas a student is a row and an assignment a column; where nothing
-    was handed in, the field is empty. `course roster` brings the numbers they need.
+    was handed in, the field is empty. Who handed nothing in or was refused is
+    named. `course roster import` brings the numbers and sections they need.
 
     Example: course export
 
     Example: course export --format canvas --out canvas.csv
     """
     import course_grader as grading
+    from course_grader.report.grades import without
 
     target = path or out or Path(course) / "reports/grades.csv"
-    line(f"wrote {shown(grading.export(target, course, form))}")
+    written = grading.export(target, course, form)
+    for assignment, student, why in without(course):
+        line(f"{assignment}: {shown(student)} {shown(why)}")
+    line(f"wrote {shown(written)}")

@@ -18,6 +18,7 @@ from course_lib.commands.shared import (
     Assignment,
     Course,
     Json,
+    Section,
     command,
     console,
     line,
@@ -33,6 +34,7 @@ KEYS = "points [comment], c1, n(ext), b(ack), u(ndo), q(uit) > "
 def read(
     assignment: Assignment,
     question: Annotated[str, typer.Option(help="only this cell's answers")] = "",
+    section: Section = "",
     share: Annotated[
         str, typer.Option(help="2/3: the second of three readers' parts")
     ] = "1/1",
@@ -60,6 +62,8 @@ def read(
     Example: course read a05_vgg --browser
 
     Example: course read a05_vgg --question pretraining_why --share 1/3
+
+    Example: course read a05_vgg --section "Group A"
     """
     from course_grader.reading.answers import Desk
     from course_grader.reading.sitting import Sitting
@@ -68,13 +72,13 @@ def read(
     if browser and as_json:
         raise CourseError("--browser and --json: give one of them")
     with Desk(assignment, course, reader or login()) as desk:
-        answers = desk.answers(question, mine, again)
+        answers = desk.answers(question, mine, again, section)
         if as_json:
             print_json(listed(desk, answers, names))
             return
         sitting = Sitting(desk, answers, again)
         on_page(sitting, names) if browser else Screen(sitting, names).run()
-        left = len(desk.answers(question, mine))
+        left = len(desk.answers(question, mine, section=section))
     line(f"{sitting.read} read, {left} left to read")
     if sitting.read:
         line(f"Next: {command(f'grade {assignment}', course)} counts the totals anew")

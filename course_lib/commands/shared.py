@@ -43,6 +43,9 @@ Units = Annotated[
 Course = Annotated[
     Path, typer.Option("--course", help="a folder with an nbgrader_config.py")
 ]
+Section = Annotated[
+    str, typer.Option(help="only this section's students: a group of Moodle's")
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Plain JSON on stdout, and nothing else there.")
 ]

@@ -12,6 +12,7 @@ from course_lib.commands.shared import (
     Assignment,
     Course,
     Json,
+    Section,
     console,
     line,
     print_json,
@@ -31,6 +32,7 @@ def statistics(
     alike: Annotated[
         bool, typer.Option("--similar", help="Also look for nearly the same answers.")
     ] = False,
+    section: Section = "",
     course: Course = ROOT,
     as_json: Json = False,
 ):
@@ -39,16 +41,20 @@ def statistics(
     "failed" is the share below full points, "difficulty" the mean share of the points.
     "discrimination" correlates a test with the total of all others: near 0 it tells
     nobody apart, below 0 the better students fail it. For the instructor: sentences of
-    hidden tests are quoted. --similar runs on this machine alone, and proves nothing.
+    hidden tests are quoted. --similar compares submissions as a whole and exercise by
+    exercise, on this machine alone; it proves nothing. With --section, one of the two
+    is in that section.
 
     Example: course statistics a05_vgg --out reports/a05_vgg/statistics.html
 
     Example: course statistics a05_vgg --similar
+
+    Example: course statistics a05_vgg --section "Group A"
     """
     from course_grader.report import items, similar
 
-    found = items.statistics(assignment, course)
-    pairs = similar.similar(assignment, course) if alike else None
+    found = items.statistics(assignment, course, section)
+    pairs = similar.similar(assignment, course, section=section) if alike else None
     if out:
         items.write(found, out)
     if as_json:
@@ -66,7 +72,7 @@ def show(found, header: list[str], rows: list[list[str]]) -> None:
     """Print the points as a histogram, a row a test, and what was said most."""
     from course_grader.report.items import summary
 
-    line(summary(found))
+    line(shown(summary(found)))
     most = max(count for _, _, count in found.histogram)
     last = found.histogram[-1][1]
     for low, high, count in found.histogram:
@@ -88,8 +94,9 @@ def show_pairs(pairs: list, fair: str) -> None:
     if not pairs:
         line("No two students have nearly the same answers.")
         return
-    table = Table("student", "student", "in common")
+    table = Table("student", "student", "exercise", "in common")
     for pair in pairs:
-        table.add_row(shown(pair.one), shown(pair.other), f"{pair.share:.0%}")
+        names = pair.one, pair.other, pair.exercise or "all"
+        table.add_row(*map(shown, names), f"{pair.share:.0%}")
     console.print(table)
     line(fair)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from rich import filesize
-from rich.table import Table
 
 from course_lib.commands import complete
 from course_lib.commands.shared import (
@@ -161,15 +160,6 @@ def start(
     )
 
 
-SIGNS = {
-    "passed": "[green]✓[/]",
-    "failed": "[red]✗[/]",
-    "unanswered": "[yellow]✗[/]",
-    "written": "·",
-}
-WORDS = {"unanswered": "not answered yet", "written": "a person reads it"}
-
-
 def check(
     assignment: Assignment,
     folder: Annotated[
@@ -188,7 +178,7 @@ def check(
     """
     from rich.progress import Progress
 
-    from course_lib.hand_in.checked import check_notebook
+    from course_lib.hand_in.checked import check_notebook, table
     from course_lib.hand_in.submit import find, named
 
     path = named(folder or find(assignment), assignment)
@@ -202,25 +192,12 @@ def check(
     if as_json:
         print_json(rows)
     else:
-        console.print(table_of_checks(rows))
+        console.print(table(rows))
     left = sum(row.status in ("failed", "unanswered") for row in rows)
     if left:
         raise Incomplete(f"{left} of {len(rows)} are open in {path}")
     if not as_json:
         line(f"All visible tests pass. Next: `course submit {shown(assignment)}`")
-
-
-def table_of_checks(rows) -> Table:
-    """Return a row for each exercise's name and one for each of its tests."""
-    table, before = Table(show_header=False, box=None), None
-    for row in rows:
-        if row.exercise != before:
-            table.add_row("", f"[bold]{shown(row.exercise)}[/]")
-        before = row.exercise
-        reason = WORDS.get(row.status) or row.message
-        reason = f": {shown(reason)}" if reason else ""
-        table.add_row(SIGNS[row.status], f"{shown(row.cell)}{reason}")
-    return table
 
 
 def submit(

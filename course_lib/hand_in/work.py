@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
+from course_lib.hand_in import guide
 
 WORK = ROOT / "work"
 RELEASED = ROOT / "assignments"
@@ -24,13 +25,17 @@ class Started(NamedTuple):
     aside: Path | None = None
 
 
-def start(assignment: str, again: bool = False) -> Started:
+def start(assignment: str, again: bool = False, to: Path | None = None) -> Started:
     """Copy an assignment into work/, whole or not at all. What is there stays.
 
+    The copy's first cell says how to go on, too, and its last one checks it.
+
     again: begin anew; the copy that is there is put aside, never removed.
+    to: another folder than work/.
     CourseError: no assignment has this name.
     """
-    source, place = RELEASED / assignment, WORK / assignment
+    to = to or WORK
+    source, place = RELEASED / assignment, to / assignment
     notebook = place / f"{assignment}.ipynb"
     if not (source / notebook.name).is_file():
         raise CourseError(unknown(assignment))
@@ -41,12 +46,13 @@ def start(assignment: str, again: bool = False) -> Started:
                 "puts the folder aside and begins anew"
             )
         return Started(notebook, False)
-    WORK.mkdir(exist_ok=True)
+    to.mkdir(exist_ok=True)
     aside = put_aside(place) if place.exists() else None
-    with tempfile.TemporaryDirectory(dir=WORK, prefix=".") as folder:
+    with tempfile.TemporaryDirectory(dir=to, prefix=".") as folder:
         copy = Path(folder) / assignment
         hidden = shutil.ignore_patterns(".*", "__pycache__")
         shutil.copytree(source, copy, ignore=hidden)
+        guide.add(copy / notebook.name)
         copy.rename(place)
     return Started(notebook, True, aside)
 

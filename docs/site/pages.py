@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import base64
 import csv
 import html
+import io
 import itertools
 import json
 import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
+from PIL import Image
 
 from course_lib import landing, notebook, plot, results
 from course_lib.files import ROOT
@@ -99,14 +103,45 @@ def frames(stored: dict, words: str) -> str:
     handle = f"frames-{next(numbers)}"
     most, middle = len(stored["frames"]) - 1, len(stored["frames"]) // 2
     code = json.dumps(stored).replace("</", "<\\/")
+    grid, hint = "", ""
+    if stored["name"] in GRIDS:
+        grid = f' data-grid="{html.escape(json.dumps(places(stored)))}"'
+        hint = f"<p>{CLICK.format(len(stored['frames']))}</p>"
     name, words = html.escape(stored["name"]), html.escape(words)
     return (
-        f'<figure class="frames" data-alt="{words}">'
+        f'<figure class="frames" data-alt="{words}"{grid}>'
         f'<img alt="{words}" src="{stored["frames"][middle]}">'
         f'<label for="{handle}">{name} <input id="{handle}" type="range" min="0" '
         f'max="{most}" value="{middle}"><output>{stored["values"][middle]}</output>'
-        f'</label><script type="application/json">{code}</script></figure>'
+        f'</label>{hint}<script type="application/json">{code}</script></figure>'
     )
+
+
+GRIDS = {"patch": (8, 8, 1)}  # slider: rows and columns of a panel, the first's number
+CLICK = "Or click a patch: the nearest of the {} stored pictures is shown."
+
+
+def places(stored: dict) -> dict:
+    """Return where the panels of a slider's pictures are, as shares of their size.
+
+    A panel is what is not white, over more than half of the height or width.
+    """
+    rows, columns, first = GRIDS[stored["name"]]
+    data = base64.b64decode(stored["frames"][0].partition(",")[2])
+    drawn = np.array(Image.open(io.BytesIO(data)).convert("RGB")).min(axis=2) < 250
+    height, width = drawn.shape
+    panels = [
+        (left / width, top / height, (right - left) / width, (bottom - top) / height)
+        for top, bottom in runs(drawn.mean(axis=1) > 0.5)
+        for left, right in runs(drawn[top:bottom].mean(axis=0) > 0.5)
+    ]
+    return {"rows": rows, "columns": columns, "first": first, "panels": panels}
+
+
+def runs(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Return where flags are true: first place, and the place after the last."""
+    steps = np.flatnonzero(np.diff(np.r_[False, flags, False].astype(int)))
+    return [(int(a), int(b)) for a, b in steps.reshape(-1, 2)]
 
 
 def cards(every: list[landing.Unit]) -> str:

@@ -40,6 +40,22 @@ def test_the_map_of_the_units_is_what_a_newcomer_sees(page, lab):
     assert not [name for name in names if re.match(r"a?\d\d_.*\.py$", name)]
 
 
+def test_a_click_on_an_assignment_begins_its_copy_whose_last_cell_checks(page, lab):
+    folder, *_ = lab
+    assert not (folder / "work/a06_googlenet").exists()
+    page.goto(page.where.format("START.md"))
+    page.get_by_role("link", name="a06_googlenet").click()
+    page.locator(".jp-Notebook").wait_for()
+    expect(page.get_by_text("What is right so far?")).to_be_attached()
+    assert (folder / "work/a06_googlenet/a06_googlenet.ipynb").is_file()
+    assert page.locator(".jp-Dialog").count() == 0
+    page.get_by_text("| Idle").wait_for()
+    cell(page, "What is right").locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    row = re.compile("✗ +cost_visible: not answered yet")
+    expect(said(page, "What is right")).to_contain_text(row, timeout=300_000)
+
+
 def cell(page, words):
     return page.locator(".jp-Notebook .jp-CodeCell").filter(has_text=words).first
 

@@ -1,5 +1,6 @@
 """The web site as a visitor meets it: each page, without a network or a server."""
 
+import json
 import os
 import subprocess
 import sys
@@ -164,6 +165,32 @@ def test_a_slider_moves_by_keys_and_says_what_it_shows(visit):
     assert image.get_attribute("src") != before
     shown = figure.locator("output").inner_text()
     assert image.get_attribute("alt").endswith(f"dimension n {shown}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("viewport", [None, PHONE], ids=["wide", "phone"])
+def test_a_click_on_a_picture_chooses_the_nearest_patch(visit, viewport):
+    page, wrong = visit("notebooks/14_vit.html", viewport)
+    figure = page.locator("figure[data-grid]")
+    image, slider = figure.locator("img"), figure.locator("input")
+    panels = json.loads(figure.get_attribute("data-grid"))["panels"]
+    assert len(panels) == 4  # two photos, and what a patch of each holds
+    box = image.bounding_box()
+
+    def click(x: float, y: float) -> tuple[str, str]:
+        image.click(position={"x": x * box["width"], "y": y * box["height"]})
+        return figure.locator("output").inner_text(), image.get_attribute("alt")
+
+    for left, top, width, height in panels:
+        slider.press("Home")
+        number, said = click(left + 6.5 / 8 * width, top + 1.5 / 8 * height)
+        assert number == "15"  # row 1, column 6 of eight, counted from 1
+        assert said.endswith("patch 15")
+        number, _ = click(left + 7.5 / 8 * width, top + 0.5 / 8 * height)
+        assert number == "15"  # patch 8 is not stored: 15 is nearer than 9, a row below
+    assert click(0.002, 0.02)[0] == "15"  # beside the panels
+    slider.press("ArrowRight")
+    assert figure.locator("output").inner_text() == "18"
     assert wrong == []
 
 

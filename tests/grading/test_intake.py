@@ -21,6 +21,7 @@ from nbgrader.utils import compute_checksum, determine_grade
 from course_grader.assignment import bundle, release
 from course_grader.intake import restore, unpack
 from course_grader.intake.submission import Refused, read
+from course_lib.hand_in import guide
 from tests import execute
 from tests.assignments import cases
 
@@ -156,6 +157,17 @@ def test_an_honest_submission_comes_through_unchanged(answered, assignment, tmp_
             assert "".join(one["source"]) in sources
     assert sources.index("x = 1\nx") == 3
     assert named(found.notebooks[NAME])["double"].metadata.nbgrader.solution
+
+
+def test_a_working_copy_s_own_words_and_last_cell_are_no_tampering(
+    answered, assignment, tmp_path
+):
+    path = tmp_path / f"{NAME}.ipynb"
+    path.write_text(json.dumps(answered))
+    guide.add(path, tmp_path)
+    found = graded(path.read_bytes(), assignment, tmp_path)
+    assert found.notes == ()
+    assert "course submit small" in found.notebooks[NAME].cells[0].source
 
 
 def test_outputs_tags_and_foreign_metadata_go(answered, assignment, tmp_path):

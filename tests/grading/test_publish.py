@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from course_grader.assignment import publish
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
+from course_lib.hand_in import guide
 
 WITHOUT_GRADER = (
     "import sys; sys.modules['course_grader'] = None; "
@@ -108,6 +110,15 @@ def test_the_second_run_brings_it_up_to_date_and_touches_nothing_else(small, tmp
     (small / "notebooks/n.py").write_text("changed\n")
     assert publish.publish(folder, small).written == ["notebooks/n.py"]
     assert (folder / "notes.md").read_text() == "the class's own"
+
+
+def test_an_edition_says_until_when_and_where_to_ask(small, tmp_path):
+    due = {"a04_alexnet": datetime(2026, 12, 1, 23, 59, tzinfo=timezone.utc)}
+    address = "https://git.example.org/course.git"
+    publish.publish(tmp_path / "students", small, address, due)
+    said = guide.facts(tmp_path / "students")
+    assert said["deadlines"] == {"a04_alexnet": "2026-12-01T23:59:00+00:00"}
+    assert said["repository"] == address
 
 
 def test_a_deleted_file_is_named_before_anything_is_written(small, tmp_path):

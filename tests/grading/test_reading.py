@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from course_grader import feedback
 from course_grader.assignment.bundle import load
 from course_grader.assignment.course import Course
+from course_grader.intake.roster import import_roster
 from course_grader.reading import comments
 from course_grader.reading.answers import Desk, waiting
 from course_grader.store import term
@@ -76,6 +77,19 @@ def test_a_screen_has_question_scheme_and_answer_but_no_name(course):
     assert not any(name in said for name in CLASS)
     assert "0 read, 3 left" in said
     assert any(name in read(course, "--names", typed="q\n") for name in CLASS)
+
+
+def test_a_section_is_read_alone_and_shared_in_equal_parts(course):
+    path = course / "list.csv"
+    path.write_text("id,section\nada,A\nbo,A\ncy,B\n")
+    import_roster(path, course)
+    words = "--question", "why", "--section", "A"
+    said = read(course, *words, "--names", typed="q\n")
+    assert "1 of 2 · why" in said
+    assert "0 read, 2 left" in said
+    assert {one.student for one in found(course, section="A")} == {"ada", "bo"}
+    for share in "1/2", "2/2":
+        assert "1 of 1 · why" in read(course, *words, "--share", share, typed="q\n")
 
 
 def test_points_and_comments_are_where_formgrader_has_them(course, gradebook):

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from typer.testing import CliRunner
 
 from course_grader import export
 from course_grader.assignment.course import Course
 from course_grader.intake.collect import collect
-from course_grader.intake.roster import Change, import_roster
+from course_grader.intake.roster import Change, import_roster, roster
+from course_grader.report.grades import without
+from course_grader.store import term
 from course_grader.store.gradebook import Writer
+from course_grader.store.sections import SECTIONS
+from course_lib.__main__ import app
 from course_lib.errors import CourseError
 
 from .conftest import TINY
 
 MOODLE = """\ufeffFirst name,Last name,ID number,Email address,Groups
 Ada,Byron,1815,ada@example.org,A
-José,Núñez,,jose@example.org,
+José,Núñez,,jose@example.org,"A, B"
 """
 CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,Essay (77)
 Points Possible,,,,,10.0
 "Byron, Ada",12,s1815,ada@example.org,Section 1,
-"O'Hara Smith, Mary-Ann",13,s2,mary,Section 1,
+"O'Hara Smith, Mary-Ann",13,s2,mary,Section 1 and Section 2,
 "Student, Test",99,,0a1b,Section 1,
 """
 PLAIN = "id,email\nada,ada@example.org\nbob,\n"
@@ -97,6 +104,74 @@ def test_a_second_import_says_what_changed_and_removes_nobody(people):
 
 
 @pytest.mark.parametrize(
+    ("text", "section", "expected"),
+    [
+        (MOODLE, "A", ["Ada Byron", "José Núñez"]),
+        (MOODLE, "B", ["José Núñez"]),
+        (CANVAS, "Section 1", ["byronada", "oharasmithmaryann"]),
+        (CANVAS, "Section 2", ["oharasmithmaryann"]),
+        (CANVAS, "Section 1 and Section 2", ["oharasmithmaryann"]),
+        ("id,section\nada,Rock and Roll\nbob,\n", "Rock and Roll", ["ada"]),
+    ],
+)
+def test_each_list_says_who_is_in_a_section(people, tiny, text, section, expected):
+    people(text)
+    assert [one.id for one in roster(tiny, section)] == expected
+    assert len(roster(tiny)) == 2
+
+
+def test_a_section_stays_until_another_is_given_or_the_student_leaves(people, tiny):
+    people("id,section\nada,A\nbob,A\n")
+    people("id,email\nada,new@example.org\nbob,\n")
+    assert [one.section for one in roster(tiny)] == ["A", "A"]
+    people("id,section\nada,B\nbob,A\n")
+    assert people.changes == [Change("ada", "changed"), Change("bob", "as before")]
+    assert [one.section for one in roster(tiny)] == ["B", "A"]
+    term.remove("ada", tiny)
+    people("id\nada\n")
+    assert [one.section for one in roster(tiny)] == ["", "A"]
+
+
+def test_a_class_without_sections_goes_on_as_it_was(people, tiny):
+    people(PLAIN)
+    with Course.open(tiny).gradebook() as gradebook:
+        SECTIONS.drop(gradebook.engine, checkfirst=True)  # one of an earlier version
+    assert [one.section for one in roster(tiny)] == ["", ""]
+    with pytest.raises(
+        CourseError, match=r"called 'A': no student has one \(course ro"
+    ):
+        roster(tiny, "A")
+    lines = export(tiny / "all.csv", tiny, "canvas").read_text().splitlines()
+    assert lines[2:] == ["ada,,,,,", "bob,,,,,"]
+    term.remove("ada", tiny)
+    people("id,section\nbob,A\n")
+    with pytest.raises(CourseError, match=r"called 'C': there are A \(course roster"):
+        roster(tiny, "C")
+
+
+def test_the_command_imports_and_shows_the_class(tiny):
+    path = tiny / "list.csv"
+    path.write_text(MOODLE, encoding="utf-8")
+    assert run(tiny, "roster", "import", str(path)) == "2 new\n"
+    assert run(tiny, "roster", str(path)) == "2 as before\n"
+    every = run(tiny, "roster")
+    assert "1815" in every
+    assert "A, B" in every
+    assert "2 students\n" in every
+    said = run(tiny, "roster", "list", "--section", "B")
+    assert "José Núñez" in said
+    assert "Byron" not in said
+    found = json.loads(run(tiny, "roster", "list", "--json"))
+    assert [one["section"] for one in found] == ["A", "A, B"]
+
+
+def run(course, *words: str) -> str:
+    done = CliRunner().invoke(app, [*words, "--course", str(course)])
+    assert done.exception is None, done.exception
+    return done.output
+
+
+@pytest.mark.parametrize(
     ("form", "text", "name", "lines"),
     [
         (
@@ -116,8 +191,8 @@ def test_a_second_import_says_what_changed_and_removes_nobody(people):
             [
                 "Student,ID,SIS User ID,SIS Login ID,Section,tiny",
                 "Points Possible,,,,,20.0",
-                '"Byron, Ada",12,,,,9.0',
-                '"O\'Hara Smith, Mary-Ann",13,,,,',
+                '"Byron, Ada",12,,,Section 1,9.0',
+                '"O\'Hara Smith, Mary-Ann",13,,,Section 1 and Section 2,',
             ],
         ),
     ],
@@ -130,6 +205,19 @@ def test_grades_go_back_as_the_lms_imports_them(
         writer.write(verdict(name))
     written = export(tiny / "all.csv", tiny, form).read_text("utf-8")
     assert written.splitlines() == lines
+
+
+def test_who_handed_in_at_no_known_time_has_points_and_an_extension_none(
+    people, tiny, bundle, verdict
+):
+    people(PLAIN)
+    term.deadline(TINY, "2026-12-01", "UTC", tiny)
+    term.extend(TINY, "bob", "1d", tiny)
+    with Writer(tiny, TINY, bundle) as writer:
+        writer.write(verdict("ada", timestamp=None))
+    lines = export(tiny / "all.csv", tiny, "moodle").read_text().splitlines()
+    assert lines[1:] == ["ada,,,ada@example.org,9.0", "bob,,,,"]
+    assert list(without(tiny)) == [(TINY, "bob", "handed nothing in")]
 
 
 @pytest.mark.parametrize(

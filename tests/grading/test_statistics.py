@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from course_grader import export
+from course_grader.intake.roster import import_roster
 from course_grader.report import items, similar
 from course_grader.store.gradebook import Writer
 from course_lib.__main__ import app
@@ -111,6 +112,19 @@ def test_the_command_shows_writes_and_prints_json(graded, tmp_path):
     assert not (tmp_path / "s.pdf").exists()
 
 
+def test_a_section_is_counted_alone(graded):
+    path = graded / "list.csv"
+    path.write_text("id,section\nada,A\nbo,A\ncy,B\ndi,B\n")
+    import_roster(path, graded)
+    one = items.statistics(TINY, graded, "A")
+    assert set(one.totals) == {"ada", "bo"}
+    (hidden,) = [i for i in one.items if i.cell == "double_hidden"]
+    assert (hidden.failed, hidden.told) == (0.5, 1)
+    assert "2 students of section A, points of 20" in run(graded, "--section", "A")
+    with pytest.raises(CourseError, match="called 'C': there are A, B"):
+        items.statistics(TINY, graded, "C")
+
+
 VGG = "a05_vgg"
 
 
@@ -186,19 +200,39 @@ def test_four_of_twelve_have_the_same_answers(tmp_path):
     for number in range(6):
         hand_in(course, f"untouched_{number}", VGG, {})
     found = similar.similar(VGG, course)
-    assert {(one, other) for one, other, _ in found} == {
+    assert {pair.exercise for pair in found} == {similar.WHOLE}
+    assert {pair[:2] for pair in found} == {
         *(("ada", "bo"), ("ada", "cy"), ("ada", "di")),
         *(("bo", "cy"), ("bo", "di"), ("cy", "di")),
     }
 
 
+def test_one_exercise_of_five_that_was_copied_shows(tmp_path):
+    course, model, other = empty_course(tmp_path, VGG), answers(VGG), differently(VGG)
+    (copied,) = [name for name in model if name.startswith("convolutional")]
+    hand_in(course, "ada", VGG, model)
+    hand_in(course, "bo", VGG, other | {copied: renamed(model[copied])})
+    hand_in(course, "cy", VGG, other)
+    found = similar.similar(VGG, course)
+    assert ("ada", "bo", "convolutional") in {(*p[:2], p.exercise) for p in found}
+    assert not any(pair[:2] == ("ada", "cy") for pair in found)
+    path = course / "list.csv"
+    path.write_text("id,section\nada,A\nbo,B\ncy,B\n")
+    import_roster(path, course)
+    pairs = {pair[:2] for pair in similar.similar(VGG, course, section="A")}
+    assert pairs == {("ada", "bo")}  # and not bo with cy
+
+
 @pytest.mark.slow
 @cases.each_assignment
 def test_right_answers_written_differently_are_not_flagged(name, tmp_path):
+    """The shares that docs/grading.md states."""
     course = empty_course(tmp_path, name)
     hand_in(course, "ada", name, answers(name))
     hand_in(course, "bo", name, differently(name))
-    assert similar.similar(name, course, alike=0.3) == []
+    found = similar.similar(name, course, alike=0.3)
+    assert not any(pair.exercise == similar.WHOLE for pair in found)
+    assert all(pair.share < 0.4 for pair in found)
 
 
 @pytest.mark.slow

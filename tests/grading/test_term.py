@@ -8,6 +8,8 @@ import pytest
 
 from course_grader import export, feedback
 from course_grader.assignment.course import Course
+from course_grader.reading.answers import waiting
+from course_grader.report.facts import points
 from course_grader.store import term
 from course_grader.store.gradebook import Writer
 from course_grader.store.outcomes import last_run
@@ -43,6 +45,15 @@ def test_a_deadline_is_stored_as_nbgrader_does_and_shown_in_its_zone(
     assert due(tiny) is None
 
 
+def test_an_edition_gets_the_deadlines_that_there_are(tiny):
+    assert term.deadlines(tiny) == {}
+    when = term.deadline(TINY, "2026-12-01 23:59", "Europe/Berlin", tiny)
+    assert term.deadlines(tiny) == {TINY: when}
+    (tiny / "gradebook.db").unlink()
+    assert term.deadlines(tiny) == {}
+    assert not (tiny / "gradebook.db").exists()
+
+
 def test_without_a_zone_it_is_this_machine_s(tiny, monkeypatch):
     shown = term.deadline(TINY, "2026-12-01 23:59", None, tiny)
     assert f"{shown:%Y-%m-%d %H:%M}" == "2026-12-01 23:59"
@@ -71,6 +82,8 @@ def test_more_time_can_be_given_before_anything_is_handed_in(tiny, bundle, verdi
     term.deadline(TINY, "2026-01-02", "UTC", tiny)
     Course.open(tiny).submitted("ada", TINY).mkdir(parents=True)
     term.extend(TINY, "ada", "3d", tiny)
+    assert waiting(TINY, tiny) == 0  # an answer to read would be one of nobody's
+    assert points(TINY, tiny) == []
     with Writer(tiny, TINY, bundle) as writer:
         assert not writer.done("ada", "d" * 64)
         done = writer.write(verdict(timestamp=datetime(2026, 1, 5, 3)))
@@ -79,6 +92,7 @@ def test_more_time_can_be_given_before_anything_is_handed_in(tiny, bundle, verdi
         found = gradebook.find_submission(TINY, "ada")
         assert found.total_seconds_late == 0
         assert found.extension == timedelta(days=3)
+    assert waiting(TINY, tiny) == 2
 
 
 def test_the_longest_extension_of_the_last_deadline_is_a_time(tiny, bundle, verdict):

@@ -25,6 +25,7 @@ from course_grader.intake.roster import import_roster
 from course_grader.reading.answers import Desk, waiting
 from course_grader.report import for_moodle
 from course_grader.report.facts import facts
+from course_grader.report.grades import without
 from course_grader.report.page import students
 from course_grader.store import term
 from course_grader.store.outcomes import Result, last_run
@@ -321,3 +322,7 @@ def test_who_is_missing_has_an_empty_field(done):
         if not row[name]
     }
     assert empty == {("mayliv", ONE), ("Dee Eze", TWO)}
+    absent, refused = without(done.course)
+    assert absent == (ONE, "mayliv", "handed nothing in")
+    assert refused[:2] == (TWO, "Dee Eze")
+    assert refused[2].startswith("refused: this is one")

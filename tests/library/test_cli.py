@@ -1,6 +1,7 @@
 """The command line, as a student types it."""
 
 import json
+import os
 import platform
 import re
 import shlex
@@ -14,6 +15,7 @@ import pytest
 import sklearn.datasets
 import torch
 import typer
+from traitlets.config.loader import PyFileConfigLoader
 
 from course_grader.assignment import key
 from course_lib import __main__, __version__, kernel, notebook, results
@@ -122,7 +124,10 @@ BAD = [
     ("new-unit 04_demo", 1, "there is a unit 04_alexnet: take another number"),
     ("publish", 2, "Missing argument"),
     (f"publish {ROOT}/students", 1, "lies in this repository"),
-    ("roster /nowhere.csv --course /nowhere", 1, "/nowhere.csv cannot be read"),
+    ("roster import", 2, "Missing argument"),
+    ("roster import /nowhere.csv --course /nowhere", 1, "/nowhere.csv cannot be read"),
+    ("roster list --section A --course /nowhere", 1, NO_COURSE),
+    ("roster participants.csv", 1, "participants.csv cannot be read"),
     ("deadline a99 --course /nowhere", 1, NO_COURSE),
     ("extend a99 ada", 2, "Missing argument"),
     ("extend a99 ada 3d --course /nowhere", 1, NO_COURSE),
@@ -138,10 +143,12 @@ BAD = [
     ("read", 2, "Missing argument"),
     ("read a04_alexnet --share 4/3", 1, "--share is '4/3': expected one like 1/3"),
     ("read a04_alexnet --course /nowhere", 1, NO_COURSE),
+    ("read a04_alexnet --section A --course /nowhere", 1, NO_COURSE),
     ("read a04_alexnet --browser --json", 1, "--browser and --json: give one of them"),
     ("read a04_alexnet --browser --course /nowhere", 1, NO_COURSE),
     ("statistics", 2, "Missing argument"),
     ("statistics a04_alexnet --course /nowhere", 1, NO_COURSE),
+    ("statistics a04_alexnet --section A --course /nowhere", 1, NO_COURSE),
     ("feedback a04_alexnet --course /nowhere", 1, NO_COURSE),
     ("export --course /nowhere", 1, NO_COURSE),
     ("export --format xls", 1, "form is 'xls': expected one of csv, moodle, canvas"),
@@ -242,6 +249,20 @@ def test_help_teaches_by_example(run_course, name):
     examples = re.findall(r"Example: (course .*)", done.stdout)
     assert examples, rule(NEW_COMMAND)
     assert all(example.startswith(name) for example in examples)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("given", "used"), [(None, "passive"), ("active", "active")])
+def test_threads_sleep_while_they_wait_unless_told_otherwise(monkeypatch, given, used):
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+    if not given:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    say = "import atexit, os; atexit.register(lambda: print(os.environ.get(NAME)))"
+    done = in_a_process("--version", before=f"NAME = 'OMP_WAIT_POLICY'; {say}")
+    assert done.stdout.splitlines()[-1] == used
+    config = PyFileConfigLoader("jupyter_server_config.py", str(ROOT / ".jupyter"))
+    config.load_config()
+    assert os.environ["OMP_WAIT_POLICY"] == used
 
 
 @pytest.mark.slow

@@ -74,6 +74,22 @@ def test_workflows_call_commands_of_the_makefile():
         assert set(called) <= set(targets), path.name
 
 
+def test_the_first_minutes_are_measured_every_week():
+    text = (ROOT / ".github/workflows/test.yml").read_text()
+    assert re.search(r"schedule:\n +- cron: \"\S+ \S+ \* \* [0-6]\"", text)
+    step = re.search(r"github.event_name == 'schedule'\n +run: \S+ (\S+\.py)\n", text)
+    assert step[1] == "tests/browser/first_minutes.py"
+    assert (ROOT / step[1]).is_file()
+
+
+def test_what_could_not_be_tried_is_said_where_it_stands():
+    places = ["Dockerfile", ".binder/postBuild", ".devcontainer/devcontainer.json"]
+    places += ["course_grader/assignment/colab.py"]
+    workflows = (ROOT / ".github/workflows").glob("*.yml")
+    for path in [*(ROOT / place for place in places), *workflows]:
+        assert re.search(r"We\s+had no \w+", path.read_text()), path.name
+
+
 def test_both_licences_go_with_the_package():
     text = (ROOT / "pyproject.toml").read_text()
     assert 'license = "BSD-3-Clause AND CC-BY-4.0"' in text

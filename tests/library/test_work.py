@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 import zipfile
 
 import nbformat
@@ -12,7 +13,7 @@ import pytest
 
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
-from course_lib.hand_in import checked, work
+from course_lib.hand_in import checked, guide, work
 
 NAME = "a06_googlenet"
 
@@ -28,7 +29,10 @@ def test_a_copy_is_begun_once_and_stays_when_begun_again(run_course):
     done = run_course("start", NAME)
     assert done.returncode == 0, done
     copy = work.WORK / NAME / f"{NAME}.ipynb"
-    assert copy.read_bytes() == (ROOT / "assignments" / NAME / copy.name).read_bytes()
+    mine = nbformat.read(copy, 4).cells
+    released = nbformat.read(ROOT / "assignments" / NAME / copy.name, 4).cells
+    assert mine[0].source.startswith(released[0].source)
+    assert mine[1:-1] == released[1:]
     copy.write_text("mine")
     assert "there already" in run_course("start", NAME).stdout
     assert copy.read_text() == "mine"
@@ -37,6 +41,55 @@ def test_a_copy_is_begun_once_and_stays_when_begun_again(run_course):
     assert (again.aside / copy.name).read_text() == "mine"
     assert copy.read_text() != "mine"
     assert [p.name for p in work.WORK.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.fixture
+def machine_in_berlin(monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def begun(folder, **edition) -> list:
+    """The cells of a working copy, as this edition of the course begins it."""
+    (folder / guide.EDITION).write_text(json.dumps(edition))
+    path = folder / f"{NAME}.ipynb"
+    shutil.copy(ROOT / "assignments" / NAME / path.name, path)
+    guide.add(path, folder)
+    return nbformat.read(path, 4).cells
+
+
+def test_a_copy_says_how_to_check_to_hand_in_and_to_ask(tmp_path, machine_in_berlin):
+    due = {NAME: "2026-12-01T22:59:00+00:00"}
+    where = "https://git.example.org/me/course.git"
+    said = begun(tmp_path, deadlines=due, repository=where)[0].source
+    assert f"`course check {NAME}`" in said
+    assert f"`course submit {NAME}` makes until 01 December 2026, 23:59 CET." in said
+    assert "**Questions**: https://git.example.org/me/course/issues." in said
+    said = begun(tmp_path)[0].source  # nothing is known
+    assert f"`course submit {NAME}` makes. **Questions**: your instructor." in said
+
+
+@pytest.mark.slow
+def test_the_last_cell_checks_in_jupyter_and_does_nothing_elsewhere(
+    tmp_path, monkeypatch, capsys
+):
+    """Run while it is checked, it would check itself, and so on."""
+    path = tmp_path / f"{NAME}.ipynb"
+    cells = notebook("def double(x):\n    return 5").cells
+    cells.append(begun(tmp_path)[-1])
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    monkeypatch.delenv(checked.IN_LAB, raising=False)
+    exec(cells[-1].source, {})
+    assert capsys.readouterr().out == ""
+    monkeypatch.setenv(checked.IN_LAB, str(path))
+    exec(cells[-1].source, {})
+    said = capsys.readouterr().out
+    assert "✗  visible: twice 2 is 4, not 5" in said
+    assert "✓  waits_visible" in said
+    assert said.count("from the top") == 1
 
 
 def test_what_is_no_assignment_and_what_lost_its_notebook_are_said():
