@@ -12,6 +12,7 @@ import sys
 import threading
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import nbformat
 
@@ -20,7 +21,7 @@ from course_grader.assignment.bundle import Bundle, Submission, Verdict
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 
-from .plan import plan
+from .plan import modules, plan
 from .remarks import refuse_hidden, remarks
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -323,6 +324,10 @@ def zygote(bundle: Bundle, where: int | str) -> list[str]:
     lessons = bundle.lessons.values()
     source = "".join(cell.source for one in lessons for cell in one.solution.cells)
     ahead = [module for word, module in AHEAD.items() if word in source]
+    own = {Path(name).parts[0].removesuffix(".py") for name in bundle.files}
+    given = [step for one in lessons for step in plan(one).steps if step.kind == "given"]
+    found = dict.fromkeys(name for step in given for name in modules(step.source))
+    ahead += [name for name in found if name.partition(".")[0] not in own]
     return ["-m", f"{__package__}.zygote", str(where), *ahead]
 
 
