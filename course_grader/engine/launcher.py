@@ -321,12 +321,12 @@ def late_cells(notebook) -> list[str]:
 
 def zygote(bundle: Bundle, where: int | str) -> list[str]:
     """Return the arguments of Python that start a warm process."""
-    lessons = bundle.lessons.values()
-    source = "".join(cell.source for one in lessons for cell in one.solution.cells)
+    steps = [step for one in bundle.lessons.values() for step in plan(one).steps]
+    source = "".join(step.source for step in steps)
     ahead = [module for word, module in AHEAD.items() if word in source]
+    given = (modules(step.source) for step in steps if step.kind == "given")
     own = {Path(name).parts[0].removesuffix(".py") for name in bundle.files}
-    given = [step for one in lessons for step in plan(one).steps if step.kind == "given"]
-    found = dict.fromkeys(name for step in given for name in modules(step.source))
+    found = dict.fromkeys(name for names in given for name in names)
     ahead += [name for name in found if name.partition(".")[0] not in own]
     return ["-m", f"{__package__}.zygote", str(where), *ahead]
 

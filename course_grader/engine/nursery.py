@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import io
 import os
 import socket
 import sys
@@ -144,7 +143,6 @@ def warm(shell: Shell, cells: list[str], files: dict[str, bytes]) -> None:
         with captured(shell):
             for cell in cells:
                 shell.run_cell(cell, store_history=False)
-            draw()
             shell.reset(new_session=True)
         for name in set(sys.modules) - known:  # a student may hand in another one
             file = getattr(sys.modules[name], "__file__", None) or ""
@@ -154,16 +152,3 @@ def warm(shell: Shell, cells: list[str], files: dict[str, bytes]) -> None:
     sys.path[:] = path
     gc.collect()
     gc.freeze()
-
-
-def draw() -> None:
-    """Draw a figure that nobody sees, where cells draw: the first looks for its fonts.
-
-    It is not pyplot's, which numbers its own.
-    """
-    if "matplotlib.pyplot" in sys.modules:
-        from matplotlib.figure import Figure
-
-        figure = Figure()
-        figure.subplots().set_title("0")
-        figure.savefig(io.BytesIO(), bbox_inches="tight")

@@ -206,7 +206,7 @@ def python(source: str) -> str:
 
 
 def modules(source: str) -> Iterator[str]:
-    """Yield the modules that a cell imports first of all, and names that may be some."""
+    """Yield the modules that a cell imports, and names from them that may be some."""
     tree = ast.parse("")
     with contextlib.suppress(SyntaxError, ValueError, RecursionError):
         tree = ast.parse(source)
