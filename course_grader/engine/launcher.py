@@ -29,9 +29,10 @@ SLOW = (  # how the error of a test begins that ran out of time
     *("TimeIsUp: ", "Stopped: no time was left", "Stopped: your code took too long"),
     *("Stopped: your code was stopped", "Stopped: the notebook's"),
 )
-AHEAD = {
-    "optim": "torch._dynamo"
-}  # word in a cell: what it will import, a second of CPU
+AHEAD = {  # word in a cell: what it will import, a second of CPU in each process
+    "optim": "torch._dynamo",
+    "torchvision": "torchvision",
+}
 START = 300  # seconds that a warm process may take to get ready, but for its cells
 END = 5  # seconds that it may take to clean up
 KEPT = 4  # whoever waited for a CPU so long, as a part of a cell's time, was hindered
