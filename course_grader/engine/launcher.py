@@ -12,6 +12,7 @@ import sys
 import threading
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import nbformat
 
@@ -20,7 +21,7 @@ from course_grader.assignment.bundle import Bundle, Submission, Verdict
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 
-from .plan import plan
+from .plan import modules, plan
 from .remarks import refuse_hidden, remarks
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -28,9 +29,10 @@ SLOW = (  # how the error of a test begins that ran out of time
     *("TimeIsUp: ", "Stopped: no time was left", "Stopped: your code took too long"),
     *("Stopped: your code was stopped", "Stopped: the notebook's"),
 )
-AHEAD = {
-    "optim": "torch._dynamo"
-}  # word in a cell: what it will import, a second of CPU
+AHEAD = {  # word in a cell: what it will import, a second of CPU in each process
+    "optim": "torch._dynamo",
+    "torchvision": "torchvision",
+}
 START = 300  # seconds that a warm process may take to get ready, but for its cells
 END = 5  # seconds that it may take to clean up
 KEPT = 4  # whoever waited for a CPU so long, as a part of a cell's time, was hindered
@@ -320,9 +322,13 @@ def late_cells(notebook) -> list[str]:
 
 def zygote(bundle: Bundle, where: int | str) -> list[str]:
     """Return the arguments of Python that start a warm process."""
-    lessons = bundle.lessons.values()
-    source = "".join(cell.source for one in lessons for cell in one.solution.cells)
+    steps = [step for one in bundle.lessons.values() for step in plan(one).steps]
+    source = "".join(step.source for step in steps)
     ahead = [module for word, module in AHEAD.items() if word in source]
+    given = (modules(step.source) for step in steps if step.kind == "given")
+    own = {Path(name).parts[0].removesuffix(".py") for name in bundle.files}
+    found = dict.fromkeys(name for names in given for name in names)
+    ahead += [name for name in found if name.partition(".")[0] not in own]
     return ["-m", f"{__package__}.zygote", str(where), *ahead]
 
 

@@ -205,6 +205,19 @@ def python(source: str) -> str:
         return source
 
 
+def modules(source: str) -> Iterator[str]:
+    """Yield the modules that a cell imports, and names from them that may be some."""
+    tree = ast.parse("")
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+        tree = ast.parse(source)
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
 def analysed(step: Step) -> Step:
     """Fill in the names a step binds, uses and imports; none if it is no Python."""
     try:

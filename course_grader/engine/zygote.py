@@ -71,9 +71,10 @@ class Job:
 class Zygote:
     """The main process: it holds the assignment and forks judges, one for each job."""
 
-    def __init__(self, reader: Connection, writer: Connection):
+    def __init__(self, reader: Connection, writer: Connection, ahead=()):
         self.reader, self.writer = reader, writer
         self.shell = make()
+        import_all(ahead)  # after `make`, which says how figures are drawn
         self.nursery = Nursery(self.shell)
         self.jobs: dict[int, Job] = {}
         self.selector = selectors.DefaultSelector()
@@ -286,8 +287,7 @@ def main(where: str, *ahead: str) -> None:
     else:
         reader = writer = Connection(int(where))
     os.environ["NBGRADER_EXECUTION"] = "autograde"  # as nbgrader tells a notebook
-    import_all(ahead)
-    zygote = Zygote(reader, writer)
+    zygote = Zygote(reader, writer, ahead)
     bundle, level = pickle.loads(reader.recv_bytes())
     try:
         zygote.prepare(bundle, level)

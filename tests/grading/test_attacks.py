@@ -177,6 +177,18 @@ def test_a_long_traceback_keeps_its_ends():
     assert shortened(None) is None
 
 
+def test_a_traceback_shows_no_frame_that_asks_to_be_hidden():
+    def hidden() -> None:
+        __tracebackhide__ = True
+        1 / 0  # noqa: B018
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        hidden()
+    kept = traceback.walk_tb(shortened(raised.value.__traceback__))
+    names = [frame.f_code.co_name for frame, _ in kept]
+    assert names == ["test_a_traceback_shows_no_frame_that_asks_to_be_hidden"]
+
+
 def test_a_sender_does_not_wait_for_who_never_reads():
     ours, theirs = socket.socketpair()
     with ours, theirs, pytest.raises(Late):

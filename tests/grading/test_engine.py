@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from course_grader import sandbox
 from course_grader.assignment.bundle import Bundle, Lesson, Submission
 from course_grader.cluster import Cluster, quiet_dask
-from course_grader.engine.launcher import Died, Engine
+from course_grader.engine.launcher import Died, Engine, zygote
 
 from .engine_cases import CASES, SETUP
 
@@ -439,6 +439,15 @@ def test_no_program_that_a_student_wrote_runs_beside_the_tests():
         assert set(engine.alone) == {"run", "magic", "compiled", "library", "script"}
         for name, why in engine.alone.items():
             assert "is a program of the student's" in why, name
+
+
+def test_what_given_cells_import_is_ready_before_a_process_is_forked():
+    imports = "import json, given\nfrom torch import nn\nfrom ours import x"
+    given = new_code_cell(imports)
+    made = lesson("warm", [given, cell("answer", "import csv"), cell("test", "x", 1)])
+    files = {"given.py": b"", "ours/__init__.py": b"x = 1"}
+    ahead = zygote(Bundle("warm", {"warm": made}, files, 30), 7)
+    assert ahead[2:] == ["7", "json", "torch", "torch.nn"]
 
 
 def test_without_a_word_a_notebook_may_take_what_ten_cells_may():

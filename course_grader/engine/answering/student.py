@@ -167,10 +167,10 @@ class Student:
 
     def inside(self) -> str:
         """Return the present folder below the work folder, "" if it is that."""
-        here = Path.cwd()
-        if here == self.folder.root or not here.is_relative_to(self.folder.root):
+        here, root = os.getcwd(), self.folder.root
+        if here == str(root) or not Path(here).is_relative_to(root):
             return ""
-        return here.relative_to(self.folder.root).as_posix()
+        return Path(here).relative_to(root).as_posix()
 
     def give_files(self, answer: dict, parts: list) -> None:
         changed, gone = self.folder.changes()

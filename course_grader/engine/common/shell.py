@@ -161,7 +161,8 @@ class Shell(InteractiveShell):
 
     def _showtraceback(self, etype, evalue, stb):
         error = {"output_type": "error", "ename": etype.__name__}
-        self.outputs.add(error | {"evalue": _text(evalue), "traceback": list(stb)})
+        lines = [str(part).rstrip("\n") for part in stb]
+        self.outputs.add(error | {"evalue": _text(evalue), "traceback": lines})
 
     def init_events(self):
         self.events = Events(self, available_events)
@@ -201,10 +202,11 @@ class Shell(InteractiveShell):
 def shortened(
     trace: TracebackType | None, head: int = 10, tail: int = 20
 ) -> TracebackType | None:
-    """Leave out the middle of a long traceback: IPython needs 10 ms for each frame."""
+    """Leave out frames that ask to be hidden, and the middle of a long traceback."""
     steps = []
     while trace is not None:
-        steps.append(trace)
+        if trace.tb_frame.f_locals.get("__tracebackhide__") is not True:
+            steps.append(trace)
         trace = trace.tb_next
     for step in reversed(steps[:head] + steps[max(head, len(steps) - tail) :]):
         trace = TracebackType(trace, step.tb_frame, step.tb_lasti, step.tb_lineno)
@@ -217,6 +219,7 @@ def make() -> Shell:
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.separate_in = ""
+    config.InteractiveShell.xmode = "Plain"  # five lines of each frame take 30 ms
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     shell = Shell.instance(config=config)
     shell.db = {}  # in memory: there may be no home to keep it in
