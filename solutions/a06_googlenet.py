@@ -438,7 +438,7 @@ for widths in [(4, 3, 4, 2, 4, 4), (5, 2, 6, 3, 1, 7)]:
         ([a, b, c, F.max_pool2d(F.conv2d(x, *project).relu(), 3, 1, 1)], "you project, then pool: pool the maps first, then project them"),
         ([a, b, c, F.conv2d(x, *project).relu()], "the maps are projected, but not pooled"),
         ([a, b, c, F.conv2d(edge, *project).relu()], "a border of zeros is larger than negative maps: pool pixels inside the map alone"),
-        ([a, b, c, F.conv2d(F.avg_pool2d(x, 3, 1, 1), *project).relu()], "that is an average: without `pool` it is the maximum"),
+        ([a, b, c, F.conv2d(F.avg_pool2d(x, 3, 1, 1, count_include_pad=False), *project).relu()], "that is an average: without `pool` it is the maximum"),
     ]:
         assert not torch.allclose(answer, torch.cat(parts, dim=1), atol=1e-5), words
     check.close(answer, expected, rtol=1e-4, atol=1e-5, what="the maps of the module")
@@ -573,9 +573,8 @@ for step, expected in [(0, 0.3), (25, 0.3), (50, 0.3), (75, 0.15), (90, 0.06), (
         0.6 * (1 - step / 100): "never above `first`",
         0.3: "after `hold` it falls, to 0 at the last step",
         0.3 * max(0, 1 - step / 50): "it falls after the first part, not in it",
-        0.0: "after `hold` it falls on a line, not at once",
-        0.15 * (1 - math.cos(math.pi * step / 50)): "a straight line, not a cosine",
-        0.3 * (step - 50) / 50: "upside down: it falls from `first` to 0",
+        0.0: "it is `first` up to hold · steps, then falls on a line, not at once",
+        0.15 * (1 + math.cos(math.pi * max(0, step - 50) / 50)): "a straight line, not a cosine",
         expected / 0.3: "`first` is missing: 0.3 here",
         0.3 - (step - 50) / 50: "from `first` to 0, not from `first` down by 1",
     }

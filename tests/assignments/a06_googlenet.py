@@ -285,8 +285,8 @@ MISTAKES = {
     ),
     "projection first": (
         "inception",
-        "    maps = [layer(x, *one)]\n",
-        "    maps = [layer(pooled, *project), layer(x, *one)]\n",
+        "torch.cat(maps, dim=1)",
+        "torch.cat([maps[-1], *maps[:-1]], dim=1)",
         INCEPTION,
     ),
     "even kernels accepted": (
@@ -436,12 +436,6 @@ MISTAKES = {
         "norms.append(max(s.abs().max().item() for s in slopes if s is not None))",
         NORMS,
     ),
-    "absolute values": (
-        "norms",
-        "slope.square().sum()",
-        "slope.abs().sum()",
-        NORMS,
-    ),
     "the sum of absolute values": (
         "norms",
         "norms.append(float(sum(squares)) ** 0.5)",
@@ -454,7 +448,12 @@ MISTAKES = {
         "(float(sum(squares)) / sum(p.numel() for p in parameters)) ** 0.5",
         NORMS,
     ),
-    "tensors": ("norms", "float(sum(squares)) ** 0.5", "sum(squares) ** 0.5", NORMS),
+    "tensors": (
+        "norms",
+        "float(sum(squares)) ** 0.5",
+        "sum(squares) ** 0.5",
+        {"norms_visible"},
+    ),
     "a tuple of norms": ("norms", "return norms", "return tuple(norms)", NORMS),
     "the last parameter alone": ("norms", "in slopes if", "in slopes[-1:] if", NORMS),
 }
@@ -825,8 +824,9 @@ WORDS = [
     ("border of zeros in the average", "inception_hidden", "a border of zeros"),
     ("always the maximum", "inception_hidden", "the other pooling"),
     ("the branches before the 1x1", "inception_visible", "1x1 branch comes first"),
+    ("projection first", "inception_visible", "the projection comes last"),
     ("no branch returned", "inception_visible", "is there a `return`?"),
-    ("even kernels accepted", "inception_refuses_visible", "but gave maps of the"),
+    ("even kernels accepted", "inception_refuses_visible", "but gave RuntimeError"),
     ("any pool accepted", "inception_refuses_visible", "but gave maps of the"),
     ("falls from the first step", "schedule_visible", "first half"),
     ("never falls", "schedule_visible", "0 at the last step"),
@@ -835,7 +835,7 @@ WORDS = [
     ("falls in the first part", "schedule_visible", "not in it"),
     ("a schedule in a hurry", "schedule_visible", "not at once"),
     ("a cosine", "schedule_visible", "not a cosine"),
-    ("rises", "schedule_visible", "`first` to 0"),
+    ("rises", "schedule_visible", "it is `first` up to"),
     ("without first", "schedule_visible", "`first` is missing"),
     ("nothing returned", "schedule_visible", "is there a `return`?"),
     ("hold is always a half", "schedule_hidden", "`hold` is 0.5 whatever"),
