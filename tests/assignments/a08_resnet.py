@@ -97,7 +97,7 @@ MISTAKES = {
         "pad",
         "    x = x[:, :, ::stride, ::stride]\n",
         "    y = x[:, :, ::stride, ::stride].clone()\n    x.zero_()\n    x = y\n",
-        PAD | PREACT,
+        PAD | {"preact_visible"},
     ),
     "bias before BatchNorm": (
         "preact",
