@@ -311,6 +311,8 @@ true = cross_spec(x, memory, weights, 2, there)
 bare = {"out.weight": torch.eye(8).double(), "out.bias": torch.zeros(8).double()}
 keys = {f"value.{part}": weights[f"key.{part}"] for part in ("weight", "bias")}
 order = torch.arange(8).view(2, 4).T.flatten()  # channels that are dealt out in turn
+dealt = {k: v if k.startswith("out") else v[order.argsort()] for k, v in weights.items()}
+joined = [{"out.weight": weights["out.weight"][:, o]} for o in (order, order.argsort())]
 for wrong, words in [
     (cross_spec(x, memory, weights | bare, 2, there), "the layer `out` is missing at the end"),
     (cross_spec(x, memory, weights | keys, 2, there), "the values come from the layer `key`: they have their own"),
@@ -320,15 +322,10 @@ for wrong, words in [
     (cross_spec(x, memory, weights, 2, there, scale=8**0.5), "divided by √D: a head has D/h channels"),
     (cross_spec(x, memory, weights, 2, there, scale=4.0), "divided by D/h: it is the root"),
     (cross_spec(x, memory, weights, 1, there), "one head of D channels, not h heads"),
+    *((cross_spec(x, memory, w, 2, there), "channels of a head lie side by side: unflatten to (h, D/h), not (D/h, h)") for w in (dealt, dealt | joined[1])),
+    *((cross_spec(x, memory, weights | w, 2, there), "the heads are joined in another order than they were cut: transpose back, then flatten") for w in joined),
 ]:
     assert not torch.allclose(mine, wrong), words
-dealt = {k: v if k.startswith("out") else v[order.argsort()] for k, v in weights.items()}
-joined = dealt | {"out.weight": weights["out.weight"][:, order.argsort()]}
-for wrong in (dealt, joined):
-    assert not torch.allclose(mine, cross_spec(x, memory, wrong, 2, there)), "channels of a head lie side by side: unflatten to (h, D/h), not (D/h, h)"
-for joined in (order, order.argsort()):
-    wrong = weights | {"out.weight": weights["out.weight"][:, joined]}
-    assert not torch.allclose(mine, cross_spec(x, memory, wrong, 2, there)), "the heads are joined in another order than they were cut: transpose back, then flatten"
 check.close(equal, cross_spec(x, one[:, :1], weights, 2), 1e-6, 1e-6, what="a memory of equal tokens: the weights over the keys sum to 1, so each answer is one token's")
 assert not mine.isnan().any(), "nan: all keys are hidden; `there` is False where the memory is padding"
 check.close(mine, true, 1e-6, 1e-6, what="two heads with a padded memory")

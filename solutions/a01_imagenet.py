@@ -45,6 +45,14 @@ from torch import Tensor, nn
 
 from course_lib import check, data
 
+
+def refusal(function, *arguments) -> Exception | None:
+    """Return what a call raises, or None where it answers."""
+    try:
+        function(*arguments)
+    except Exception as error:
+        return error
+
 # %% [markdown]
 # ### 1 · The top-k error, with ties (3 points)
 #
@@ -121,14 +129,6 @@ for k, true in [(1, 1.0), (5, 1.0), (6, 0.0)]:
 # %% nbgrader={"grade": true, "grade_id": "topk_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: digits with logits of 16 bits, many classes, minus infinity; bad k, labels and logits.
 ### BEGIN HIDDEN TESTS
-def slow_error(logits: Tensor, labels: Tensor, k: int) -> float:
-    wrong = 0
-    for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
-        rivals = [c for c, value in enumerate(row) if c != label and value >= row[label]]
-        wrong += len(rivals) >= k
-    return wrong / len(labels)
-
-
 rng = torch.Generator().manual_seed(1)
 digits = data.load("digits", "test")
 pixels = digits.images.flatten(1).double() / 255
@@ -140,11 +140,11 @@ cases = [(near, digits.labels), (near.bfloat16(), digits.labels), (cut, digits.l
 cases += [(wide, torch.randint(0, 100, (60,), generator=rng))]
 cases += [(wide[:1], torch.tensor([99])), (wide[:, :1], torch.zeros(60, dtype=torch.long))]
 for logits, labels in cases:
-    for k in (1, 2, 5, 10, 37, 99, 100):
-        if k > logits.shape[1]:
-            continue
+    rows = list(zip(logits.tolist(), labels.tolist(), strict=True))
+    rivals = [sum(value >= row[label] for value in row) - 1 for row, label in rows]
+    for k in (k for k in (1, 2, 5, 10, 37, 99, 100) if k <= logits.shape[1]):
         before = logits.clone(), labels.clone()
-        mine, true = top_k_error(logits, labels, k), slow_error(logits, labels, k)
+        mine, true = top_k_error(logits, labels, k), sum(r >= k for r in rivals) / len(rows)
         what = f"top-{k} error of {tuple(logits.shape)} {logits.dtype}"
         assert abs(mine - true) < 1e-9, f"{what}: yours is {mine}, expected {true}"
         assert torch.equal(logits, before[0]), "your function changed the logits"
@@ -153,27 +153,18 @@ good, four = torch.arange(12.0).view(4, 3), torch.tensor([0, 2, 1, 0])
 bad = good.clone()
 bad[2, 1] = torch.nan
 for logits, labels, k, word, what in [
-    (good, four, 0, "0", "k = 0"),
-    (good, four, 4, "4", "k = 4 of 3 classes"),
-    (good, four, -7, "-7", "k = -7"),
-    (good, torch.tensor([0, 2, 3, 0]), 1, "3", "a label 3 of 3 classes"),
-    (good, torch.tensor([0, -1, 1, 0]), 1, "-1", "a label -1"),
-    (good, torch.tensor([0, 11, 1, 0]), 3, "11", "a label 11, k = K"),
+    *((good, four, k, str(k), f"k = {k} of 3 classes") for k in (0, 4, -7)),
+    *((good, torch.tensor([0, c, 1, 0]), k, str(c), f"a label {c} of 3 classes, k = {k}") for c, k in [(3, 1), (-1, 1), (11, 3)]),
     (good, four[:3], 1, "3", "3 labels of 4 images"),
     (good[:3], four, 1, "4", "4 labels of 3 images"),
     (good[:0], four[:0], 1, "0", "no image"),
     (bad, four, 1, "2", "a NaN in the logits of image 2"),
     (bad, torch.tensor([0, 0, 2, 0]), 3, "2", "a NaN in the logits of image 2, k = K"),
 ]:
-    refused = None
-    try:
-        top_k_error(logits, labels, k)
-    except Exception as error:
-        refused = error
-    right = isinstance(refused, ValueError)
-    assert right, f"{what}: a ValueError is expected, not {refused!r}"
-    said = str(refused)
-    assert word in said, f"{what}: the message {said!r} does not name {word}"
+    found = refusal(top_k_error, logits, labels, k)
+    right = isinstance(found, ValueError)
+    assert right, f"{what}: a ValueError is expected, not {found!r}"
+    assert word in str(found), f"{what}: the message {str(found)!r} does not name {word}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -662,22 +653,14 @@ untouched = whole.clone()
 moments.update(whole.view(23, 4, 6, 5))
 assert torch.equal(whole, untouched), "update changed the images"
 for channels, images in [(3, whole), (5, whole), (1, whole[:2])]:
-    refused, what = None, f"images of 4 channels, moments of {channels}"
-    try:
-        RunningMoments(channels).update(images)
-    except Exception as error:
-        refused = error
-    right = isinstance(refused, ValueError)
-    assert right, f"{what}: a ValueError is expected, not {refused!r}"
+    found = refusal(RunningMoments(channels).update, images)
+    what, right = f"images of 4 channels, moments of {channels}", isinstance(found, ValueError)
+    assert right, f"{what}: a ValueError is expected, not {found!r}"
 for name in ("mean", "std"):
     for moments in (RunningMoments(4), fed([none])):
-        refused = None
-        try:
-            moments.mean if name == "mean" else moments.std
-        except Exception as error:
-            refused = error
-        right = isinstance(refused, ValueError)
-        assert right, f"{name} before the first pixel: a ValueError is expected, not {refused!r}"
+        found = refusal(getattr, moments, name)
+        right = isinstance(found, ValueError)
+        assert right, f"{name} before the first pixel: a ValueError is expected, not {found!r}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "moments_merge_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -714,14 +697,10 @@ long = fed([image])
 for _ in range(20):
     long.merge(long)
 agrees(long, [image], "an image that was seen 2²⁰ times")
-refused = None
-try:
-    full.merge(fed([parts[0][:, :1]]))
-except Exception as error:
-    refused = error
-right = isinstance(refused, ValueError)
+found = refusal(full.merge, fed([parts[0][:, :1]]))
+right = isinstance(found, ValueError)
 agrees(full, parts[::2], "moments after a merge that was refused")
-assert right, f"1 channel merged into 2: a ValueError is expected, not {refused!r}"
+assert right, f"1 channel merged into 2: a ValueError is expected, not {found!r}"
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -369,11 +369,8 @@ assert not shared, "the answer shares memory with the networks it was made of: c
 # Hidden: other numbers of convolutions; B, C, E and A-LRN; BatchNorm in both or in one.
 ### BEGIN HIDDEN TESTS
 def convolutions(net):
-    return [
-        [name for name, layer in stage.named_modules(prefix=f"stages.{number}")
-         if isinstance(layer, nn.Conv2d)]
-        for number, stage in enumerate(net.stages)
-    ]
+    names = [name for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d)]
+    return [[name for name in names if name.startswith(f"stages.{n}.")] for n in range(5)]
 
 
 def after(name):
@@ -402,11 +399,10 @@ for from_config, config, convs, norms in [
     assert filled >= asked, f"{called}: not filled: {sorted(asked - filled)}{hint}"
     assert filled <= asked, f"{called}: filled, too: {sorted(filled - asked)}{hint}"
     for mine, theirs in partners:
-        for key, value in given.items():
-            layer, _, part = key.rpartition(".")
-            if layer == theirs:
-                same = torch.equal(now[f"{mine}.{part}"], value)
-                assert same, f"{called}: {mine}.{part} is not {key} of the shallow net"
+        for key in (key for key in given if key.rpartition(".")[0] == theirs):
+            name = mine + key.removeprefix(theirs)
+            same = torch.equal(now[name], given[key])
+            assert same, f"{called}: {name} is not {key} of the shallow net"
     assert not changed(given, state(shallow)), f"{called} changed the shallow network"
     assert not changed(before, state(deep)), f"{called} changed the deep network"
 ### END HIDDEN TESTS

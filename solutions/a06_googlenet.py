@@ -39,6 +39,7 @@
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import copy
+import itertools
 import math
 import random
 
@@ -133,30 +134,37 @@ for channels, widths, side, naive in [
     with check.without("torch.nn.Module.__init__"):  # no module is built to be counted
         found = module_cost(channels, widths, side, naive)
     assert isinstance(found, tuple), f"{called} is {found!r}: expected (params, macs)"
-    kind = googlenet.NaiveInception if naive else googlenet.Inception
     with torch.device("meta"):
-        module = kind(channels, googlenet.Widths(*widths))
-    true = flops.count(module, (1, channels, side, side))
-    biases = sum(p.numel() for p in module.parameters() if p.ndim == 1)
-    projection = 0 if naive else channels * widths[-1]
-    direct = 9 * channels * widths[2] + 25 * channels * widths[4]
-    behind = 9 * widths[1] * widths[2] + 25 * widths[3] * widths[4]
-    hints = {
-        true.params - biases: "the biases are missing",
-        true.params - projection - widths[-1]: "the projection after the pooling?",
-        true.params + direct - behind: "the 3x3 and 5x5 see what the reductions leave",
+        modules = [kind(channels, googlenet.Widths(*widths)) for kind in (googlenet.Inception, googlenet.NaiveInception)]
+    other, module = modules if naive else modules[::-1]
+    true, others = (flops.count(net, (1, channels, side, side)) for net in (module, other))
+    params, macs, weights = true.params, true.macs, true.macs // side**2
+    assert found != (macs, params), f"{called}: parameters come first, then MACs"
+    _, reduce3, three, reduce5, five, project = widths
+    before = (channels, channels) if naive else (reduce3, reduce5)  # what 3x3 and 5x5 read
+    more3, more5 = 9 * (channels - reduce3) * three, 25 * (channels - reduce5) * five
+    both = {  # off by so many weights, in parameters and MACs alike
+        -channels * project: "the projection after the pooling?",
+        more3 + more5: "the 3x3 and 5x5 see what the reductions leave",
+        more3: "the 3x3 sees what its reduction leaves",
+        more5: "the 5x5 sees what its reduction leaves",
+        -6 * before[0] * three - 20 * before[1] * five: "a kernel has k·k pixels, not k",
+        -8 * before[0] * three - 24 * before[1] * five: "a kernel has k·k pixels",
+        channels * project: "a naive module projects nothing",
     }
+    hints = {weights + off + sign * project: words for off, words in both.items() for sign in (-1, 0, 1)}
+    hints = {n + params - weights: words for n, words in hints.items()}
+    hints |= {weights: "the biases are missing", others.params: "is `naive` used?"}
     hint = hints.get(found[0], "sum k·k·(channels in)·(channels out) + channels out")
-    what = f"{called} has {found[0]:,} parameters, the module {true.params:,}"
-    assert found[0] == true.params, f"{what}: {hint}"
-    hints = {
-        true.params * side**2: "adding a bias multiplies nothing",
-        true.macs // side: "a map has side · side pixels",
-        true.macs - projection * side**2: "the projection after the pooling?",
+    assert found[0] == params, f"{called} has {found[0]:,} parameters, the module {params:,}: {hint}"
+    hints = {(weights + off) * side**2: words for off, words in both.items()} | {
+        params * side**2: "adding a bias multiplies nothing",
+        macs // side: "a map has side · side pixels",
+        weights: "every weight multiplies once at *each* of side · side pixels",
+        2 * macs: "2 FLOPs are one MAC",
     }
     hint = hints.get(found[1], "every weight multiplies once at every pixel")
-    what = f"{called} has {found[1]:,} MACs, the module {true.macs:,}"
-    assert found[1] == true.macs, f"{what}: {hint}"
+    assert found[1] == macs, f"{called} has {found[1]:,} MACs, the module {macs:,}: {hint}"
 
 # %% nbgrader={"grade": true, "grade_id": "cost_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random channels, widths and sides, naive and not; whole numbers; bad numbers.
@@ -185,10 +193,12 @@ for bad in [
     (8, good[1], 0),
 ]:
     try:
-        module_cost(*bad)
+        found = module_cost(*bad)
     except ValueError:
         continue
-    raise AssertionError(f"module_cost{bad} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"module_cost{bad} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "widest_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -197,10 +207,22 @@ for budget in (12_443_648, 12_443_647, 100_000_000, 777_728):
     found = widest_reduction(*branch, budget=budget)
     called = f"widest_reduction{branch} under {budget:,}"
     assert isinstance(found, int), f"{called} is {found!r}: a whole number of channels"
+    prices = {
+        784 * 25 * 32: "the reduction multiplies, too",
+        784 * 192: "the convolution after the reduction multiplies, too",
+        784 * (192 + 5 * 32): "a kernel has k·k pixels",
+        784 * (192 + 32): "a kernel has k·k pixels",
+        784 * (192 + 25 * 192): "the convolution goes to `width` channels",
+        28 * (192 + 25 * 32): "a map has side · side pixels",
+        192 + 25 * 32: "every weight multiplies once at *each* of side · side pixels",
+    }
+    hints = {min(192, budget // price): words for price, words in prices.items()}
+    hint = hints.get(found, "round down: the budget is kept")
     cost = 28 * 28 * (192 * found + 25 * found * 32)
-    assert cost <= budget, f"{called} is {found}, which costs {cost:,}"
+    assert cost <= budget, f"{called} is {found}, which costs {cost:,}: {hint}"
     more = 28 * 28 * (192 + 25 * 32) * (found + 1)
-    assert more > budget, f"{called} is {found}, but {found + 1} cost {more:,}"
+    hint = hints.get(found, "a budget may be met exactly")
+    assert more > budget, f"{called} is {found}, but {found + 1} cost {more:,}: {hint}"
 found = widest_reduction(*branch, budget=10**9)
 assert found == 192, f"with a billion MACs it is {found}: 192 channels, all there are"
 
@@ -215,13 +237,15 @@ for _ in range(60):
         side * side * (channels * r + k * k * r * width) for r in range(1, channels + 1)
     ]
     budget = rng.choice(prices) + rng.choice([0, 0, -1, 1, rng.randint(0, prices[-1])])
-    called = f"widest_reduction({channels}, {width}, {k}, {side}, {budget})"
-    expected = sum(price <= budget for price in prices) or None
+    called = f"widest_reduction({channels}, {width}, kernel_size={k}, {side}, {budget})"
+    expected = sum(price <= budget for price in prices) or "a ValueError"
     try:
         found = widest_reduction(channels, width, k, side, budget)
     except ValueError:
-        found = None
-    assert found == expected, f"{called} is {found}, expected {expected} (None: an error)"
+        found = "a ValueError"
+    except Exception as error:
+        found = error
+    assert found == expected, f"{called} gave {found!r}, expected {expected!r}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -268,11 +292,33 @@ with torch.device("meta"):
     direct = nn.Conv2d(528, 128, 5, padding=2)
 with check.without("torch.nn.Module.__init__"):  # a pencil builds no layer
     mine = tuple(expected_macs())
-for place, layer in enumerate((direct, module.branches[2])):
-    true = flops.count(layer, (1, 528, 14, 14)).macs
-    name = ("without", "with")[place]
-    found = mine[place]
-    assert found == true, f"{name} reduction you expected {found:,}, it has {true:,}"
+assert len(mine) == 2, f"{mine}: two numbers, without reduction and with it"
+true = [flops.count(layer, (1, 528, 14, 14)).macs for layer in (direct, module.branches[2])]
+assert mine != tuple(true[::-1]), "the number without reduction comes first"
+thin, wide = 528 * 32, 25 * 32 * 128  # weights of the reduction, and of what follows it
+hints = [
+    {
+        true[0] // 25: "a 5x5 kernel has 25 pixels",
+        true[0] // 5: "a 5x5 kernel has 25 pixels",
+        true[0] // 196: "every weight multiplies once at each of 14 · 14 pixels",
+        true[0] // 14: "a map has 14 · 14 pixels",
+        2 * true[0]: "2 FLOPs are one MAC",
+        true[0] + 196 * 128: "adding a bias multiplies nothing",
+    },
+    {
+        196 * wide: "the reduction itself multiplies, too",
+        196 * thin: "the 5x5 convolution behind the reduction multiplies, too",
+        196 * (thin + wide // 25): "a 5x5 kernel has 25 pixels",
+        196 * (25 * thin + wide): "the reduction is 1x1",
+        196 * (thin + 25 * 528 * 128): "the 5x5 convolution reads what the reduction leaves",
+        thin + wide: "every weight multiplies once at each of 14 · 14 pixels",
+        2 * true[1]: "2 FLOPs are one MAC",
+        true[1] + 196 * 160: "adding a bias multiplies nothing",
+    },
+]
+for name, found, right, known in zip(("without", "with"), mine, true, hints, strict=True):
+    hint = known.get(found, "k·k·(channels in)·(channels out) at each pixel")
+    assert found == right, f"{name} reduction you expected {found:,}, it has {right:,}: {hint}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "expect_params_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -283,7 +329,21 @@ with torch.device("meta"):
 true = sum(p.numel() for p in head.parameters())
 with check.without("torch.nn.Module.__init__"):
     mine = expected_params()
-assert mine == true, f"you expected {mine:,} parameters, the head has {true:,}"
+hints = {
+    true - 128 - 1024 - 10: "each layer has biases",
+    true - 128: "the 1x1 convolutions have biases, too",
+    true - 1024: "the hidden units have biases, too",
+    true - 10: "the classes have biases, too",
+    true - 15 * 128 * 1024: "the hidden units read 128 maps of 4x4 numbers each",
+    true + (14 * 14 - 16) * 128 * 1024: "the average pooling leaves 4x4 maps",
+    true + 990 * 1025: "ten classes, not a thousand",
+    true - 528 * 128 - 128: "the 1x1 convolutions have parameters, too",
+    true - 1024 * 10 - 10: "the last layer, to the classes, is missing",
+    true - 16 * 128: "528 channels come in: 4d's, not 4a's 512",
+    true + 15 * 528 * 128: "the kernels of the 128 convolutions are 1x1",
+}
+hint = hints.get(mine, "three layers: 1x1 convolutions, hidden units, classes")
+assert mine == true, f"you expected {mine:,} parameters, the head has {true:,}: {hint}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -366,66 +426,62 @@ for widths in [(4, 3, 4, 2, 4, 4), (5, 2, 6, 3, 1, 7)]:
     what = f"the maps are {shape}, expected {tuple(expected.shape)}"
     assert shape == expected.shape, f"{what}: concatenate channels, which are dim=1"
     assert answer.min() >= 0, "negative maps: a ReLU follows every convolution"
+    a, b, c, d = expected.split([widths[0], *widths[2::2], widths[5]], dim=1)
     reduced = [F.conv2d(x, *inner[0]), F.conv2d(x, *inner[2])]
-    linear = [F.conv2d(r, *w, padding="same") for r, w in zip(reduced, inner[1::2], strict=True)]
-    first, second = widths[0], widths[0] + widths[2]
-    unbent = torch.equal(answer[:, first:second], linear[0].relu())
-    assert not unbent, "the reductions have no ReLU: one follows *every* convolution"
-    swapped = F.max_pool2d(F.conv2d(x, *project).relu(), 3, 1, 1)
-    early = torch.allclose(answer[:, -widths[-1] :], swapped, atol=1e-5)
-    assert not early, "you project, then pool: pool the maps first, then project them"
+    bare = [F.conv2d(r, *w, padding="same").relu() for r, w in zip(reduced, inner[1::2], strict=True)]
+    edge = F.max_pool2d(F.pad(x, (1, 1, 1, 1)), 3, stride=1)
+    for parts, words in [
+        ([a, *bare, d], "the reductions have no ReLU: one follows *every* convolution"),
+        ([d, a, b, c], "the projection comes last"),
+        ([a, c, b, d], "the branches come in their order"),
+        ([b, c, a, d], "the 1x1 branch comes first"),
+        ([a, b, c, F.max_pool2d(F.conv2d(x, *project).relu(), 3, 1, 1)], "you project, then pool: pool the maps first, then project them"),
+        ([a, b, c, F.conv2d(x, *project).relu()], "the maps are projected, but not pooled"),
+        ([a, b, c, F.conv2d(edge, *project).relu()], "a border of zeros is larger than negative maps: pool pixels inside the map alone"),
+        ([a, b, c, F.conv2d(F.avg_pool2d(x, 3, 1, 1, count_include_pad=False), *project).relu()], "that is an average: without `pool` it is the maximum"),
+    ]:
+        assert not torch.allclose(answer, torch.cat(parts, dim=1), atol=1e-5), words
     check.close(answer, expected, rtol=1e-4, atol=1e-5, what="the maps of the module")
 
 # %% nbgrader={"grade": true, "grade_id": "inception_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: no, one or three branches, kernels 1 to 9; both poolings; maps all negative.
 ### BEGIN HIDDEN TESTS
 def conv_spec(x, weight, bias):
-    """One pixel of the output at a time."""
-    (_, _, height, width), reach = x.shape, weight.shape[-1] // 2
-    y = bias[None, :, None, None].repeat(len(x), 1, height, width)
-    for i in range(height):
-        for j in range(width):
-            for u in range(max(0, i - reach), min(height, i + reach + 1)):
-                for v in range(max(0, j - reach), min(width, j + reach + 1)):
-                    y[:, :, i, j] += x[:, :, u, v] @ weight[:, :, u - i + reach, v - j + reach].T
+    """A sum over the kernel's pixels: each times the maps, moved by as much."""
+    k, (height, width) = weight.shape[-1], x.shape[2:]
+    wide, y = F.pad(x, (k // 2,) * 4), bias[:, None, None]
+    for u, v in itertools.product(range(k), repeat=2):
+        part = wide[:, :, u : u + height, v : v + width]
+        y = y + torch.einsum("nchw,dc->ndhw", part, weight[:, :, u, v])
     return y.clamp(min=0)
-
-
-def pool_spec(x, pool):
-    y = torch.empty_like(x)
-    for i in range(x.shape[2]):
-        for j in range(x.shape[3]):
-            window = x[:, :, max(0, i - 1) : i + 2, max(0, j - 1) : j + 2]
-            y[:, :, i, j] = window.amax((2, 3)) if pool == "max" else window.mean((2, 3))
-    return y
-
-
-rng, torch_rng = random.Random(4), torch.Generator().manual_seed(4)
 
 
 def draw_layer(channels, k):
     width = rng.randint(1, 4)
-    weight = torch.randn(width, channels, k, k, generator=torch_rng).double()
-    return weight, torch.randn(width, generator=torch_rng).double()
+    return torch.randn(width, channels, k, k).double(), torch.randn(width).double()
 
 
+rng = random.Random(4)
+torch.manual_seed(4)
 for trial in range(12):
-    channels, count = rng.randint(1, 4), (0, 1, 2, 3)[trial % 4]
-    shape = rng.randint(1, 2), channels, rng.randint(1, 6), rng.randint(1, 6)
-    x = torch.randn(shape, generator=torch_rng).double()
+    channels, pool = rng.randint(1, 4), ("max", "average")[trial // 4 % 2]
+    x = torch.randn(rng.randint(1, 2), channels, rng.randint(1, 6), rng.randint(1, 6)).double()
     x = x if trial % 3 else -x.abs()
+    kernels = [rng.choice([1, 3, 5, 7, 9]) for _ in range(trial % 4)]
     one, project = draw_layer(channels, 1), draw_layer(channels, 1)
-    branches, kernels = [], []
-    for _ in range(count):
-        kernels.append(rng.choice([1, 3, 5, 7, 9]))
-        reduction = draw_layer(channels, 1)
-        branches.append((reduction, draw_layer(len(reduction[0]), kernels[-1])))
-    pool = ("max", "average")[trial % 2]
+    reductions = [draw_layer(channels, 1) for _ in kernels]
+    branches = [(r, draw_layer(len(r[0]), k)) for r, k in zip(reductions, kernels, strict=True)]
     answer = inception(*copy.deepcopy((x, one, branches, project)), pool=pool)
-    expected = [conv_spec(x, *one)]
-    expected += [conv_spec(conv_spec(x, *a), *b) for a, b in branches]
-    expected = torch.cat([*expected, conv_spec(pool_spec(x, pool), *project)], dim=1)
-    what = f"the maps for x {tuple(shape)}, kernels {kernels}, pool {pool!r}"
+    parts = [conv_spec(x, *one), *(conv_spec(conv_spec(x, *a), *b) for a, b in branches)]
+    windows = F.pad(x, (1,) * 4, value=math.nan).unfold(2, 3, 1).unfold(3, 3, 1).flatten(4)
+    most, zeros = windows.nan_to_num(-math.inf).amax(4), windows.nan_to_num(0.0)
+    pooled, other = (most, windows.nanmean(4))[:: 1 if pool == "max" else -1]
+    edge = zeros.amax(4) if pool == "max" else zeros.mean(4)
+    expected, swapped, bordered = (torch.cat([*parts, conv_spec(p, *project)], dim=1) for p in (pooled, other, edge))
+    what = f"the maps for x {tuple(x.shape)}, kernels {kernels}, pool {pool!r}"
+    for wrong, words in [(swapped, "this is the other pooling"), (bordered, "a border of zeros is pooled, too: only pixels inside the map")]:
+        same = answer.shape == wrong.shape and torch.allclose(answer, wrong)
+        assert not same or torch.allclose(wrong, expected), f"{what}: {words}"
     check.close(answer, expected, what=what)
 ### END HIDDEN TESTS
 
@@ -434,10 +490,13 @@ layers = {k: (torch.ones(2, 2, k, k), torch.ones(2)) for k in (1, 2, 3, 4)}
 x = torch.ones(1, 2, 5, 5)
 for kernel, pool in [(2, "max"), (4, "average"), (3, "min"), (3, None)]:
     try:
-        inception(x, layers[1], [(layers[1], layers[kernel])], layers[1], pool)
+        found = inception(x, layers[1], [(layers[1], layers[kernel])], layers[1], pool)
+        found = f"maps of the shape {tuple(found.shape)}"
     except ValueError:
         continue
-    raise AssertionError(f"kernel {kernel} with pool {pool!r} raised no ValueError")
+    except Exception as error:
+        found = repr(error)
+    raise AssertionError(f"kernel {kernel} with pool {pool!r} raised no ValueError, but gave {found}")
 answer = inception(x, layers[1], [(layers[1], layers[3])], layers[1], "average")
 assert answer is not None, "what is no mistake gets an answer"
 
@@ -508,14 +567,20 @@ def total_loss(answer, labels: Tensor, weight: float) -> Tensor:
 # %% nbgrader={"grade": true, "grade_id": "schedule_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 for step, expected in [(0, 0.3), (25, 0.3), (50, 0.3), (75, 0.15), (90, 0.06), (100, 0)]:
     found = auxiliary_weight(step, 100)
+    assert found is not None, "your function returns None: is there a `return`?"
     hints = {
-        round(0.3 * (1 - step / 100), 6): "it holds for the first half, then falls",
-        round(0.3 * 2 * (1 - step / 100), 6): "never above `first`",
+        0.3 * (1 - step / 100): "it holds for the first half, then falls",
+        0.6 * (1 - step / 100): "never above `first`",
         0.3: "after `hold` it falls, to 0 at the last step",
+        0.3 * max(0, 1 - step / 50): "it falls after the first part, not in it",
+        0.0: "it is `first` up to hold · steps, then falls on a line, not at once",
+        0.15 * (1 + math.cos(math.pi * max(0, step - 50) / 50)): "a straight line, not a cosine",
+        expected / 0.3: "`first` is missing: 0.3 here",
+        0.3 - (step - 50) / 50: "from `first` to 0, not from `first` down by 1",
     }
-    hint = hints.get(round(float(found), 6), "a straight line from `first` to 0")
+    hint = [words for value, words in hints.items() if abs(value - found) < 1e-9]
     what = f"auxiliary_weight({step}, 100) is {found:.4g}, expected {expected}"
-    assert abs(found - expected) < 1e-9, f"{what}: {hint}"
+    assert abs(found - expected) < 1e-9, f"{what}: {hint[0] if hint else 'a straight line from `first` to 0 at `steps`'}"
 
 # %% nbgrader={"grade": true, "grade_id": "schedule_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random steps, first and hold, hold = 0, a single step; what must be refused.
@@ -529,14 +594,22 @@ for _ in range(200):
     expected = first if step <= start else first * (steps - step) / (steps - start)
     found = auxiliary_weight(step, steps, first=first, hold=hold)
     called = f"auxiliary_weight({step}, {steps}, first={first:.3g}, hold={hold:.3g})"
+    half = min(1.0, 2 * (1 - step / steps))
+    for wrong, words in [
+        (first * min(1.0, half * (hold < 1)), "`hold` is 0.5 whatever is asked"),
+        (0.3 * expected / first, "`first` is 0.3 whatever is asked"),
+    ]:
+        assert abs(found - wrong) > 1e-9 or abs(wrong - expected) < 1e-9, f"{called}: {words}"
     close = abs(found - expected) < 1e-9
     assert close, f"{called} is {found:.4g}, expected {expected:.4g}"
 for bad in [(0, 0), (-1, 10), (11, 10), (5, 10, 0.3, 1.0), (5, 10, 0.3, -0.1), (0, -5)]:
     try:
-        auxiliary_weight(*bad)
+        found = auxiliary_weight(*bad)
     except ValueError:
         continue
-    raise AssertionError(f"auxiliary_weight{bad} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"auxiliary_weight{bad} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "total_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -544,6 +617,7 @@ torch.manual_seed(6)
 logits, first, second = (torch.randn(5, 7, requires_grad=True) for _ in range(3))
 labels = torch.tensor([0, 6, 2, 2, 3])
 parts = [F.cross_entropy(each, labels).item() for each in (logits, first, second)]
+twice = [F.cross_entropy(each.softmax(1), labels).item() for each in (logits, first, second)]
 found = total_loss((logits, first, second), labels, 0.3)
 assert isinstance(found, Tensor), f"total_loss is {found!r}: a tensor, for `backward`"
 main, side = parts[0], parts[1] + parts[2]
@@ -552,51 +626,49 @@ hints = {
     main + 0.3 * side / 2: "the *sum* of the auxiliary losses, not their mean",
     main + side: "`weight` is missing",
     main: "the auxiliary losses are missing",
+    main + 0.3 * parts[1]: "every auxiliary head counts, not only the first",
+    main + 0.3 * parts[2]: "every auxiliary head counts, not only the last",
+    parts[1] + 0.3 * (main + parts[2]): "the head's own logits come first in the tuple",
+    parts[2] + 0.3 * (main + parts[1]): "the head's own logits come first in the tuple",
     0.7 * main + 0.3 * side: "the head's own loss keeps its full weight",
+    main + 0.3 * 5 * side: "the mean over the images, not their sum",
+    5 * (main + 0.3 * side): "the mean over the images, not their sum",
+    twice[0] + 0.3 * side: "cross-entropy takes logits: it has a softmax of its own",
+    twice[0] + 0.3 * (twice[1] + twice[2]): "cross-entropy takes logits: it has a softmax of its own",
 }
 hint = [words for value, words in hints.items() if abs(value - found.item()) < 1e-5]
 what = f"the loss is {found.item():.5f}, expected {main + 0.3 * side:.5f}"
 right = abs(found.item() - main - 0.3 * side) < 1e-5
 assert right, f"{what}: {hint[0] if hint else 'cross-entropies, means over images'}"
-found = total_loss(logits, labels, 0.3).item()
+try:
+    found = total_loss(logits, labels, 0.3).item()
+except Exception as error:
+    raise AssertionError(f"logits alone, as in eval mode, gave {error!r}: that is no tuple") from error
 what = f"logits alone, as in eval mode, give {found:.5f}, expected {main:.5f}"
 assert abs(found - main) < 1e-5, f"{what}: there are no heads to add"
 
 # %% nbgrader={"grade": true, "grade_id": "total_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random sizes and numbers of heads, weight 0; gradients; the network; refusals.
 ### BEGIN HIDDEN TESTS
-def loss_spec(logits, labels):
-    losses = []
-    for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
-        top = max(row)
-        losses.append(top + math.log(sum(math.exp(v - top) for v in row)) - row[label])
-    return sum(losses) / len(losses)
-
-
 rng = random.Random(7)
 torch.manual_seed(7)
 for trial in range(20):
     images, classes, heads = rng.randint(1, 6), rng.randint(2, 9), trial % 4
     weight = rng.choice([0.0, 0.3, rng.uniform(0, 2)])
-    shape = images, classes
-    answer = tuple(
-        torch.randn(shape, dtype=torch.float64, requires_grad=True)
-        for _ in range(1 + heads)
-    )
+    answer = torch.randn(1 + heads, images, classes).double().requires_grad_(True)
     labels = torch.randint(classes, (images,))
-    loss = total_loss(answer, labels, weight)
-    losses = [loss_spec(logits, labels) for logits in answer]
-    expected = losses[0] + weight * sum(losses[1:])
-    what = f"the loss of {heads} heads, weight {weight:.3g}, {shape}"
+    loss = total_loss(tuple(answer), labels, weight)
+    own = answer.gather(2, labels.expand(1 + heads, -1)[..., None])[..., 0]
+    losses = (answer.logsumexp(2) - own).mean(1)
+    expected = losses[0] + weight * losses[1:].sum()
+    what = f"the loss of {heads} heads, weight {weight:.3g}, ({images}, {classes})"
     check.close(loss, expected, what=what)
-    slopes = torch.autograd.grad(loss, answer, allow_unused=True)
-    for place, (slope, logits) in enumerate(zip(slopes, answer, strict=True)):
-        factor = weight if place else 1.0
-        wanted = logits.detach().softmax(dim=1) - F.one_hot(labels, classes)
-        wanted = factor * wanted / images
-        slope = torch.zeros_like(wanted) if slope is None else slope
+    (slopes,), (wanted,) = (torch.autograd.grad(y, answer) for y in (loss, expected))
+    for place in range(1 + heads):
         what = f"the gradient of logits {place} (0: the head), weight {weight:.3g}"
-        check.close(slope, wanted, what=what)
+        cut = weight and not slopes[place].any()
+        assert not cut, f"{what}, is 0: gradients reach all of the logits"
+        check.close(slopes[place], wanted[place], what=what)
 net = googlenet.googlenet_small(batch_norm=False)
 batch, labels = torch.randn(2, 3, 32, 32), torch.tensor([1, 2])
 total_loss(net.train()(batch), labels, 0.3).backward()
@@ -606,13 +678,15 @@ for name, head in net.auxiliary.items():
 with torch.no_grad():
     logits = net.eval()(batch)
 what = "the loss of the network in eval mode"
-check.close(total_loss(logits, labels, 0.3), loss_spec(logits, labels), what=what)
+check.close(total_loss(logits, labels, 0.3), F.cross_entropy(logits, labels), what=what)
 for answer, weight in [(torch.zeros(3, 4), 0.3), ((torch.zeros(2, 4),) * 3, -0.1)]:
     try:
-        total_loss(answer, labels, weight)
+        found = total_loss(answer, labels, weight)
     except ValueError:
         continue
-    raise AssertionError(f"{len(answer)} logits, 2 labels, {weight}: no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"{len(answer)} logits, 2 labels, weight {weight} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -669,21 +743,31 @@ a = torch.tensor([3.0, 4.0], requires_grad=True)
 b = torch.tensor([[2.0]], requires_grad=True)
 a.grad = torch.tensor([7.0, 7.0])
 losses = [a.square().sum() / 2, (a * b).sum(), 5 * b.sum()]  # slopes: a; b, b, 7; 5
-found = gradient_norms(losses, [a, b])
+try:
+    found = gradient_norms(losses, [a, b])
+except RuntimeError as error:
+    hint = "are the losses used again (retain_graph), and may a loss not depend on a parameter (allow_unused)?"
+    raise AssertionError(f"{error} {hint}") from error
 assert isinstance(found, list), f"gradient_norms is {found!r}: expected a list"
 assert all(isinstance(n, float) for n in found), f"{found}: floats, as of `.item()`"
+assert len(found) == 3, f"{found}: a number for each of three losses"
 expected = [5.0, math.sqrt(4 + 4 + 49), 5.0]
 hints = {
     "the root of the sum of squares is missing": [n * n for n in expected],
     "one root over all parameters, not a sum of norms": [5, math.sqrt(8) + 7, 5],
     "a gradient was added to the one before": [5, math.sqrt(25 + 64 + 49 - 8), 5],
+    "all parameters count, not only the last": [0, 7, 5],
+    "all parameters count, not only the first": [5, math.sqrt(8), 0],
+    "the largest number of a gradient is not its length": [4, 7, 5],
+    "the sum of absolute values is not its length": [7, 11, 5],
+    "a mean of squares is not their sum": [n / math.sqrt(3) for n in expected],
 }
 for words, wrong in hints.items():
     same = all(abs(x - y) < 1e-4 for x, y in zip(found, wrong, strict=True))
     assert not same, f"{found}: {words}"
-check.close(found, expected, what="the norms")
 kept = a.grad is not None and torch.equal(a.grad, torch.tensor([7.0, 7.0]))
 assert kept, f"a.grad was [7, 7] and is {a.grad}: leave it as it was"
+check.close(found, expected, what="the norms")
 assert b.grad is None, f"b.grad was None and is {b.grad}: leave it as it was"
 
 # %% nbgrader={"grade": true, "grade_id": "norms_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -691,33 +775,26 @@ assert b.grad is None, f"b.grad was None and is {b.grad}: leave it as it was"
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(8)
 for inputs, hidden, outputs in [(2, 3, 2), (4, 1, 3), (1, 5, 2)]:
-    first = nn.Linear(inputs, hidden).double()
-    second = nn.Linear(hidden, outputs).double()
+    weights = [torch.randn(n, dtype=torch.float64) for n in (hidden * inputs, outputs * hidden)]
     x, labels = torch.randn(6, inputs).double(), torch.randint(outputs, (6,))
 
-    def loss_list(first=first, second=second, x=x, labels=labels):
-        maps = first(x).tanh()
-        return [F.cross_entropy(second(maps), labels), maps.square().mean()]
+    def loss_list(first, second, x=x, labels=labels, sizes=(hidden, inputs, outputs)):
+        maps = (x @ first.view(sizes[:2]).T).tanh()
+        return [F.cross_entropy(maps @ second.view(sizes[2], -1).T, labels), maps.square().mean()]
 
-    parameters = [*first.parameters(), *second.parameters()]
-    expected = []
-    with torch.no_grad():  # the slope of each number, by moving it
-        for which in range(2):
-            squares = 0.0
-            for parameter in parameters:
-                flat = parameter.view(-1)
-                for i in range(len(flat)):
-                    flat[i] += 1e-5
-                    above = loss_list()[which].item()
-                    flat[i] -= 2e-5
-                    below = loss_list()[which].item()
-                    flat[i] += 1e-5
-                    squares += ((above - below) / 2e-5) ** 2
-            expected.append(squares**0.5)
-    losses = loss_list()
+    squares = torch.zeros(2)
+    for which, flat in enumerate(weights):  # the slope of each number, by moving it
+        for i in range(len(flat)):
+            moved = [w.clone() for w in weights], [w.clone() for w in weights]
+            moved[0][which][i] += 1e-5
+            moved[1][which][i] -= 1e-5
+            above, below = (torch.stack(loss_list(*part)) for part in moved)
+            squares = squares + ((above - below) / 2e-5) ** 2
+    parameters = [w.clone().requires_grad_(True) for w in weights]
+    losses = loss_list(*parameters)
     found = gradient_norms(losses, parameters)
     what = f"the norms of two losses of a {inputs}-{hidden}-{outputs} network"
-    check.close(found, expected, rtol=1e-4, what=what)
+    check.close(found, squares.sqrt(), rtol=1e-4, what=what)
     assert all(p.grad is None for p in parameters), "`.grad` was None: leave it so"
     try:
         (losses[0] + losses[1]).backward()
@@ -728,12 +805,11 @@ losses = [y.logsumexp(1).mean() for y in net(torch.randn(2, 3, 32, 32))]
 found = gradient_norms(losses, list(net.stages["5b"].parameters()))
 assert found[0] > 0, "the head's loss has a gradient in 5b"
 assert found[1:] == [0.0, 0.0], f"{found}: the heads behind 4a and 4d do not see 5b"
-found = gradient_norms(losses, list(net.stem.parameters()))
-for norm, loss in zip(found, losses, strict=True):
-    net.zero_grad()
-    loss.backward(retain_graph=True)
-    flat = torch.cat([p.grad.flatten() for p in net.stem.parameters()])
-    check.close(norm, flat.norm(), what="the norm at GoogLeNet's stem")
+stem = list(net.stem.parameters())
+for norm, loss in zip(gradient_norms(losses, stem), losses, strict=True):
+    slopes = torch.autograd.grad(loss, stem, retain_graph=True)
+    length = torch.cat([slope.flatten() for slope in slopes]).norm()
+    check.close(norm, length, what="the norm at GoogLeNet's stem")
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -107,28 +107,32 @@ for channels, width, stride, side in [(3, 6, 2, 6), (4, 8, 1, 5), (2, 2, 2, 4)]:
         answer = pad_shortcut(x, width, stride)
     assert torch.equal(x, before), "your function changed its input in place"
     assert answer is not None, "your function returns None: is there a `return`?"
-    spec = shortcut_spec(x, width, stride)
-    added, fine = width - channels, x[:, :, ::stride, ::stride]
+    spec, full = shortcut_spec(x, width, stride), shortcut_spec(x, width, 1)
+    old = shortcut_spec(torch.ones_like(x), width, stride)  # 1 in the old channels
+    added, half = width - channels, (width - channels) // 2
+    mean, most = (pool(x, stride, ceil_mode=True) for pool in (F.avg_pool2d, F.max_pool2d))
     likely = {
-        "the stride is missing: height and width must shrink": F.pad(
-            x, (0, 0, 0, 0, added // 2, added - added // 2)
+        "the stride is missing: height and width must shrink": full,
+        "the stride acts on the rows alone": full[:, :, ::stride],
+        "the stride acts on the columns alone": full[..., ::stride],
+        "the first pixel is left out: option A starts with it": shortcut_spec(
+            x[:, :, stride - 1 :, stride - 1 :], width, stride
         ),
-        "all zeros are after the old channels; half belong before": F.pad(
-            fine, (0, 0, 0, 0, 0, added)
-        ),
-        "pixels are averaged; option A takes every stride-th": F.pad(
-            F.avg_pool2d(x, stride), (0, 0, 0, 0, added // 2, added - added // 2)
-        ),
+        "pixels are averaged; option A takes every stride-th": shortcut_spec(mean, width, 1),
+        "the largest pixels are taken; option A takes every stride-th": shortcut_spec(most, width, 1),
+        "all zeros are after the old channels; half belong before": spec.roll(-half, 1),
+        "all zeros are before the old channels; half belong after": spec.roll(added - half, 1),
+        "of an odd number of zeros, one more goes after": spec.roll(added % 2, 1),
+        "the new channels are ones; they are zeros": spec + (1 - old),
+        "the new channels repeat the old ones; they are zeros": spec + spec.roll(channels, 1) * (1 - old),
         "zeros went to a side of the image; the channels are dimension 1": F.pad(
-            fine, (added // 2, added - added // 2)
+            x[:, :, ::stride, ::stride], (half, added - half)
         ),
     }
     for mistake, wrong in likely.items():
-        if wrong.shape != spec.shape or not torch.equal(wrong, spec):
-            same = answer.shape == wrong.shape and torch.equal(answer, wrong)
-            assert not same, mistake
-    what = f"pad_shortcut of a {tuple(x.shape)} tensor, {width = }, {stride = }"
-    check.close(answer, spec, what=what)
+        same = answer.shape == wrong.shape and torch.equal(answer, wrong)
+        assert not same or torch.equal(wrong, spec), mistake
+    check.close(answer, spec, what=f"pad_shortcut of a {tuple(x.shape)} tensor, {width = }, {stride = }")
 
 # %% nbgrader={"grade": true, "grade_id": "pad_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: odd numbers of new channels, odd and unequal sides, stride 3; dtype, gradient.
@@ -143,12 +147,12 @@ for _ in range(12):
         answer = pad_shortcut(x, channels + added, stride)
     called = f"pad_shortcut of {tuple(x.shape)} to {channels + added}, {stride = }"
     assert answer.dtype == x.dtype, f"{called} turns {x.dtype} into {answer.dtype}"
-    expected = torch.zeros(images, channels + added, *answer.shape[2:])
     taken = x.detach()[:, :, ::stride, ::stride]
     assert answer.shape[2:] == taken.shape[2:], f"{called} is {tuple(answer.shape)}"
-    expected = expected.double()
+    expected = taken.new_zeros(images, channels + added, *taken.shape[2:])
     expected[:, added // 2 : added // 2 + channels] = taken
     check.close(answer, expected, what=called)
+    assert answer.requires_grad, f"{called}: no gradient flows through the answer"
     (slope,) = torch.autograd.grad(answer.sum(), x)
     assert slope.sum() == taken.numel(), f"{called}: the gradient is not 1 where taken"
 x = torch.ones(1, 4, 3, 3)
@@ -156,16 +160,15 @@ assert torch.equal(pad_shortcut(x, 4, 1), x), "same width, stride 1: the identit
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "pad_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-for shape, width, stride in [
-    ((3, 8, 8), 8, 1),
-    ((2, 8, 4, 4), 7, 2),
-    ((2, 8, 4, 4), 16, 0),
-]:
+for shape, width, stride in [((3, 8, 8), 8, 1), ((2, 8, 4, 4), 7, 2), ((2, 8, 4, 4), 16, 0)]:
     try:
-        pad_shortcut(torch.zeros(shape), width, stride)
+        found = pad_shortcut(torch.zeros(shape), width, stride)
+        found = f"an answer of the shape {tuple(found.shape)}"
     except ValueError:
         continue
-    raise AssertionError(f"{shape} to {width} by {stride} raised no ValueError")
+    except Exception as error:
+        found = repr(error)
+    raise AssertionError(f"{shape} to {width} by {stride} raised no ValueError, but gave {found}")
 with check.without("numpy.ndindex", "notebook_08_resnet.PadShortcut"):
     answer = pad_shortcut(torch.zeros(2, 8, 4, 4), 8, 1)
 assert answer is not None, "what is no mistake gets an answer"
@@ -194,16 +197,23 @@ assert answer is not None, "what is no mistake gets an answer"
 # *To see it:* set conv3 to zero and compare input and output.
 
 # %% nbgrader={"grade": false, "grade_id": "bottleneck_spec", "locked": true, "schema_version": 3, "solution": false, "task": false}
-def bottleneck_spec(x: Tensor, weights: dict, stride: int, train: bool) -> Tensor:
-    """The formula, with weights by name as in `state_dict()`."""
+def bottleneck_spec(x: Tensor, weights: dict, stride: int, train: bool, **other) -> Tensor:
+    """The formula, with weights by name as in `state_dict()`.
+
+    other: what tests put in the place of the three strides, and of what stands before
+    and after each norm.
+    """
+    strides, around = other.get("strides", (1, stride, 1)), other.get("around", {})
     signal = x
-    for number, (step, padding) in enumerate([(1, 0), (stride, 1), (1, 0)], start=1):
+    for number, step in enumerate(strides, start=1):
+        before, after = around.get(number, (torch.clone, torch.relu))
         norm = {name: weights[f"norm{number}.{name}"] for name in ("weight", "bias")}
         mean = weights[f"norm{number}.running_mean"].clone()
         variance = weights[f"norm{number}.running_var"].clone()
-        signal = F.batch_norm(signal, mean, variance, **norm, training=train)
+        signal = F.batch_norm(before(signal), mean, variance, **norm, training=train)
         kernel = weights[f"conv{number}.weight"]
-        signal = F.conv2d(torch.relu(signal), kernel, stride=step, padding=padding)
+        padding = kernel.shape[-1] // 2
+        signal = F.conv2d(after(signal), kernel, stride=step, padding=padding)
     return shortcut_spec(x, signal.shape[1], stride) + signal
 
 
@@ -218,6 +228,21 @@ def redrawn(state: dict, seed: int) -> dict:
             if name.endswith("running_var"):
                 new[name] = new[name].abs() + 0.5
     return new
+
+
+LIKELY = {  # mistakes, as changes of the formula
+    **{
+        f"there is no ReLU before conv{n}": {"around": {n: (torch.clone, torch.clone)}}
+        for n in (1, 2, 3)
+    },
+    **{
+        f"norm{n} comes after its ReLU (order: norm, ReLU, convolution)": {
+            "around": {n: (torch.relu, torch.clone)}
+        }
+        for n in (1, 2, 3)
+    },
+    "the stride is on conv1; conv2 has it": {"strides": (2, 1, 1)},
+}
 
 # %% nbgrader={"grade": false, "grade_id": "preact", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class PreactBottleneck(nn.Module):
@@ -264,40 +289,34 @@ expected = {
 }
 biases = [name for name in state if name.startswith("conv") and name.endswith("bias")]
 assert not biases, f"{biases}: a norm follows, so no convolution needs a bias"
+assert shapes.keys() == expected.keys(), f"the layers are {[*shapes]}, expected {[*expected]}: this is no block of the notebook"
+assert shapes["conv1.weight"] != (2, 8, 1, 1), "conv1 goes to a quarter of `width`, not of `channels`"
 assert shapes == expected, f"the convolutions are {shapes}, expected {expected}"
-sizes = {f"norm{i}": len(state[f"norm{i}.weight"]) for i in (1, 2, 3)}
-assert sizes == {"norm1": 8, "norm2": 4, "norm3": 4}, (
-    f"channels of the norms: {sizes}; each norms what its convolution reads"
-)
+sizes = {name.split(".")[0]: len(v) for name, v in state.items() if name.endswith("running_mean")}
+assert sizes == {"norm1": 8, "norm2": 4, "norm3": 4}, f"channels of the norms: {sizes}; each norms what its convolution reads"
 total = sum(v.numel() for name, v in state.items() if name.endswith(("weight", "bias")))
 assert total == 240 + 32, f"{total} parameters, expected 272: pad_shortcut has none"
 x = torch.randn(4, 8, 6, 6, generator=torch.Generator().manual_seed(3))
 state = redrawn(state, 4)
 block.load_state_dict(state)
-block.eval()
-with check.without("numpy.ndindex"):
-    answer = block(x).detach()
-spec = bottleneck_spec(x, state, 2, train=False)
+try:
+    with check.without("numpy.ndindex"):
+        answer = block.eval()(x).detach()
+except RuntimeError as error:
+    raise AssertionError(f"{error}: only conv2 has the stride, and a padding of 1") from error
+spec, way = bottleneck_spec(x, state, 2, train=False), shortcut_spec(x, 16, 2)
 assert answer.shape == spec.shape, f"{tuple(answer.shape)}: expected (4, 16, 3, 3)"
-way = shortcut_spec(x, 16, 2)
-with torch.no_grad():
-    active = shortcut_spec(torch.relu(block.norm1(x)), 16, 2)
-likely = {
-    "there is a ReLU after the addition; the highway must keep negative numbers": (
-        torch.relu(spec)
-    ),
+active = shortcut_spec(torch.relu(block.norm1(x).detach()), 16, 2)
+likely = {words: bottleneck_spec(x, state, 2, False, **change) for words, change in LIKELY.items()}
+likely |= {
+    "there is a ReLU after the addition; the highway must keep negative numbers": spec.relu(),
     "the shortcut is missing": spec - way,
-    "the ReLU of norm1 also acts on the shortcut; x itself goes around": (
-        spec - way + torch.relu(way)
-    ),
-    "the shortcut gets what norm1 and the ReLU made; x itself goes around": (
-        spec - way + active
-    ),
+    "the ReLU of norm1 also acts on the shortcut; x itself goes around": spec - way + way.relu(),
+    "the shortcut gets what norm1 and the ReLU made; x itself goes around": spec - way + active,
 }
 for mistake, wrong in likely.items():
-    assert not torch.allclose(answer, wrong, atol=1e-4), mistake
-what = "PreactBottleneck(8, 16, 2) in eval mode (order: norm, ReLU, convolution)"
-check.close(answer, spec, rtol=1e-3, atol=1e-4, what=what)
+    assert wrong.shape != answer.shape or not torch.allclose(answer, wrong, atol=1e-3), mistake
+check.close(answer, spec, rtol=1e-3, atol=1e-4, what="PreactBottleneck(8, 16, 2) in eval mode")
 assert any(weight.requires_grad for weight in block.parameters()), "nothing can learn"
 
 # %% nbgrader={"grade": true, "grade_id": "preact_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -335,10 +354,12 @@ for channels, width, stride, height, columns in [
 # %% nbgrader={"grade": true, "grade_id": "preact_refuses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 for channels, width in [(4, 6), (16, 8)]:
     try:
-        PreactBottleneck(channels, width)
+        found = type(PreactBottleneck(channels, width)).__name__
     except ValueError:
         continue
-    raise AssertionError(f"PreactBottleneck({channels}, {width}) raised no ValueError")
+    except Exception as error:
+        found = repr(error)
+    raise AssertionError(f"PreactBottleneck({channels}, {width}) raised no ValueError, but gave {found}")
 ready = "notebook_08_resnet.PreactBlock", "torchvision.models.resnet.Bottleneck"
 with check.without("numpy.ndindex", *ready):
     block = PreactBottleneck(8, 8)
@@ -394,31 +415,35 @@ def zero_init(net: nn.Module) -> int:
 torch.manual_seed(6)
 for options in ({"depth": 20}, {"depth": 14, "option": "B"}):
     net = resnet.resnet_small(**options)
+    net.load_state_dict(redrawn(net.state_dict(), 6))
     before = {name: value.clone() for name, value in net.state_dict().items()}
     count, blocks = zero_init(net), (options["depth"] - 2) // 2
-    assert count == blocks, f"{count} layers of {blocks} blocks in resnet_small({options})"
     after = net.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     expected = {name for name in before if name.endswith("residual.2.1.weight")}
     missing, wrong = sorted(expected - changed), sorted(changed - expected)
     assert not missing, f"still as it was: {missing[0]}, the last norm of its branch"
-    assert not wrong, f"{wrong[0]} must stay as it was: only the last norm's weight"
+    hint = "β, the norm's bias, is kept" if wrong[:1] and wrong[0].endswith("bias") else "only the last norm's weight"
+    assert not wrong, f"{wrong[0]} must stay as it was: {hint}"
     zeros = all(after[name].count_nonzero() == 0 for name in expected)
     assert zeros, "the last norm's weight must be zero everywhere"
+    assert count is not None, "your function returns None: return how many layers it changed"
+    assert count == blocks, f"your count is {count}: resnet_small({options}) has {blocks} blocks, and a layer in each"
 
 # %% nbgrader={"grade": true, "grade_id": "zero_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: bottlenecks, options A to C, five forms; what the network then computes.
 ### BEGIN HIDDEN TESTS
 def zeroed(net: nn.Module, ending: str, blocks: int, what: str) -> None:
+    net.load_state_dict(redrawn(net.state_dict(), 7))
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    count = zero_init(net)
+    count, hint = zero_init(net), "only the last layer with a weight, norm or convolution, becomes zero"
     assert count == blocks, f"{count} layers of {blocks} blocks in {what}"
     for name, value in net.state_dict().items():
         if ".residual." in name and name.endswith(ending):
-            assert value.count_nonzero() == 0, f"{name} of {what} is not zero"
+            assert value.count_nonzero() == 0, f"{name} of {what} is not zero: {hint}"
         else:
             same = torch.equal(value, before[name])
-            assert same, f"{name} of {what} must stay as it was"
+            assert same, f"{name} of {what} must stay as it was: {hint}"
 
 
 torch.manual_seed(7)
@@ -429,15 +454,11 @@ for option in ("A", "B", "C"):
 
     net = resnet.ResNet(resnet.conv_bn(3, 16, 3), 16, block, (32, 64), (2, 1), 10)
     zeroed(net, "residual.4.1.weight", 3, f"bottlenecks with option {option}")
-last = {
-    "original": "residual.4.weight",
-    "BN after addition": "residual.3.weight",
-    "ReLU before addition": "residual.4.weight",
-    "ReLU-only pre-activation": "residual.5.weight",
-    "full pre-activation": "residual.5.weight",
-}
-for form, ending in last.items():
-    zeroed(resnet.form_small(form, depth=14), ending, 6, f"the form {form!r}")
+for form, last in {
+    "original": 4, "BN after addition": 3, "ReLU before addition": 4,
+    "ReLU-only pre-activation": 5, "full pre-activation": 5,
+}.items():
+    zeroed(resnet.form_small(form, 14), f"residual.{last}.weight", 6, f"the form {form!r}")
 for depth in (8, 20):
     net, images = resnet.resnet_small(depth).eval(), torch.randn(8, 3, 8, 8)
     zero_init(net)
@@ -460,10 +481,12 @@ for net, what in [
     (mixed, "one cut shortcut"),
 ]:
     try:
-        zero_init(net)
+        found = zero_init(net)
     except ValueError:
         continue
-    raise AssertionError(f"a network with {what} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"a network with {what} raised no ValueError, but gave {found!r}")
 zero_init(resnet.resnet_small(8))  # what is no mistake is not refused
 after = plain.state_dict()
 same = all(torch.equal(before[name], after[name]) for name in before)
@@ -527,28 +550,69 @@ with torch.device("meta"):
         flops.count(resnet.resnet_small(d), (1, 3, 32, 32)) for d in (26, 20)
     )
 with check.without("torch.nn.Module.__init__"):  # a pencil builds no network
-    params, macs = predicted_growth()
-true = deep.params - shallow.params
-assert params == true, f"you expected {params:,} more parameters, it is {true:,}"
-true = deep.macs - shallow.macs
-assert macs == true, f"you expected {macs:,} more MACs, it is {true:,}"
+    mine = tuple(predicted_growth())
+assert len(mine) == 2, f"{mine}: two numbers, parameters and MACs"
+true = deep.params - shallow.params, deep.macs - shallow.macs
+assert mine != true[::-1], "parameters come first, then MACs"
+kernels, norms, stage = 2 * 9 * (16**2 + 32**2 + 64**2), 4 * 112, 2 * 9 * 16**2 * 32**2
+hints = [
+    {
+        kernels: "norms have parameters, too",
+        kernels + norms // 2: "a norm has γ and β, and a block has two norms",
+        (kernels + norms) // 2: "a block has two convolutions and two norms",
+        kernels + 2 * 112 + 2 * 112 + 2 * 112: "no convolution has a bias: a norm follows",
+        2 * 9 * 16**2 + 4 * 16: "each of the three stages has one more block",
+        2 * 9 * 64**2 + 4 * 64: "each of the three stages has one more block",
+        deep.params: "how many *more*: subtract those of 20 layers",
+        kernels + norms + 16 * 32 + 32 * 64: "option A has no projections",
+        (kernels + norms) * 6: "6 layers more are one block in each stage",
+    },
+    {
+        true[1] // 3: "each of the three stages has one more block",
+        true[1] // 2: "a block has two convolutions",
+        2 * true[1]: "2 FLOPs are one MAC",
+        kernels * 32**2: "the maps of the stages have 32×32, 16×16 and 8×8 pixels",
+        kernels: "a weight multiplies once at each pixel",
+        deep.macs: "how many *more*: subtract those of 20 layers",
+        true[1] // 9: "a kernel has 3×3 pixels",
+    },
+]
+for name, guess, right, known in zip(("parameters", "MACs"), mine, true, hints, strict=True):
+    hint = known.get(guess, "one block of two 3×3 convolutions more in each stage")
+    assert guess == right, f"you expected {guess:,} more {name}, it is {right:,}: {hint}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "cost_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 for depth, true in {20: (269_722, 40_551_040), 110: (1_727_962, 252_887_680)}.items():
     with check.without("torch.nn.Module.__init__"):  # no network is built to be counted
         mine = small_cost(depth)
-    hints = {
-        true[0] - 10: "the linear layer has a bias",
-        true[0] - 2 * 16: "the stem has a norm, too",
-        true[0] - (depth - 2) // 3 * 112: "each norm has γ and β",
-        true[0] - 2 * (depth - 2) // 3 * 112 - 32: "norms have parameters, too",
-    }
-    first = f"small_cost({depth}) counts {mine[0]:,} parameters of {true[0]:,}"
-    hint = hints.get(mine[0], "option A: no projections; no convolution has a bias")
-    assert mine[0] == true[0], f"{first}: {hint}"
-    second = f"small_cost({depth}) counts {mine[1]:,} MACs of {true[1]:,}"
-    assert mine[1] == true[1], f"{second}: a MAC for each weight and *output* pixel"
+    assert tuple(mine) != true[::-1], "parameters come first, then MACs"
+    n = (depth - 2) // 6
+    block, widened = 112 * 4, 9 * (16 * 32 + 32 * 64)  # norms of a block; wider kernels
+    hints = [
+        {
+            true[0] - 10: "the linear layer has a bias",
+            true[0] - 650: "the linear layer is missing",
+            true[0] - 2 * 16: "the stem has a norm, too",
+            true[0] - 9 * 3 * 16 - 2 * 16: "the stem is missing",
+            true[0] - n * block // 2: "each norm has γ and β",
+            true[0] - n * block - 32: "norms have parameters, too",
+            true[0] + n * block // 2 + 16: "no convolution has a bias: a norm follows",
+            true[0] + widened: "the first convolution of a stage reads fewer channels",
+            true[0] - (n - 1) * widened: "only the first block of a stage reads fewer channels",
+            true[0] + 16 * 32 + 32 * 64: "option A: no projections",
+        },
+        {
+            2 * true[1]: "2 FLOPs are one MAC",
+            true[1] - 640: "the linear layer multiplies, too",
+            true[1] - 9 * 3 * 16 * 32**2: "the stem multiplies, too",
+            true[1] + 2 * 3 * 9 * 16 * 32 * 16**2: "the stride comes first: a convolution counts at its *output* pixels",
+            true[1] + 10: "a bias multiplies nothing",
+        },
+    ]
+    for name, guess, right, known in zip(("parameters", "MACs"), mine, true, hints, strict=True):
+        hint = known.get(guess, "a MAC for each weight and *output* pixel" if name == "MACs" else "three stages of n blocks, two convolutions and two norms in each")
+        assert guess == right, f"small_cost({depth}) counts {guess:,} {name} of {right:,}: {hint}"
 
 # %% nbgrader={"grade": true, "grade_id": "cost_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Hidden: other depths up to 1202, other classes; depths that are no members.
@@ -560,15 +624,18 @@ for depth, classes in [(8, 10), (32, 10), (14, 100), (56, 3), (44, 1)]:
     with check.without("torch.nn.Module.__init__"):
         mine, called = small_cost(depth, classes), f"small_cost({depth}, {classes})"
     expected = true.params, true.macs
-    assert tuple(mine) == expected, f"{called} is {mine}, the network has {expected}"
+    hint = ": the linear layer has 64 · classes weights and `classes` biases" * (classes != 10)
+    assert tuple(mine) == expected, f"{called} is {mine}, the network has {expected}{hint}"
 mine = small_cost(1202)
 assert tuple(mine) == (19_421_274, 2_829_238_912), f"small_cost(1202) is {mine}"
 for depth in (2, 18, 21, 52, -4):
     try:
-        small_cost(depth)
+        found = small_cost(depth)
     except ValueError:
         continue
-    raise AssertionError(f"depth {depth} raised no ValueError")
+    except Exception as error:
+        found = error
+    raise AssertionError(f"depth {depth} raised no ValueError, but gave {found!r}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -621,17 +688,20 @@ batch, labels = next(data.batches(digits, 64))
 
 # %% nbgrader={"grade": true, "grade_id": "responses_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 torch.manual_seed(8)
-images = torch.randn(16, 3, 8, 8)
+images, rows = torch.randn(16, 3, 8, 8), []
 net = resnet.resnet_small(14).eval()
 before = {name: value.clone() for name, value in net.state_dict().items()}
-twin, expected = copy.deepcopy(net).train(), []
-signal = twin.stem(images)
-for stage in twin.stages:
-    for block in stage:
-        residual = block.residual(signal)
-        signal = torch.relu(block.shortcut(signal) + residual)
-        expected.append((residual.std() / signal.std()).item())
+for twin in (copy.deepcopy(net).train(), net):
+    signal = twin.stem(images)
+    for block in [block for stage in twin.stages for block in stage]:
+        residual, way = block.residual(signal), block.shortcut(signal)
+        parts = residual, way, way + residual, torch.relu(way + residual), signal
+        rows.append([part.std().item() for part in parts])
+        signal = parts[3]
+residual, way, total, output, inside = torch.tensor(rows[:6]).T
+still, expected = torch.tensor(rows[6:]).T, residual / output
 answer = responses(net, images.clone())
+assert answer is not None, "your function returns None: is there a `return`?"
 assert len(answer) == 6, f"{len(answer)} numbers, but resnet_small(14) has 6 blocks"
 numbers = all(isinstance(ratio, float) for ratio in answer)
 assert numbers, f"a list of floats, please; the first is {answer[0]!r}"
@@ -640,10 +710,22 @@ changed = [name for name in before if not torch.equal(before[name], after[name])
 assert not changed, f"{changed[0]} changed: work on a copy, or put it back"
 training = [name for name, module in net.named_modules() if module.training]
 assert not training, "the network was in eval mode and is left in train mode"
+for wrong, words in [
+    (still[0] / still[3], "that is eval mode: the network sees the images in train mode"),
+    (residual, "the responses are not divided by the std of the block's output"),
+    (expected**2, "a ratio of variances: a standard deviation is their root"),
+    (1 / expected, "upside down: the residual is above"),
+    (expected.flip(0), "the last block comes first"),
+    (residual / way, "divided by the shortcut: by the output of the whole block"),
+    (residual / total, "divided by the sum before the last ReLU: by the output of the whole block"),
+    (residual / inside, "divided by the block's input: by its output"),
+    (way / output, "that is the shortcut's response: the residual's is above"),
+    (total / output, "that is the sum before the ReLU: the residual's is above"),
+]:
+    assert not torch.allclose(torch.tensor(answer), wrong, rtol=1e-3), words
 check.close(answer, expected, rtol=1e-3, what="std(residual) / std(output)")
 net.load_state_dict(before)
-again = responses(net, images)
-assert len(again) == 6, "a second call finds more blocks: were hooks left?"
+assert len(responses(net, images)) == 6, "a second call finds more blocks: were hooks left?"
 
 # %% nbgrader={"grade": true, "grade_id": "responses_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: bottlenecks, plain and pre-activation networks, silent branches; what is left.

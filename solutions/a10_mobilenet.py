@@ -388,14 +388,26 @@ factors = [whole / half for whole, half in zip(*found, strict=True)]
 with check.without("course_lib.flops.count", "torch.nn.Module.__init__"):
     mine = list(expected_factors())
 assert len(mine) == 3, f"{mine}: three numbers, please"
-hints = {
+reasons = {
     "pointwise": "M inputs and N outputs both halve",
     "depthwise": "one kernel for each channel, so α enters once",
     "head": "the inputs of the linear layer halve, its classes stay",
 }
-for name, guess, true in zip(names, mine, factors, strict=True):
-    said = f"{name}: you expected {guess}, the counter finds {true:g}: {hints[name]}"
-    assert guess == true, said
+whole, half = found
+for name, guess, true, a, b in zip(names, mine, factors, whole, half, strict=True):
+    hints = {
+        1 / true: "divided by, not multiplied by",
+        8: "the maps keep their size: α divides channels, not pixels",
+        16: "the maps keep their size: α divides channels, not pixels",
+        true - 1: "what is left is a share of the whole: divide the whole by it",
+        1: "α changes it: the channels halve",
+        100 / true: "a factor, not percent",
+        a: "a ratio, not the number of the whole network",
+        b: "a ratio, not the number of the half network",
+        a - b: "a ratio, not a difference",
+    }
+    said = f"{name}: you expected {guess}, the counter finds {true:g}: {reasons[name]}"
+    assert guess == true, f"{said}; {hints[guess]}" if guess in hints else said
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "price_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}

@@ -167,8 +167,11 @@ def shortcut_spec(x: Tensor, width: int, stride: int) -> Tensor:
     return answer
 
 
-def everywhere_spec(x: Tensor, weights: dict, stride: int, train: bool) -> Tensor:
-    """The formula, with weights by name as in `state_dict()`."""
+def everywhere_spec(x: Tensor, weights: dict, stride: int, train: bool, **other) -> Tensor:
+    """The formula, with weights by name as in `state_dict()`.
+
+    other: what tests put in the place of the activations first and second, and of none.
+    """
     def norm(x: Tensor, name: str) -> Tensor:
         mean, variance, gamma, beta = (
             weights[f"{name}.{part}"].clone()
@@ -176,14 +179,16 @@ def everywhere_spec(x: Tensor, weights: dict, stride: int, train: bool) -> Tenso
         )
         return F.batch_norm(x, mean, variance, gamma, beta, training=train)
 
-    wide = norm(F.conv2d(x, weights["expand.weight"]), "norm1").clamp(0, 6)
+    first, second = other.get("first", F.relu6), other.get("second", F.relu6)
+    wide = first(norm(F.conv2d(x, weights["expand.weight"]), "norm1"))
     kernels = weights["filter.weight"]
     planes = [
         F.conv2d(wide[:, [c]], kernels[[c]], stride=stride, padding=1)
         for (c,) in np.ndindex(len(kernels))
     ]
-    filtered = norm(torch.cat(planes, dim=1), "norm2").clamp(0, 6)
+    filtered = second(norm(torch.cat(planes, dim=1), "norm2"))
     thin = norm(F.conv2d(filtered, weights["project.weight"]), "norm3")
+    thin = other.get("last", torch.clone)(thin)
     return shortcut_spec(x, thin.shape[1], stride) + thin
 
 
@@ -193,6 +198,14 @@ NOT_YOURS = (
     "notebook_11_mobilenet_v2.InvertedResidual",
     "torchvision.models.mobilenetv2.InvertedResidual",
 )
+LIKELY = {  # mistakes, as changes of the formula
+    "ReLU for ReLU6": {"first": F.relu, "second": F.relu},
+    "Swish for ReLU6": {"first": F.silu, "second": F.silu},
+    "there is no activation between expand and filter": {"first": torch.clone},
+    "there is no activation between filter and project": {"second": torch.clone},
+    "there is an activation on the linear bottleneck": {"last": F.relu6},
+    "there is a ReLU on the linear bottleneck": {"last": F.relu},
+}
 
 
 def redrawn(state: dict, seed: int) -> dict:
@@ -247,11 +260,7 @@ class Everywhere(nn.Module):
 block = Everywhere(4, 6, stride=2, expansion=3)
 state = block.state_dict()
 shapes = {name: tuple(v.shape) for name, v in state.items() if v.ndim > 1}
-expected = {
-    "expand.weight": (12, 4, 1, 1),
-    "filter.weight": (12, 1, 3, 3),
-    "project.weight": (6, 12, 1, 1),
-}
+expected = {"expand.weight": (12, 4, 1, 1), "filter.weight": (12, 1, 3, 3), "project.weight": (6, 12, 1, 1)}
 first = shapes.get("expand.weight")
 assert first != (18, 4, 1, 1), "expanded to a multiple of `width`: the *input's* channels count"
 assert first != (4, 4, 1, 1), "nothing is expanded: 4 channels with expansion 3 become 12"
@@ -272,32 +281,19 @@ shape = tuple(answer.shape)
 assert shape == (3, 6, 3, 2), f"the output is {shape}, expected (3, 6, 3, 2)"
 way = shortcut_spec(x, 6, 2)
 taken = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, 2))
-likely = {
-    "there is an activation on the linear bottleneck": way + (spec - way).clamp(0, 6),
-    "there is a ReLU on the linear bottleneck": way + (spec - way).relu(),
+likely = {words: everywhere_spec(x, state, 2, False, **change) for words, change in LIKELY.items()}
+likely |= {
     "there is an activation after the addition": spec.clamp(0, 6),
     "there is a ReLU after the addition": spec.relu(),
     "the shortcut is missing": spec - way,
     "the shortcut takes every second pixel; it averages 2×2": spec - way + taken,
-    "the shortcut takes the largest of 2×2 pixels; it averages": (
-        spec - way + F.pad(F.max_pool2d(x, 2), (0, 0, 0, 0, 0, 2))
-    ),
+    "the shortcut takes the largest of 2×2 pixels; it averages": spec - way + F.pad(F.max_pool2d(x, 2), (0, 0, 0, 0, 0, 2)),
     "the zeros come first; they belong after the old channels": (
         spec - way + way.roll(2, dims=1)
     ),
 }
 for mistake, wrong in likely.items():
     assert not torch.allclose(answer, wrong, atol=1e-2), mistake
-with torch.no_grad():
-    for mistake, (one, two) in {
-        "ReLU for ReLU6": (F.relu, F.relu),
-        "Swish for ReLU6": (F.silu, F.silu),
-        "there is no activation between filter and project": (F.relu6, nn.Identity()),
-        "there is no activation between expand and filter": (nn.Identity(), F.relu6),
-    }.items():
-        bare = two(block.norm2(block.filter(one(block.norm1(block.expand(x))))))
-        wrong = way + block.norm3(block.project(bare))
-        assert not torch.allclose(answer, wrong, atol=1e-2), mistake
 check.close(answer, spec, 1e-3, 1e-2, what="Everywhere(4, 6, 2, 3) in eval mode")
 assert any(weight.requires_grad for weight in block.parameters()), "nothing can learn"
 
@@ -437,10 +433,20 @@ axes = torch.eye(2, dtype=torch.float64)
 corners = torch.tensor([[1.0, 1], [-1, 1], [1, -1], [-1, -1]], dtype=torch.float64)
 mine = share_lost(axes, corners)
 assert mine is not None, "your function returns None: is there a `return`?"
-assert mine != 0.25, "this is the share at which *nothing* is lost, or at which all units rest"
-assert mine != 0, "the rank of T itself: only the rows that are active at a point count"
-assert mine == 0.75, f"two axes: lost at 3 of 4 corners, your share is {mine}"
-assert share_lost(torch.cat([axes, -axes]), corners) == 0.0, "with T and −T nothing is lost"
+assert isinstance(mine, float), f"a share is a float, not {mine!r}"
+hints = {
+    0.25: "this is the share at which *nothing* is lost, or at which all units rest",
+    0.0: "the rank of T itself: only the rows that are active at a point count",
+    3.0: "a share of the points, not their number",
+    75.0: "a fraction, not percent",
+    1.0: "the share of points whose rank is below d, not a mean of ranks",
+    0.5: "the share of points whose rank is below d, not what their ranks lack",
+}
+hint = hints.get(mine, "the rank of the active rows, compared with d")
+assert mine == 0.75, f"two axes: lost at 3 of 4 corners, your share is {mine}: {hint}"
+mine = share_lost(torch.cat([axes, -axes]), corners)
+assert mine == 0.0, f"with T and −T nothing is lost, your share is {mine}: a rank is compared with d, not with n"
+assert share_lost(axes, corners[:1]) == 0.0, "the rows that are active count, T x > 0, not those at rest"
 twice = torch.cat([axes, axes])
 mine = share_lost(twice, corners)
 assert mine == 0.75, f"a row that stands twice adds no rank: expected 0.75, not {mine}"
@@ -493,16 +499,28 @@ def expected_macs() -> tuple[int, int, int]:
 # %% nbgrader={"grade": true, "grade_id": "expect_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: your three numbers, against the counter.
 ### BEGIN HIDDEN TESTS
-block = mobilenet.InvertedResidual(24, 24)
-true = [flops.count(block, (1, 24, 56, 56)).macs]
-for channels in (24, 144):
-    with torch.device("meta"):
-        net = nn.Conv2d(channels, channels, 3, padding=1)
-    true.append(flops.count(net, (1, channels, 56, 56)).macs)
+nets = mobilenet.InvertedResidual(24, 24), *(nn.Conv2d(c, c, 3, padding=1) for c in (24, 144))
+true = [flops.count(net, (1, net_in, 56, 56)).macs for net, net_in in zip(nets, (24, 24, 144), strict=True)]
 with check.without("course_lib.flops.count", "torch.nn.Module.__init__"):
     mine = list(expected_macs())
-hint = "a MAC is one multiplication; the depthwise layer has 9 for each channel"
-for name, found, macs in zip(("block", "24 to 24", "144 to 144"), mine, true, strict=True):
+assert len(mine) == 3, f"{mine}: three numbers, please"
+assert mine != true[::-1], "the block comes first, then 24 to 24, then 144 to 144"
+pixels = 56 * 56
+for place, (name, found, macs) in enumerate(zip(("block", "24 to 24", "144 to 144"), mine, true, strict=True)):
+    hints = {2 * macs: "2 FLOPs are one MAC", macs // pixels: "every weight multiplies once at each of 56 · 56 pixels"}
+    hints |= {macs // 56: "a map has 56 · 56 pixels", macs // 9: "a kernel has 3·3 pixels", macs // 3: "a kernel has 3·3 pixels"}
+    if place == 0:
+        hints |= {
+            pixels * 144 * (24 + 9 * 144 + 24): "the depthwise layer has one kernel for each channel",
+            pixels * 144 * (24 + 24): "the depthwise layer multiplies, too",
+            pixels * 144 * (24 + 1 + 24): "a depthwise kernel has 3·3 pixels",
+            pixels * 144 * (9 + 24): "expansion and projection are two 1×1 convolutions: both multiply, too",
+            pixels * 24 * (24 + 9 + 24): "the block expands to 6 · 24 = 144 channels",
+            pixels * 144 * (9 * 24 + 9 + 24): "the expansion is 1×1",
+            macs + pixels * 312: "a norm counts no MACs",
+        }
+    hints |= {pixels * 9 * (24, 24, 144)[place]: "each output reads every input channel: no groups"}
+    hint = hints.get(found, "a MAC is one multiplication; the depthwise layer has 9 for each channel")
     said = f"{name}: you expected {found:,} MACs, the counter finds {macs:,}"
     assert found == macs, f"{said} ({hint})"
 ### END HIDDEN TESTS

@@ -221,19 +221,12 @@ assert any(weight.requires_grad for weight in block.parameters()), "nothing can 
 # Hidden: other shapes, strides and expansions, train mode; how often an image's branch is dropped.
 ### BEGIN HIDDEN TESTS
 rng = torch.Generator().manual_seed(5)
-for channels, width, stride, expansion, height, columns in [
-    (3, 3, 1, 2, 5, 4),
-    (8, 5, 1, 1, 4, 3),
-    (9, 12, 2, 4, 7, 8),
-    (4, 4, 2, 3, 6, 6),
-    (2, 2, 1, 6, 3, 3),
-]:
+for channels, width, stride, expansion, height, columns in [(3, 3, 1, 2, 5, 4), (8, 5, 1, 1, 4, 3), (9, 12, 2, 4, 7, 8), (4, 4, 2, 3, 6, 6), (2, 2, 1, 6, 3, 3)]:
     block = FusedExcite(channels, width, stride, expansion)
     called = f"FusedExcite({channels}, {width}, {stride}, {expansion})"
     state = redrawn(block.state_dict(), seed=channels)
-    hidden = len(state["expand.weight"])
+    hidden, squeezed = len(state["expand.weight"]), len(state["squeeze.weight"])
     assert hidden == expansion * channels, f"{called} expands to {hidden} channels"
-    squeezed = len(state["squeeze.weight"])
     right = max(1, channels // 4)
     assert squeezed == right, f"{called} squeezes to {squeezed} channels, expected {right}"
     block.load_state_dict(state)
@@ -250,13 +243,10 @@ state = redrawn(block.state_dict(), 7)
 block.load_state_dict(state)
 x = torch.randn(2000, 4, 2, 2, generator=rng)
 spec, found = fused_spec(x, state, 1, train=True), block.train()(x).detach()
-out = (found == x).flatten(1).all(dim=1)
-share = out.double().mean().item()
+share = (out := (found == x).flatten(1).all(dim=1)).double().mean().item()
 assert abs(share - 0.25) < 0.05, f"drop = 0.25: {share:.1%} of the images are without branch; each is drawn by itself, and 25 % are dropped"
-kept = x[~out] + (spec - x)[~out] / 0.75
-check.close(found[~out], kept, 1e-3, 2e-3, what="the kept branches, divided by 0.75")
-drawn = FusedExcite(4, 6, 1, 2, 0.9).train()(x[:50])
-empty = (drawn == 0).flatten(1).all(dim=1)
+check.close(found[~out], (x + (spec - x) / 0.75)[~out], 1e-3, 2e-3, what="the kept branches, divided by 0.75")
+empty = (FusedExcite(4, 6, 1, 2, 0.9).train()(x[:50]) == 0).flatten(1).all(dim=1)
 assert not empty.any(), "without a shortcut nothing may be dropped"
 for stride, drop in [(0, 0.0), (3, 0.0), (1, 1.0), (1, -0.1), (1, 1.5)]:
     try:

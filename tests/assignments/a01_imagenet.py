@@ -878,7 +878,7 @@ WORDS = [
     ("one rank too many", "topk_visible", "one rank too many"),
     ("a tensor", "topk_visible", "a float, please"),
     ("k of all classes refused", "topk_visible", "k from 1 to K is allowed"),
-    ("k of 0 accepted", "topk_hidden", "k = 0: a ValueError"),
+    ("k of 0 accepted", "topk_hidden", "k = 0 of 3 classes: a Val"),
     ("k above the classes accepted", "topk_hidden", "k = 4 of 3 classes"),
     ("negative labels accepted", "topk_hidden", "a label -1"),
     ("an empty batch accepted", "topk_hidden", "no image"),

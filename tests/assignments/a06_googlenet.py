@@ -36,6 +36,21 @@ MISTAKES = {
         COST,
     ),
     "naive ignored": ("cost", "if naive:", "if False:", COST),
+    "the 3x3 sees all channels": (
+        "cost",
+        "(3, reduce3, three)",
+        "(3, channels, three)",
+        COST,
+    ),
+    "MACs come first": (
+        "cost",
+        "return weights + biases, weights * side * side",
+        "return weights * side * side, weights + biases",
+        COST,
+    ),
+    "FLOPs": ("cost", "weights * side * side", "2 * weights * side * side", COST),
+    "kernel left out": ("cost", "k * k * before", "before", COST),
+    "pixels left out": ("cost", "weights * side * side", "weights", COST),
     "zero width accepted": (
         "cost",
         "len(widths) != 6 or min(channels, side, *widths) < 1",
@@ -57,6 +72,33 @@ MISTAKES = {
         WIDEST,
     ),
     "a float": ("widest", "budget // each", "budget / each", WIDEST),
+    "convolution for nothing": (
+        "widest",
+        "(channels + kernel_size**2 * width)",
+        "channels",
+        WIDEST,
+    ),
+    "kernel counted once in the branch": (
+        "widest",
+        "kernel_size**2 * width",
+        "kernel_size * width",
+        WIDEST,
+    ),
+    "a row for the map": ("widest", "side**2 *", "side *", WIDEST),
+    "one pixel": ("widest", "side**2 *", "1 *", WIDEST),
+    "rounded up": ("widest", "budget // each)", "-(-budget // each))", WIDEST),
+    "the convolution goes to all channels": (
+        "widest",
+        "kernel_size**2 * width",
+        "kernel_size**2 * channels",
+        WIDEST,
+    ),
+    "none where one is too many": (
+        "widest",
+        "if budget < each:",
+        "if False:",
+        {"widest_hidden"},
+    ),
     "prediction without the 1x1": (
         "expect_macs",
         "23_382_016",
@@ -67,6 +109,120 @@ MISTAKES = {
         "expect_params",
         "2_176_138",
         "2_174_976",
+        {"expect_params_hidden"},
+    ),
+    "prediction: with, then without": (
+        "expect_macs",
+        "331_161_600, 23_382_016",
+        "23382016, 331161600",
+        {"expect_macs_hidden"},
+    ),
+    "prediction: one pixel of the kernel": (
+        "expect_macs",
+        "331_161_600, 23_382_016",
+        "13246464, 23382016",
+        {"expect_macs_hidden"},
+    ),
+    "prediction: a row of the kernel": (
+        "expect_macs",
+        "331_161_600, 23_382_016",
+        "66232320, 23382016",
+        {"expect_macs_hidden"},
+    ),
+    "prediction: one pixel of the map": (
+        "expect_macs",
+        "331_161_600, 23_382_016",
+        "1689600, 119296",
+        {"expect_macs_hidden"},
+    ),
+    "prediction: FLOPs": (
+        "expect_macs",
+        "331_161_600, 23_382_016",
+        "662323200, 46764032",
+        {"expect_macs_hidden"},
+    ),
+    "prediction: biases multiply": (
+        "expect_macs",
+        "331_161_600, 23_382_016",
+        "331186688, 23413376",
+        {"expect_macs_hidden"},
+    ),
+    "prediction: the 1x1 alone": (
+        "expect_macs",
+        "331_161_600, 23_382_016",
+        "331161600, 3311616",
+        {"expect_macs_hidden"},
+    ),
+    "prediction: both of 1x1": (
+        "expect_macs",
+        "331_161_600, 23_382_016",
+        "331161600, 4114432",
+        {"expect_macs_hidden"},
+    ),
+    "prediction: both of 5x5": (
+        "expect_macs",
+        "331_161_600, 23_382_016",
+        "331161600, 102860800",
+        {"expect_macs_hidden"},
+    ),
+    "prediction: the 5x5 reads all channels": (
+        "expect_macs",
+        "331_161_600, 23_382_016",
+        "331161600, 334473216",
+        {"expect_macs_hidden"},
+    ),
+    "prediction: no biases in the 1x1": (
+        "expect_params",
+        "2_176_138",
+        "2176010",
+        {"expect_params_hidden"},
+    ),
+    "prediction: no biases in the hidden units": (
+        "expect_params",
+        "2_176_138",
+        "2175114",
+        {"expect_params_hidden"},
+    ),
+    "prediction: no biases of the classes": (
+        "expect_params",
+        "2_176_138",
+        "2176128",
+        {"expect_params_hidden"},
+    ),
+    "prediction: one number of a map": (
+        "expect_params",
+        "2_176_138",
+        "210058",
+        {"expect_params_hidden"},
+    ),
+    "prediction: not pooled": (
+        "expect_params",
+        "2_176_138",
+        "25769098",
+        {"expect_params_hidden"},
+    ),
+    "prediction: a thousand classes": (
+        "expect_params",
+        "2_176_138",
+        "3190888",
+        {"expect_params_hidden"},
+    ),
+    "prediction: pooled maps, then hidden units": (
+        "expect_params",
+        "2_176_138",
+        "2108426",
+        {"expect_params_hidden"},
+    ),
+    "prediction: no last layer": (
+        "expect_params",
+        "2_176_138",
+        "2165888",
+        {"expect_params_hidden"},
+    ),
+    "prediction: the head of 4a": (
+        "expect_params",
+        "2_176_138",
+        "2174090",
         {"expect_params_hidden"},
     ),
     "concatenated along the rows": ("inception", "dim=1", "dim=2", INCEPTION),
@@ -90,6 +246,25 @@ MISTAKES = {
         "int(weight.shape[-1] > 1)).relu()",
         INCEPTION,
     ),
+    "not pooled": (
+        "inception",
+        "layer(pooled, *project)",
+        "layer(x, *project)",
+        INCEPTION,
+    ),
+    "average for the maximum": ("inception", '"max":', '"average":', INCEPTION),
+    "the branches before the 1x1": (
+        "inception",
+        "    maps.append(layer(pooled, *project))\n",
+        "    maps.append(maps.pop(0))\n    maps.append(layer(pooled, *project))\n",
+        {"inception_visible", "inception_hidden"},
+    ),
+    "no branch returned": (
+        "inception",
+        "    return torch.cat(maps, dim=1)\n",
+        "    torch.cat(maps, dim=1)\n",
+        INCEPTION | {"inception_refuses_visible"},
+    ),
     "border of zeros in the maximum": (
         "inception",
         "F.max_pool2d(x, 3, stride=1, padding=1)",
@@ -110,8 +285,8 @@ MISTAKES = {
     ),
     "projection first": (
         "inception",
-        "    maps = [layer(x, *one)]\n",
-        "    maps = [layer(pooled, *project), layer(x, *one)]\n",
+        "torch.cat(maps, dim=1)",
+        "torch.cat([maps[-1], *maps[:-1]], dim=1)",
         INCEPTION,
     ),
     "even kernels accepted": (
@@ -140,6 +315,26 @@ MISTAKES = {
         "(1.1 - step / steps) / (1.1 - hold)",
         SCHEDULE,
     ),
+    "falls in the first part": (
+        "schedule",
+        "left = (1 - step / steps) / (1 - hold)",
+        "left = max(0.0, 1 - step / (hold * steps)) if hold else float(step == 0)",
+        SCHEDULE,
+    ),
+    "a cosine": (
+        "schedule",
+        "first * min(1.0, left)",
+        "first * (1 - math.cos(math.pi * min(1.0, left))) / 2",
+        SCHEDULE,
+    ),
+    "rises": (
+        "schedule",
+        "first * min(1.0, left)",
+        "first * max(0.0, 1 - left)",
+        SCHEDULE,
+    ),
+    "without first": ("schedule", "first * min(1.0, left)", "min(1.0, left)", SCHEDULE),
+    "nothing returned": ("schedule", "return first", "first", SCHEDULE),
     "hold is always a half": ("schedule", "(1 - hold)", "0.5", {"schedule_hidden"}),
     "0.3 whatever first is": ("schedule", "first *", "0.3 *", {"schedule_hidden"}),
     "steps outside accepted": (
@@ -169,6 +364,20 @@ MISTAKES = {
     "weight forgotten": ("total", "loss + weight *", "loss +", TOTAL),
     "auxiliary losses forgotten": ("total", "in others:", "in ():", TOTAL),
     "only the first head": ("total", "in others:", "in others[:1]:", TOTAL),
+    "only the last head": ("total", "in others:", "in others[-1:]:", TOTAL),
+    "the head is the last of the tuple": (
+        "total",
+        "    loss = F.cross_entropy(logits, labels)\n",
+        "    logits, others = [*others, logits][0], [*others, logits][1:]\n"
+        "    loss = F.cross_entropy(logits, labels)\n",
+        TOTAL,
+    ),
+    "the weights sum to 1": (
+        "total",
+        "    return loss\n",
+        "    return loss - weight * F.cross_entropy(logits, labels) * bool(others)\n",
+        TOTAL,
+    ),
     "auxiliary loss at evaluation": (
         "total",
         "(answer,) if isinstance(answer, Tensor) else answer",
@@ -220,6 +429,32 @@ MISTAKES = {
         "",
         NORMS,
     ),
+    "the first parameter alone": ("norms", "in slopes if", "in slopes[:1] if", NORMS),
+    "the largest number": (
+        "norms",
+        "norms.append(float(sum(squares)) ** 0.5)",
+        "norms.append(max(s.abs().max().item() for s in slopes if s is not None))",
+        NORMS,
+    ),
+    "the sum of absolute values": (
+        "norms",
+        "norms.append(float(sum(squares)) ** 0.5)",
+        "norms.append(float(sum(s.abs().sum() for s in slopes if s is not None)))",
+        NORMS,
+    ),
+    "a mean of squares": (
+        "norms",
+        "float(sum(squares)) ** 0.5",
+        "(float(sum(squares)) / sum(p.numel() for p in parameters)) ** 0.5",
+        NORMS,
+    ),
+    "tensors": (
+        "norms",
+        "float(sum(squares)) ** 0.5",
+        "sum(squares) ** 0.5",
+        {"norms_visible"},
+    ),
+    "a tuple of norms": ("norms", "return norms", "return tuple(norms)", NORMS),
     "the last parameter alone": ("norms", "in slopes if", "in slopes[-1:] if", NORMS),
 }
 BODIES = {
@@ -334,6 +569,49 @@ RIGHT = {
         "expect_macs",
         "return [14**2 * 25 * 528 * 128, 14**2 * (528 * 32 + 25 * 32 * 128)]",
     ),
+    "cost by a dict of kernels": (
+        "cost",
+        "if len(widths) != 6 or min(widths) < 1 or channels < 1 or side < 1:\n"
+        "    raise ValueError('six widths, all positive')\n"
+        "names = dict(zip('one r3 three r5 five pool'.split(), widths))\n"
+        "reads = {'three': names['r3'], 'five': names['r5']}\n"
+        "if naive: reads, names = {}, {n: names[n] for n in ('one', 'three', 'five')}\n"
+        "k = {'three': 3, 'five': 5}\n"
+        "w = {n: k.get(n, 1) ** 2 * reads.get(n, channels) * d for n, d in names.items()}\n"
+        "return sum(w[n] + names[n] for n in w), side * side * sum(w.values())",
+    ),
+    "reduction by bisection": (
+        "widest",
+        "price = lambda r: side * side * r * (channels + kernel_size**2 * width)\n"
+        "if price(1) > budget: raise ValueError\n"
+        "low, high = 1, channels\n"
+        "while low < high:\n"
+        "    middle = (low + high + 1) // 2\n"
+        "    low, high = (middle, high) if price(middle) <= budget else (low, middle - 1)\n"
+        "return low",
+    ),
+    "estimates, pixel by pixel": (
+        "expect_macs",
+        "one = 5 * 5 * 528 * 128\n"
+        "two = 528 * 32 + 5 * 5 * 32 * 128\n"
+        "return one * 14 * 14, two * 14 * 14",
+    ),
+    "estimates as a list of sums": (
+        "expect_macs",
+        "layers = [[(5, 528, 128)], [(1, 528, 32), (5, 32, 128)]]\n"
+        "return [sum(196 * k * k * c * d for k, c, d in net) for net in layers]",
+    ),
+    "the head layer by layer": (
+        "expect_params",
+        "layers = [(528, 128), (128 * 4 * 4, 1024), (1024, 10)]\n"
+        "return sum((before + 1) * after for before, after in layers)",
+    ),
+    "the head, weights and biases": (
+        "expect_params",
+        "weights = 528 * 128 + 16 * 128 * 1024 + 1024 * 10\n"
+        "return weights + 128 + 1024 + 10",
+    ),
+    "the head as a number": ("expect_params", "return int(2176138)"),
     "module by modules": (
         "inception",
         "if pool not in ['max', 'average']: raise ValueError()\n"
@@ -393,6 +671,33 @@ RIGHT = {
         "    return first\n"
         "return first - first * (step - start) / (steps - start)",
     ),
+    "schedule by the distance to the end": (
+        "schedule",
+        "if not (steps >= 1 and 0 <= step <= steps and 0 <= hold < 1):\n"
+        "    raise ValueError('out of range')\n"
+        "length = steps - hold * steps\n"
+        "return first * max(0.0, min(length, steps - step)) / length",
+    ),
+    "schedule by a tensor": (
+        "schedule",
+        "if steps <= 0 or step not in range(steps + 1) or not 0 <= hold < 1:\n"
+        "    raise ValueError\n"
+        "t = torch.tensor(step / steps, dtype=torch.float64)\n"
+        "return float(torch.lerp(torch.tensor(first, dtype=torch.float64),"
+        " torch.zeros((), dtype=torch.float64), ((t - hold) / (1 - hold)).clamp(0, 1)))",
+    ),
+    "loss by hand": (
+        "total",
+        "if weight < 0: raise ValueError('weight')\n"
+        "y = (answer,) if isinstance(answer, Tensor) else tuple(answer)\n"
+        "if y[0].shape[0] != labels.shape[0]: raise ValueError('labels')\n"
+        "def one(z):\n"
+        "    own = z[torch.arange(len(z)), labels]\n"
+        "    return (z.logsumexp(1) - own).sum() / len(z)\n"
+        "total = one(y[0])\n"
+        "for z in y[1:]: total = total + weight * one(z)\n"
+        "return total",
+    ),
     "loss by log-softmax": (
         "total",
         "if weight < 0: raise ValueError()\n"
@@ -439,24 +744,130 @@ WORDS = [
     ("biases forgotten", "cost_visible", "biases are missing"),
     ("biases multiply", "cost_visible", "adding a bias multiplies nothing"),
     ("side counted once", "cost_visible", "side · side"),
+    ("kernel counted once", "cost_visible", "k·k pixels, not k"),
+    ("kernel left out", "cost_visible", "k·k pixels"),
+    ("pixels left out", "cost_visible", "at *each* of side"),
     ("projection forgotten", "cost_visible", "projection after the pooling"),
-    ("one too few", "widest_visible", "cost 12,443,648"),
+    ("convolutions see all channels", "cost_visible", "the 5x5 sees what its"),
+    ("the 3x3 sees all channels", "cost_visible", "the 3x3 sees what its"),
+    ("naive module projects", "cost_visible", "a naive module projects nothing"),
+    ("naive ignored", "cost_visible", "is `naive` used?"),
+    ("MACs come first", "cost_visible", "parameters come first"),
+    ("FLOPs", "cost_visible", "2 FLOPs are one MAC"),
+    ("zero width accepted", "cost_hidden", "no ValueError, but gave ("),
+    ("reduction for nothing", "widest_visible", "the reduction multiplies, too"),
+    ("convolution for nothing", "widest_visible", "after the reduction multiplies"),
+    ("kernel counted once in the branch", "widest_visible", "k·k pixels"),
+    ("a row for the map", "widest_visible", "side · side pixels"),
+    ("one pixel", "widest_visible", "pixels"),
+    ("rounded up", "widest_visible", "round down"),
+    ("the convolution goes to all channels", "widest_visible", "goes to `width`"),
+    ("kernel 5 always", "widest_hidden", "kernel_size="),
+    ("one too few", "widest_visible", "may be met exactly"),
     ("wider than the input", "widest_visible", "all there are"),
+    ("a float", "widest_visible", "a whole number of channels"),
+    ("none where one is too many", "widest_hidden", "expected 'a ValueError'"),
+    ("prediction without the 1x1", "expect_macs_hidden", "the reduction itself"),
+    ("prediction: with, then without", "expect_macs_hidden", "comes first"),
+    ("prediction: one pixel of the kernel", "expect_macs_hidden", "25 pixels"),
+    ("prediction: a row of the kernel", "expect_macs_hidden", "25 pixels"),
+    ("prediction: one pixel of the map", "expect_macs_hidden", "14 · 14 pixels"),
+    ("prediction: FLOPs", "expect_macs_hidden", "2 FLOPs are one MAC"),
+    ("prediction: biases multiply", "expect_macs_hidden", "multiplies nothing"),
+    ("prediction: the 1x1 alone", "expect_macs_hidden", "behind the reduction"),
+    ("prediction: both of 1x1", "expect_macs_hidden", "25 pixels"),
+    ("prediction: both of 5x5", "expect_macs_hidden", "the reduction is 1x1"),
+    (
+        "prediction: the 5x5 reads all channels",
+        "expect_macs_hidden",
+        "what the reduction leaves",
+    ),
+    ("prediction without biases", "expect_params_hidden", "each layer has biases"),
+    (
+        "prediction: no biases in the 1x1",
+        "expect_params_hidden",
+        "the 1x1 convolutions have biases",
+    ),
+    (
+        "prediction: no biases in the hidden units",
+        "expect_params_hidden",
+        "the hidden units have biases",
+    ),
+    (
+        "prediction: no biases of the classes",
+        "expect_params_hidden",
+        "the classes have biases",
+    ),
+    ("prediction: one number of a map", "expect_params_hidden", "4x4 numbers each"),
+    ("prediction: not pooled", "expect_params_hidden", "leaves 4x4 maps"),
+    ("prediction: a thousand classes", "expect_params_hidden", "ten classes"),
+    (
+        "prediction: pooled maps, then hidden units",
+        "expect_params_hidden",
+        "have parameters, too",
+    ),
+    ("prediction: no last layer", "expect_params_hidden", "the last layer"),
+    ("prediction: the head of 4a", "expect_params_hidden", "not 4a's 512"),
     ("concatenated along the rows", "inception_visible", "dim=1"),
     ("concatenated along the images", "inception_visible", "dim=1"),
     ("no ReLU in the reductions", "inception_visible", "*every* convolution"),
     ("no ReLU at all", "inception_visible", "negative maps"),
     ("projection before the pooling", "inception_visible", "pool the maps first"),
+    ("not pooled", "inception_visible", "but not pooled"),
+    (
+        "average for the maximum",
+        "inception_visible",
+        "without `pool` it is the maximum",
+    ),
     ("padding of 1 for every kernel", "inception_visible", "padding"),
+    ("border of zeros in the maximum", "inception_visible", "inside the map alone"),
+    ("border of zeros in the average", "inception_hidden", "a border of zeros"),
+    ("always the maximum", "inception_hidden", "the other pooling"),
+    ("the branches before the 1x1", "inception_visible", "1x1 branch comes first"),
+    ("projection first", "inception_visible", "the projection comes last"),
+    ("no branch returned", "inception_visible", "is there a `return`?"),
+    ("even kernels accepted", "inception_refuses_visible", "but gave RuntimeError"),
+    ("any pool accepted", "inception_refuses_visible", "but gave maps of the"),
     ("falls from the first step", "schedule_visible", "first half"),
     ("never falls", "schedule_visible", "0 at the last step"),
     ("above first before it falls", "schedule_visible", "never above"),
+    ("does not reach 0", "schedule_visible", "to 0 at `steps`"),
+    ("falls in the first part", "schedule_visible", "not in it"),
+    ("a schedule in a hurry", "schedule_visible", "not at once"),
+    ("a cosine", "schedule_visible", "not a cosine"),
+    ("rises", "schedule_visible", "it is `first` up to"),
+    ("without first", "schedule_visible", "`first` is missing"),
+    ("nothing returned", "schedule_visible", "is there a `return`?"),
+    ("hold is always a half", "schedule_hidden", "`hold` is 0.5 whatever"),
+    ("0.3 whatever first is", "schedule_hidden", "`first` is 0.3 whatever"),
+    ("steps outside accepted", "schedule_hidden", "no ValueError, but gave"),
+    ("hold = 1 accepted", "schedule_hidden", "no ValueError, but gave"),
     ("mean of the auxiliary losses", "total_visible", "not their mean"),
     ("weight on all", "total_visible", "full weight"),
+    ("the weights sum to 1", "total_visible", "full weight"),
     ("weight forgotten", "total_visible", "`weight` is missing"),
+    ("auxiliary losses forgotten", "total_visible", "losses are missing"),
+    ("only the first head", "total_visible", "not only the first"),
+    ("only the last head", "total_visible", "not only the last"),
+    ("the head is the last of the tuple", "total_visible", "come first in the tuple"),
+    ("sum over the images", "total_visible", "not their sum"),
+    ("softmax twice", "total_visible", "a softmax of its own"),
     ("auxiliary loss at evaluation", "total_visible", "no heads to add"),
+    ("a tuple in eval mode too", "total_visible", "that is no tuple"),
     ("a number, not a tensor", "total_visible", "for `backward`"),
+    ("no gradient through the heads", "total_hidden", "reach all of the logits"),
+    ("negative weight accepted", "total_hidden", "no ValueError, but gave"),
     ("square of the norm", "norms_visible", "root of the sum of squares"),
     ("graph given up", "norms_hidden", "retain_graph"),
+    ("unused parameters refused", "norms_visible", "allow_unused"),
     ("sum of norms", "norms_visible", "not a sum of norms"),
+    ("gradients added up in .grad", "norms_visible", "a.grad was"),
+    ("gradients wiped", "norms_visible", "a.grad was"),
+    ("the last parameter alone", "norms_visible", "not only the last"),
+    ("the first parameter alone", "norms_visible", "not only the first"),
+    ("the largest number", "norms_visible", "the largest number"),
+    ("the sum of absolute values", "norms_visible", "absolute values"),
+    ("a mean of squares", "norms_visible", "a mean of squares"),
+    ("tensors", "norms_visible", "floats"),
+    ("a tuple of norms", "norms_visible", "expected a list"),
 ]

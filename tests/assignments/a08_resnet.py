@@ -75,6 +75,30 @@ MISTAKES = {
         "stride < 1",
         {"pad_refuses_visible"},
     ),
+    "stride along the columns alone": (
+        "pad",
+        "x[:, :, ::stride, ::stride]",
+        "x[..., ::stride]",
+        PAD | PREACT,
+    ),
+    "largest pixels": (
+        "pad",
+        "x[:, :, ::stride, ::stride]",
+        "F.max_pool2d(x, stride, ceil_mode=True)",
+        PAD | PREACT,
+    ),
+    "zeros before alone": (
+        "pad",
+        "added // 2, added - added // 2)",
+        "added, 0)",
+        PAD | PREACT,
+    ),
+    "the stride halves x in place": (
+        "pad",
+        "    x = x[:, :, ::stride, ::stride]\n",
+        "    y = x[:, :, ::stride, ::stride].clone()\n    x.zero_()\n    x = y\n",
+        PAD | {"preact_visible"},
+    ),
     "bias before BatchNorm": (
         "preact",
         "nn.Conv2d(channels, narrow, 1, bias=False)",
@@ -144,6 +168,24 @@ MISTAKES = {
         "self.norm2 = nn.BatchNorm2d(width)",
         BUILT,
     ),
+    "no ReLU before conv3": (
+        "preact",
+        "self.conv3(torch.relu(self.norm3(signal)))",
+        "self.conv3(self.norm3(signal))",
+        PREACT,
+    ),
+    "no ReLU before conv1": (
+        "preact",
+        "self.conv1(torch.relu(self.norm1(x)))",
+        "self.conv1(self.norm1(x))",
+        PREACT,
+    ),
+    "a quarter of the channels": (
+        "preact",
+        "narrow = width // 4",
+        "narrow = channels // 4",
+        PREACT,
+    ),
     "any width accepted": (
         "preact",
         "width % 4 or width < channels",
@@ -168,6 +210,24 @@ MISTAKES = {
         "nn.init.zeros_(last.weight)",
         "nn.init.zeros_(last.weight); getattr(last, 'running_mean', last.weight)"
         ".data.fill_(0.0); getattr(last, 'running_var', last.weight).data.fill_(0.0)",
+        ZERO,
+    ),
+    "the norm's bias, too": (
+        "zero",
+        "nn.init.zeros_(last.weight)",
+        "[nn.init.zeros_(part) for part in last.parameters()]",
+        ZERO,
+    ),
+    "the convolution before the norm": (
+        "zero",
+        'hasattr(x, "weight")][-1]',
+        "isinstance(x, nn.Conv2d)][-1]",
+        ZERO,
+    ),
+    "the last block alone": (
+        "zero",
+        "for block in blocks:",
+        "for block in blocks[-1:]:",
         ZERO,
     ),
     "norms alone": (
@@ -213,6 +273,54 @@ MISTAKES = {
         "",
         {"predict_hidden"},
     ),
+    "prediction of MACs first": (
+        "predict",
+        "return params, macs",
+        "return macs, params",
+        {"predict_hidden"},
+    ),
+    "prediction with a norm for a block": (
+        "predict",
+        "+ 2 * 2 * (16",
+        "+ 2 * (16",
+        {"predict_hidden"},
+    ),
+    "prediction of half a block": (
+        "predict",
+        "params = 2 * 9 * (16**2 + 32**2 + 64**2) + 2 * 2 *",
+        "params = 9 * (16**2 + 32**2 + 64**2) + 2 *",
+        {"predict_hidden"},
+    ),
+    "prediction with biases": (
+        "predict",
+        "+ 2 * 2 * (16",
+        "+ 3 * 2 * (16",
+        {"predict_hidden"},
+    ),
+    "prediction with projections": (
+        "predict",
+        " + 2 * 2 * (16 + 32 + 64)",
+        " + 2 * 2 * (16 + 32 + 64) + 16 * 32 + 32 * 64",
+        {"predict_hidden"},
+    ),
+    "prediction in FLOPs": (
+        "predict",
+        "macs = 3 * 2 *",
+        "macs = 2 * 3 * 2 *",
+        {"predict_hidden"},
+    ),
+    "prediction of one convolution's MACs": (
+        "predict",
+        "macs = 3 * 2 *",
+        "macs = 3 *",
+        {"predict_hidden"},
+    ),
+    "prediction on maps of one size": (
+        "predict",
+        "macs = 3 * 2 * 9 * 16**2 * 32**2",
+        "macs = 2 * 9 * (16**2 + 32**2 + 64**2) * 32**2",
+        {"predict_hidden"},
+    ),
     "prediction of one stage": ("predict", "3 * 2 * 9", "2 * 9", {"predict_hidden"}),
     "no norm in the stem": ("cost", "9 * 3 * 16 + 2 * 16,", "9 * 3 * 16,", COST),
     "no bias in the linear layer": ("cost", "(64 + 1) * classes", "64 * classes", COST),
@@ -228,6 +336,49 @@ MISTAKES = {
         "cost",
         "9 * channels * width + 9 * (2 * blocks - 1) * width**2",
         "blocks * 9 * (channels * width + width**2)",
+        COST,
+    ),
+    "MACs first": (
+        "cost",
+        "return params + (64 + 1) * classes, macs + 64 * classes",
+        "return macs + 64 * classes, params + (64 + 1) * classes",
+        COST,
+    ),
+    "no stem": (
+        "cost",
+        "9 * 3 * 16 + 2 * 16, 9",
+        "0, 9",
+        COST,
+    ),
+    "biases in the convolutions": (
+        "cost",
+        "params += weights + 2 * blocks * 2 * width",
+        "params += weights + 2 * blocks * 3 * width + (width == 16) * 16",
+        COST,
+    ),
+    "norms forgotten": (
+        "cost",
+        "9 * 3 * 16 + 2 * 16, 9 * 3 * 16 * 32**2",
+        "9 * 3 * 16 - blocks * 448, 9 * 3 * 16 * 32**2",
+        COST,
+    ),
+    "every convolution at its stage's width": (
+        "cost",
+        "9 * channels * width +",
+        "9 * width * width +",
+        COST,
+    ),
+    "projections": (
+        "cost",
+        "params += weights +",
+        "params += weights + (channels < width) * channels * width +",
+        COST,
+    ),
+    "FLOPs": ("cost", "macs + 64 * classes", "2 * (macs + 64 * classes)", COST),
+    "MACs without the linear layer": (
+        "cost",
+        "macs + 64 * classes",
+        "macs",
         COST,
     ),
     "ten classes for ever": (
@@ -272,6 +423,19 @@ MISTAKES = {
         "(output.std() / answered.pop()).item()",
         RESPONSES,
     ),
+    "by the shortcut": (
+        "responses",
+        "def compare(module, args, output):\n",
+        "def compare(module, args, output):\n        output = module.shortcut(args[0])\n",
+        RESPONSES,
+    ),
+    "by the input": (
+        "responses",
+        "answered.pop() / output.std()",
+        "answered.pop() / args[0].std()",
+        RESPONSES,
+    ),
+    "no return": ("responses", "return ratios", "return None", RESPONSES),
     "last first": ("responses", "return ratios", "return ratios[::-1]", RESPONSES),
     "tensors": ("responses", ".item())", ")", {"responses_visible"}),
 }
@@ -440,6 +604,30 @@ RIGHT = {
         "macs = sum(9 * c * d * s * s for c, d, s in convs)\n"
         "return [params + 65 * classes, macs + 64 * classes]",
     ),
+    "cost in closed form": (
+        "cost",
+        "n = (depth - 2) // 6\n"
+        "if depth != 6 * n + 2 or n < 1: raise ValueError\n"
+        "params = 97_216 * n - 22_576\n"
+        "macs = 14_155_776 * n - 1_916_928\n"
+        "return params + 65 * classes, macs + 64 * classes",
+    ),
+    "predicted as numbers": ("predict", "return 97_216, 14_155_776"),
+    "predicted stage by stage": (
+        "predict",
+        "found = [0, 0]\n"
+        "for width, side in [(16, 32), (32, 16), (64, 8)]:\n"
+        "    kernels = 2 * (3 * 3 * width * width)\n"
+        "    found[0] += kernels + 2 * (width + width)\n"
+        "    found[1] += kernels * side * side\n"
+        "return tuple(found)",
+    ),
+    "predicted as a list": (
+        "predict",
+        "weights = [18 * c * c for c in (16, 32, 64)]\n"
+        "return [sum(weights) + 4 * 112, sum(w * 1024 // 4**i"
+        " for i, w in enumerate(weights))]",
+    ),
     "responses by hand, stage by stage": (
         "responses",
         "import copy\n"
@@ -515,32 +703,121 @@ class PreactBottleneck(nn.Module):
                 f = torch.einsum("nchw,dc->ndhw", f, kernel[:, :, 0, 0])
         return f + pad_shortcut(x, f.shape[1], self.stride)
 """
+MODULES = """
+class PreactBottleneck(nn.Module):
+    def __init__(self, channels, width, stride=1):
+        if width % 4: raise ValueError("4 must divide the width")
+        if channels > width: raise ValueError("no fewer channels")
+        super().__init__()
+        n = width // 4
+        self.norm1, self.conv1 = self.pair(channels, n, 1, 1)
+        self.norm2, self.conv2 = self.pair(n, n, 3, stride)
+        self.norm3, self.conv3 = self.pair(n, width, 1, 1)
+        self.way = lambda x: pad_shortcut(x, width, stride)
+
+    def pair(self, channels, width, kernel, stride):
+        conv = nn.Conv2d(channels, width, kernel, stride, bias=False)
+        conv.padding = (kernel // 2, kernel // 2)
+        return nn.BatchNorm2d(channels), conv
+
+    def forward(self, x):
+        y = self.conv1(F.relu(self.norm1(x)))
+        y = self.conv2(F.relu(self.norm2(y)))
+        y = self.conv3(F.relu(self.norm3(y)))
+        return torch.add(y, self.way(x))
+"""
 RIGHT_SOURCES = {
     "a list of layers": ("preact", SEQUENTIAL),
     "functional": ("preact", FUNCTIONAL),
+    "pairs of layers": ("preact", MODULES),
 }
 WORDS = [
+    ("shortcut without stride", "pad_visible", "the stride is missing"),
+    ("stride along one side", "pad_visible", "on the rows alone"),
+    ("stride along the columns alone", "pad_visible", "on the columns alone"),
+    ("first pixel left out", "pad_visible", "option A starts with it"),
+    ("averaged pixels", "pad_visible", "averaged"),
+    ("largest pixels", "pad_visible", "the largest pixels"),
+    ("zeros after alone", "pad_visible", "half belong before"),
+    ("zeros before alone", "pad_visible", "half belong after"),
+    ("odd zero before", "pad_visible", "one more goes after"),
+    ("zeros at the sides of the image", "pad_visible", "the channels are dimension 1"),
+    ("ones for zeros", "pad_visible", "they are zeros"),
+    ("the stride halves x in place", "pad_visible", "changed its input"),
+    ("cut off from the gradient", "pad_hidden", "no gradient flows"),
+    ("always float32", "pad_hidden", "turns torch.float64 into torch.float32"),
+    ("fewer channels accepted", "pad_refuses_visible", "but gave an answer"),
+    ("bias before BatchNorm", "preact_visible", "no convolution needs a bias"),
+    ("the notebook's own block", "preact_visible", "no block of the notebook"),
+    ("a quarter of the channels", "preact_visible", "a quarter of `width`"),
+    ("a norm too wide", "preact_visible", "each norms what its convolution reads"),
+    ("ReLU after the addition", "preact_visible", "ReLU after the addition"),
+    ("shortcut forgotten", "preact_visible", "the shortcut is missing"),
+    ("shortcut sees the ReLU", "preact_visible", "x itself goes around"),
     (
         "shortcut sees the activated input",
         "preact_visible",
         "what norm1 and the ReLU made",
     ),
-    ("shortcut without stride", "pad_visible", "the stride is missing"),
-    ("zeros after alone", "pad_visible", "half belong before"),
-    ("averaged pixels", "pad_visible", "averaged"),
-    ("fewer channels accepted", "pad_refuses_visible", "no ValueError"),
-    ("bias before BatchNorm", "preact_visible", "no convolution needs a bias"),
-    ("ReLU after the addition", "preact_visible", "ReLU after the addition"),
-    ("shortcut forgotten", "preact_visible", "the shortcut is missing"),
-    ("shortcut sees the ReLU", "preact_visible", "x itself goes around"),
-    ("norm after the ReLU", "preact_visible", "order: norm, ReLU, convolution"),
+    ("no ReLU before conv1", "preact_visible", "no ReLU before conv1"),
+    ("a ReLU forgotten", "preact_visible", "no ReLU before conv2"),
+    ("no ReLU before conv3", "preact_visible", "no ReLU before conv3"),
+    ("norm after the ReLU", "preact_visible", "norm3 comes after its ReLU"),
+    ("no padding", "preact_visible", "a padding of 1"),
+    ("stride on both", "preact_visible", "only conv2 has the stride"),
+    ("stride forgotten", "preact_visible", "only conv2 has the stride"),
+    (
+        "stride on the first 1x1, as in the paper",
+        "preact_visible",
+        "the stride is on conv1",
+    ),
+    ("any width accepted", "preact_refuses_visible", "but gave PreactBottleneck"),
     ("all norms of the branch", "zero_visible", "only the last norm's weight"),
     ("the first norm", "zero_visible", "the last norm of its branch"),
+    ("beta too", "zero_visible", "only the last norm's weight"),
+    ("the norm's bias, too", "zero_visible", "β, the norm's bias, is kept"),
+    ("the convolution before the norm", "zero_visible", "the last norm of its"),
+    ("the last block alone", "zero_visible", "still as it was"),
+    ("norms alone", "zero_hidden", "norm or convolution"),
     ("projections too", "zero_visible", "must stay as it was"),
+    ("one for zero", "zero_visible", "must be zero everywhere"),
+    ("returns nothing", "zero_visible", "return how many layers"),
+    ("plain networks accepted", "zero_refuses_visible", "but gave 3"),
     ("refused too late", "zero_refuses_visible", "must stay as it was"),
+    ("prediction of MACs first", "predict_hidden", "parameters come first"),
+    ("prediction without norms", "predict_hidden", "norms have parameters"),
+    ("prediction with a norm for a block", "predict_hidden", "has two norms"),
+    ("prediction of half a block", "predict_hidden", "two convolutions and two"),
+    ("prediction with biases", "predict_hidden", "no convolution has a bias"),
+    ("prediction with projections", "predict_hidden", "has no projections"),
+    ("prediction of one stage", "predict_hidden", "three stages has one more"),
+    ("prediction in FLOPs", "predict_hidden", "2 FLOPs are one MAC"),
+    ("prediction of one convolution's MACs", "predict_hidden", "two convolutions"),
+    ("prediction on maps of one size", "predict_hidden", "8×8 pixels"),
+    ("MACs first", "cost_visible", "parameters come first"),
     ("no norm in the stem", "cost_visible", "the stem has a norm"),
+    ("no stem", "cost_visible", "the stem is missing"),
     ("no bias in the linear layer", "cost_visible", "has a bias"),
     ("norms count once", "cost_visible", "γ and β"),
+    ("norms forgotten", "cost_visible", "norms have parameters"),
+    ("biases in the convolutions", "cost_visible", "no convolution has a bias"),
+    ("every block widens", "cost_visible", "only the first block"),
+    ("every convolution at its stage's width", "cost_visible", "reads fewer channels"),
+    ("projections", "cost_visible", "no projections"),
+    ("FLOPs", "cost_visible", "2 FLOPs are one MAC"),
+    ("MACs without the linear layer", "cost_visible", "linear layer multiplies"),
+    ("MACs at the input's pixels", "cost_visible", "at its *output* pixels"),
+    ("ten classes for ever", "cost_hidden", "`classes` biases"),
+    ("any depth accepted", "cost_hidden", "no ValueError, but gave ("),
     ("works on the network itself", "responses_visible", "work on a copy"),
-    ("prediction without norms", "predict_hidden", "more parameters"),
+    ("eval mode", "responses_visible", "that is eval mode"),
+    ("variance for standard deviation", "responses_visible", "a ratio of variances"),
+    ("not divided", "responses_visible", "are not divided"),
+    ("upside down", "responses_visible", "upside down"),
+    ("last first", "responses_visible", "the last block comes first"),
+    ("by the shortcut", "responses_visible", "divided by the shortcut"),
+    ("by the input", "responses_visible", "divided by the block's input"),
+    ("tensors", "responses_visible", "a list of floats"),
+    ("no return", "responses_visible", "is there a `return`?"),
+    ("hooks that stay", "responses_hidden", "hooks were left"),
 ]

@@ -141,6 +141,48 @@ MISTAKES = {
         "if stride < 1:",
         {"block_hidden"},
     ),
+    "shares in place of factors": (
+        "expect",
+        "return 4, 2, 2",
+        "return 0.25, 0.5, 0.5",
+        {"expect_hidden"},
+    ),
+    "what falls away": (
+        "expect",
+        "return 4, 2, 2",
+        "return 3, 1, 1",
+        {"expect_hidden"},
+    ),
+    "nothing changes for the filters": (
+        "expect",
+        "return 4, 2, 2",
+        "return 4, 1, 2",
+        {"expect_hidden"},
+    ),
+    "nothing changes for the classes": (
+        "expect",
+        "return 4, 2, 2",
+        "return 4, 2, 1",
+        {"expect_hidden"},
+    ),
+    "pixels halve, too": (
+        "expect",
+        "return 4, 2, 2",
+        "return 16, 2, 2",
+        {"expect_hidden"},
+    ),
+    "pixels of the filters halve, too": (
+        "expect",
+        "return 4, 2, 2",
+        "return 4, 8, 2",
+        {"expect_hidden"},
+    ),
+    "factors in percent": (
+        "expect",
+        "return 4, 2, 2",
+        "return 25, 50, 50",
+        {"expect_hidden"},
+    ),
     "α squared for the filters": (
         "expect",
         "return 4, 2, 2",
@@ -484,6 +526,14 @@ RIGHT = {
         "return low / 32",
     ),
     "expected as a list": ("expect", "return [4, 2, 2]"),
+    "expected by formulas": (
+        "expect",
+        "alpha = 1 / 2\n"
+        "pointwise = lambda m, n, a: (a * m) * (a * n)\n"
+        "one = pointwise(8, 6, 1) / pointwise(8, 6, alpha)\n"
+        "return one, 8 / (alpha * 8), 1024 * 1000 / (alpha * 1024 * 1000)",
+    ),
+    "expected as powers": ("expect", "return tuple(2**power for power in (2, 1, 1))"),
     "shares with a table": (
         "shares",
         "import collections\n"
@@ -647,6 +697,14 @@ WORDS = [
     ("cut off from the gradient", "block_learns", "learn nothing"),
     ("the notebook's own block", "block_visible", "your layers are"),
     ("any multiplier accepted", "block_hidden", "a ValueError is expected"),
+    ("shares in place of factors", "expect_hidden", "divided by, not multiplied"),
+    ("what falls away", "expect_hidden", "what is left is a share"),
+    ("nothing changes for the filters", "expect_hidden", "the channels halve"),
+    ("nothing changes for the classes", "expect_hidden", "the channels halve"),
+    ("pixels halve, too", "expect_hidden", "not pixels"),
+    ("pixels of the filters halve, too", "expect_hidden", "not pixels"),
+    ("factors in percent", "expect_hidden", "not percent"),
+    ("α squared for all", "expect_hidden", "α enters once"),
     ("α squared for the filters", "expect_hidden", "α enters once"),
     ("the others' order", "expect_hidden", "M inputs and N outputs"),
     ("classes halve, too", "expect_hidden", "its classes stay"),

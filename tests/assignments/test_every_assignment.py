@@ -54,6 +54,15 @@ def test_no_test_cell_ends_with_a_value(name):
         )
 
 
+def test_no_test_cell_is_longer_than_a_screen(name):
+    cells = execute.named(execute.notebook(name).cells)
+    for cell in execute.points(name):
+        lines = len(cells[cell].source.splitlines())
+        assert lines <= 40, f"{cell} has {lines} lines: " + rule(
+            "A test cell has at most 40 lines."
+        )
+
+
 def alone(folder, name):
     """Copy what an assignment is made from into an empty folder."""
     (folder / "solutions").mkdir()
