@@ -23,7 +23,7 @@ demo: $(STAMP) ## train, count; for instructors also release and grade a class: 
 
 lab: $(STAMP) ## JupyterLab, on the map of the units
 	@python -m course_lib.landing > /dev/null
-	@JUPYTER_CONFIG_PATH=$(CURDIR)/.jupyter jupyter lab START.md
+	@JUPYTER_CONFIG_PATH='$(CURDIR)/.jupyter' jupyter lab START.md
 
 notebooks: $(STAMP) ## execute the notebooks that changed
 	@course notebooks run

@@ -31,6 +31,7 @@ from rich.table import Table
 
 import course_grader as grading
 from course_grader.assignment.course import Course
+from course_lib.files import replacing
 
 OURS = "a07_inception"
 MISTAKES = [
@@ -129,7 +130,7 @@ def keep(table: Path, assignment: str, submissions: int, costs: dict) -> None:
     seconds = [f"{value:.1f}" for value in both]
     row = [assignment, submissions, *seconds, f"{os.getloadavg()[2]:.1f}"]
     known[assignment] = dict(zip(head, row, strict=True))
-    with table.open("w", newline="") as file:
+    with replacing(table) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, head, lineterminator="\n")
         writer.writeheader()
         writer.writerows(known[name] for name in sorted(known))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import glob
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,7 +52,7 @@ def grade(
     if scheduler is None:
         require_sandbox(level)
     register(assignment, course)
-    names = list(dict.fromkeys(students or submitted(assignment, course)))
+    names = wanted(students, assignment, course)
     assigned = editions.with_earlier(bundle.load(assignment, course), course)
     assigned = bundle.with_secret(assigned, course)
     only = chosen(assigned, cells or [])
@@ -150,10 +153,21 @@ def require_sandbox(level: str | None) -> None:
         )
 
 
+def wanted(students: list[str] | None, assignment: str, course: Course) -> list[str]:
+    """Return these students, or all who handed in; CourseError for who did not."""
+    for name in students or ():
+        if not os.path.lexists(course.submitted(name, assignment)):
+            close = difflib.get_close_matches(name, submitted(assignment, course), 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise CourseError(f"{name!r} did not hand in {assignment}{hint}")
+    return list(dict.fromkeys(students or submitted(assignment, course)))
+
+
 def submitted(assignment: str, course: Course) -> list[str]:
     """Return the names of those who handed in, in order."""
     root = course.root / course.folder.submitted_directory
-    names = [path.parent.name for path in sorted(root.glob(f"*/{assignment}"))]
+    found = sorted(root.glob(f"*/{glob.escape(assignment)}"))
+    names = [path.parent.name for path in found]
     if not names:
         raise CourseError(
             f"nobody handed in {assignment}: {root}/NAME/{assignment}/ holds each "

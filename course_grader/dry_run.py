@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from course_lib.errors import CourseError
 
 from .assignment import bundle, editions
-from .assignment.course import Course
-from .autograde import OLDER, Run, require_sandbox, submitted
+from .assignment.course import Course, usable
+from .autograde import OLDER, Run, require_sandbox, wanted
 from .engine.launcher import Engine as Launched
 from .store.folders import graded
 from .store.gradebook import VERDICTS
@@ -34,7 +34,7 @@ def preview(
     what can be graded is measured by the release.
     """
     course = Course.open(course)
-    names = list(dict.fromkeys(students or submitted(assignment, course)))
+    names = wanted(students, assignment, course)
     earlier = Earlier(assignment, course)
     assigned = bundle.load(assignment, course)
     assigned = editions.with_earlier(assigned, course, remember=False)
@@ -71,7 +71,8 @@ class Earlier:
     version = ""  # of the assignment as it is now
 
     def __init__(self, assignment: str, course: Course):
-        with Session(existing(course.folder.db_url, assignment)) as session:
+        url = course.folder.db_url
+        with usable(url), Session(existing(url, assignment)) as session:
             rows = Rows(session, assignment)
             self.scores = rows.scores(session)
             mine = VERDICTS.c.assignment_id == rows.id

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import argparse
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import table
 import torch
 
-from course_lib import checkpoints, data, notebook, results
+from course_lib import checkpoints, notebook, results
+from course_lib.files import replacing
+from course_lib.records import queue
 from course_lib.train import Epoch, Recipe, fit
 
 RESNET = notebook.load("08_resnet")
@@ -30,14 +31,6 @@ NETWORKS = [("plain_small", 20), ("plain_small", 56)]
 NETWORKS += [("resnet_small", 20), ("resnet_small", 56)]
 COLUMNS = "network depth seed epochs epoch train_loss train_error test_loss test_error"
 COLUMNS = [*COLUMNS.split(), "learning_rate", "seconds"]
-
-
-def everything() -> tuple[data.Images, data.Images]:
-    """Return all 50,000 training images (train and val) and the test images."""
-    train, val = (data.load("cifar10", split) for split in ("train", "val"))
-    images = torch.cat([train.images, val.images])
-    labels = torch.cat([train.labels, val.labels])
-    return replace(train, images=images, labels=labels), data.load("cifar10", "test")
 
 
 def label(network: str, depth: int, recipe: Recipe) -> str:
@@ -90,7 +83,7 @@ def write(path: Path, rows: list[dict]) -> None:
 
     kept = {key(row): row for row in table.read(path)}
     kept |= {key(row): row for row in rows}
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(kept.values())
@@ -98,7 +91,7 @@ def write(path: Path, rows: list[dict]) -> None:
 
 def main(epochs: int, seed: int, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    images = everything()
+    images = queue.everything("cifar10")
     recipe = Recipe(**RESNET.RECIPES["cifar10"] | {"epochs": epochs, "seed": seed})
     for network, depth in NETWORKS:
         history = train_one(network, depth, recipe, images, folder)

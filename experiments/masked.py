@@ -17,7 +17,7 @@ from typing import NamedTuple
 import table
 import torch
 
-from course_lib import notebook, results, text
+from course_lib import checkpoints, notebook, results, text
 
 ATTENTION = notebook.load("00_attention")
 TABLE = results.RESULTS / "00_attention-masked.csv"
@@ -56,7 +56,7 @@ class Training:
             self.net.parameters(), lr=TOP, weight_decay=0.01, fused=True
         )
         self.step, self.seconds, self.losses = 0, 0.0, []
-        self.path = TABLE.parent.parent / f"masked-{'-'.join(map(str, run))}.pt"
+        self.path = checkpoints.folder() / f"masked-{'-'.join(map(str, run))}.pt"
         if self.path.exists():
             self.load()
 
@@ -71,8 +71,7 @@ class Training:
         parts = {"net": self.net.state_dict(), "random": torch.get_rng_state()}
         parts["optimizer"] = self.optimizer.state_dict()
         parts["progress"] = self.step, self.seconds, self.losses
-        torch.save(parts, new := self.path.with_suffix(".new"))
-        new.replace(self.path)
+        checkpoints.write(parts, self.path)
 
 
 def train(run: Run) -> Row:
@@ -93,6 +92,7 @@ def train(run: Run) -> Row:
     accuracy = ATTENTION.masked_accuracy(state.net, val, run.length)
     loss = sum(state.losses[-100:]) / 100
     found = [round(share, 4) for share in (accuracy, loss, *counted)]
+    state.path.unlink()
     return Row(*found, platform.python_version(), round(state.seconds, 1))
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ import torch
 from torch import nn
 
 from course_lib import data, notebook, results
+from course_lib.records import queue
 from course_lib.train import Recipe, TrainingError, evaluate, fit
 
 ALEXNET = notebook.load("04_alexnet")
@@ -130,16 +130,8 @@ def best_rate(question: str, train, **fixed) -> dict[str, float]:
     return best
 
 
-def everything() -> tuple[data.Images, data.Images]:
-    """Return all 50,000 training images (train and val) and the test images."""
-    train, val = (data.load("cifar10", split) for split in ("train", "val"))
-    images = torch.cat([train.images, val.images])
-    labels = torch.cat([train.labels, val.labels])
-    return replace(train, images=images, labels=labels), data.load("cifar10", "test")
-
-
 def main(seeds: int) -> None:
-    train, test = everything()
+    train, test = queue.everything("cifar10")
     rates = best_rate("rate", train, images=10_000)
     for seed in range(seeds):
         for activation in ACTIVATIONS:

@@ -53,6 +53,7 @@ from course_lib.classical import (
     SpatialPyramid,
     Vlad,
 )
+from course_lib.files import replacing
 
 TABLE = results.RESULTS / "03_codebooks-scene15.csv"
 CONFUSION = results.RESULTS / "03_codebooks-scene15-confusion.csv"
@@ -216,7 +217,10 @@ def confuse(train: Scenes, test: Scenes, classes: tuple[str, ...]) -> None:
     for run in runs:
         guess, _ = alone(run, train, test)
         np.add.at(counts, (test.labels, guess), 1)
-    with CONFUSION.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(CONFUSION) as part,
+        part.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["encoder", "words", "levels", "seeds", "class", *classes])
         for name, line in zip(classes, counts.tolist(), strict=True):

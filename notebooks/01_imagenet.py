@@ -254,7 +254,7 @@ plot.slider(draw_parts, "seed", (0, 14), frames=4)
 # What share of the photo does training see? And does the label survive? A part of 8 % of this photo may be sky.
 #
 # **Evaluation** is not random. The shorter side is resized to 256, and the centre of 224×224 is cut out. **Ten crops** are the four corners, the centre, and their mirrors; the network's *probabilities* for
-# the ten are averaged (AlexNet's paper, section 4.1). A last step shifts and scales each channel, by the mean and standard deviation of the training images or to [−1, 1].
+# the ten are averaged (AlexNet's paper [7], section 4.1). A last step shifts and scales each channel, by the mean and standard deviation of the training images or to [−1, 1].
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 torch.manual_seed(0)
@@ -361,7 +361,7 @@ for name, rate in need.items():
     print(f"{name}: {rate:,.0f} images/s")
 
 # %% [markdown]
-# Depthwise convolutions reach a smaller share (unit 15), so the number of MobileNetV2 is an upper bound.
+# Depthwise convolutions reach a smaller share (unit 10), so the number of MobileNetV2 is an upper bound.
 #
 # And what do these cores decode? The two sample photos have 640×427 pixels; they are saved again as JPEG of quality 90. Four ways: Pillow; Pillow told that 192 pixels are enough, so that it decodes at half
 # the size; torchvision; OpenCV, where it is installed. Each resizes to 192×192.

@@ -22,10 +22,10 @@
 # | Csurka et al. [1]; Sivic, Zisserman [2], 2004, 2003 | a histogram of K visual words |
 # | Lazebnik, Schmid, Ponce [3], 2006 | histograms in a pyramid of cells; 81.4 % on 15 scenes (400 words, 100 training images a class) |
 # | Jégou et al. [4], 2010 | VLAD: K · D residuals |
-# | Perronnin et al. [5, 6], 2007, 2010 | Fisher vector: K + 2 K D gradients; won ILSVRC 2011 (top-5 error 25.8 %) |
+# | Perronnin et al. [5], Sánchez et al. [6], 2010, 2013 | Fisher vector: K + 2 K D gradients; won ILSVRC 2011 (top-5 error 25.8 %) |
 # | time here | a minute on two CPU cores |
 #
-# **You need** SIFT's descriptors (notebook 02), k-means and a linear classifier.
+# **You need** SIFT's descriptors (unit 02), k-means and a linear classifier.
 #
 # **You will be able to** turn a set of descriptors into one vector in four ways, and compare encodings at equal numbers of words.
 
@@ -79,7 +79,7 @@ score = top1(means[0], labels, means[1])
 print(f"digits: sets of {len(described[0])}; told apart by their means: {score:.1f} %")
 
 # %% [markdown]
-# Surprisingly far: 128 numbers, in which all that points one way here and the opposite way there has cancelled. (Scans of digits are easy; scenes will not be.)
+# Surprisingly far, for 128 numbers in which all places and all strokes of a digit are mixed. (Scans of digits are easy; scenes will not be.)
 # What if strokes of different kinds were averaged apart?
 #
 # ## Idea
@@ -92,9 +92,9 @@ print(f"digits: sets of {len(described[0])}; told apart by their means: {score:.
 # $$\text{how should the model move?}\quad g = \frac1n \sum_i \nabla_\theta \log p(x_i \mid \theta)$$
 #
 # A **histogram** has K entries; **VLAD** K · D; a **Fisher vector** replaces the regions by Gaussians and asks for K + 2 K D derivatives: of the weights, the means
-# and the widths. More entries a word, so fewer words are needed, and nothing but sums: two sets together add up. What do the first two look like
-# where D = 2? Below 60 descriptors of one image, five words and their
-# regions; the arrows are the residuals' sums, a sixth as long.
+# and the widths. With more entries for each word, fewer words are needed. What do the first two look like
+# where D = 2? Below are 60 descriptors of one image, five words and their
+# regions; the arrows are the residuals' sums, drawn a sixth as long.
 
 # %% jupyter={"source_hidden": true}
 def arrow(color: int) -> dict:
@@ -265,11 +265,11 @@ ax.set_axis_off()
 plt.show()
 
 # %% [markdown]
-# The outline against the sky, one word for each of its directions: a word is a *part*, and knows nothing of the temple.
+# They mark the outline against the sky, one word for each of its directions. A word is a *part*, and knows nothing of the temple.
 #
 # ## Histogram and VLAD
 #
-# Frequencies, not counts: an image of twice the size has the same histogram. Before the linear SVM each entry is replaced by its square root. The dot
+# Frequencies, not counts: an image of twice the size has the same histogram. Before the linear support vector machine (SVM), each entry is replaced by its square root. The dot
 # product of two such rows is $\sum_k \sqrt{h_k h'_k}$, Hellinger's kernel: two images that share 1 % of a word then agree by 0.01, not by 0.0001.
 # VLAD's row is made of length 1, whatever the number of descriptors.
 
@@ -384,7 +384,7 @@ assert torch.stack(history).diff().min() > -1e-6
 #
 # Train a mixture on the descriptors of all images. For a new image, ask how the parameters would have to change to make *its* descriptors more likely: the gradient of its
 # log-likelihood. That has one entry for each parameter, however many descriptors there are. The derivatives have units of their own: a step of a narrow
-# Gaussian means more than one of a wide one. So each is divided by its standard deviation (the root of the Fisher information; [6], section 2.3), and what is left is, with all sums over
+# Gaussian means more than one of a wide one. So each is divided by its standard deviation (the root of the Fisher information; [6], section 2), and what is left is, with all sums over
 # the image's descriptors,
 #
 # $$g_{w_k} = \frac{1}{n \sqrt{w_k}} \sum_i (\gamma_{ik} - w_k), \qquad g_{\mu_k} = \frac{1}{n \sqrt{w_k}} \sum_i \gamma_{ik}\, \frac{x_i - \mu_k}{\sigma_k}, \qquad g_{\sigma_k} = \frac{1}{n \sqrt{2 w_k}} \sum_i \gamma_{ik} \left[ \frac{(x_i - \mu_k)^2}{\sigma_k^2} - 1 \right].$$
@@ -430,8 +430,9 @@ sign = torch.cat([torch.ones(4 + 12), -torch.ones(12)])  # as scikit-image has i
 check.close(sign * ours, library.transform(sets), atol=1e-4, what="the library's")
 
 # %% [markdown]
-# What does it look like where D = 2? Three components; left an image like all others (a sample of the mixture), right another. Arrows: where the means
-# would go. Dashed: how far the widths would grow or shrink. Numbers: the change of the weight. All one step of the gradient long; 250 descriptors at most are drawn.
+# What does it look like where D = 2? There are three components. Left is an image like all others (a sample of the mixture), right another one. The arrows show where the means
+# would go, the dashed lines how far the widths would grow or shrink, the numbers how the weights would change. Each is one step of the gradient
+# long, and 250 descriptors at most are drawn.
 
 # %%
 trio = Mixture(
@@ -480,7 +481,7 @@ draw_fisher(axes[1], other)
 plt.show()
 
 # %% [markdown]
-# Left nearly nothing happens. Right, blue stays and is to shrink, green moves, orange has lost its descriptors (and no wish where to go). That change
+# Left, nearly nothing happens. Right, blue keeps its place and shrinks, and green moves. Orange has lost its descriptors: only its weight falls. That change
 # *is* the description; a linear classifier asks whether an image pulls the model this way or that.
 #
 # ## How many words?
@@ -605,9 +606,9 @@ ax.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Where images are few the fixed descriptor wins: SIFT knows beforehand that a stroke moved by a pixel, or drawn
-# fainter, is the same stroke. A few dozen digits do not teach that. The gap closes with every image; at the end the
-# network has passed the histogram and stands within the spread of the others.
+# Where images are few the fixed descriptor wins. A likely reason: SIFT knows beforehand that a stroke moved by a pixel, or drawn
+# fainter, is the same stroke. A few dozen digits hardly teach that. With more images the gap closes. At the end the
+# network is level with the histogram, and less than a point below the others.
 #
 # ## Fifteen scenes
 #
@@ -692,10 +693,8 @@ print(f"best by cross-validation, 50 a class, {name}: {shown_as(scene(*best))} %
 # lead over the histogram; at 64 words against 400, right, there is none. VLAD buys with entries what the histogram buys with words. (± is over seeds, that is words and images drawn. That there are
 # only 450 test images makes every figure uncertain by 2 points more, the same for all.)
 #
-# **Where?** To cut the image into cells brings a histogram as much as a better encoding does, and helps that one, too. **Normalised?** The signed root is worth several points to the Fisher vector, little to VLAD:
-# a dense grid of RootSIFT has few bursts. **Soft?** It gains nothing, though its width σ was chosen by
-# cross-validation. A σ as large as the typical distance to the nearest word loses a lot, since in 128 dimensions all
-# words are about equally far.
+# **Where?** Cutting the image into cells brings a histogram as much as a better encoding does, and it helps the better encodings, too. **Normalised?** That is worth 4.0 ± 0.2 points to the Fisher vector, and 1.5 ± 1.3 to VLAD.
+# **Soft?** It gains nothing, though its width σ was chosen by cross-validation.
 #
 # **Against the paper**: its 81.4 % are for 400 words and three levels; with 200 words it has 81.1 % (Table 1 of [3]).
 # Our pyramid is below, with half the training images, of a third of the pixels. Its curve still rises steeply at 50.
@@ -720,7 +719,7 @@ for row, column in zip(*torch.unravel_index(worst, share.shape), strict=True):
     print(f"  {mistake} (the other way {share[column, row]:.0f} %)")
 
 # %% [markdown]
-# Rooms are taken for each other: beds and sofas, the same windows. Open country ends in mountains and at the coast. The paper finds the same (its Figure 5). And an industrial plant
+# Rooms are taken for each other: beds and sofas, the same windows. Open country ends in mountains and at the coast. The paper finds the same (its Figure 3). And an industrial plant
 # may look like anything: a class by purpose, not by appearance, of which patches know nothing.
 #
 # ## CIFAR-10
@@ -729,7 +728,7 @@ for row, column in zip(*torch.unravel_index(worst, share.shape), strict=True):
 # experiments/classical_cifar10.py` is a pipeline with a linear classifier, its words learnt from 10,000 images, at
 # three seeds. "Shape and colour" joins the Fisher vectors of SIFT and of small colour patches, in 2×2 cells.
 # "Mirrored" adds the scores of a test image and of its mirror image. (The copy of CIFAR-10 it was measured on is
-# slightly lossy.) The last two lines are small networks of notebooks 04 and 08, from the course's records.
+# slightly lossy.) The last two lines are small networks of units 04 and 08, from the course's records.
 
 # %%
 path, cifar = results.RESULTS / "03_codebooks-cifar10.csv", {}
@@ -753,7 +752,7 @@ for name in ("04_alexnet-alexnet_small-cifar10", "08_resnet-degradation-resnet20
     print(f"{label:{width}}{'':6}{images:8,}  {shown_as([100 * record.test_top1])}")
 
 # %% [markdown]
-# With tens of thousands of images the best codebook is ahead of both networks, which trained for a few epochs: no straw man. It is also near its end. ResNet-20, trained for
+# With tens of thousands of images the best codebook is ahead of both networks, which trained for 15 and 4 epochs only. Trained longer, networks pass it. ResNet-20, trained for
 # 164 epochs, has an error of 8.75 % in its paper (arXiv:1512.03385, Table 6). A codebook takes no labels into account when it learns what to look at; the next notebook does.
 #
 # ## Take-aways
@@ -766,7 +765,7 @@ for name in ("04_alexnet-alexnet_small-cifar10", "08_resnet-degradation-resnet20
 # ## Before and after
 #
 # Visual words come from text retrieval, where a document is a histogram of words. Fisher vectors won the ImageNet challenge of 2011. A year later AlexNet
-# (notebook 04) learned the descriptors, too. NetVLAD (2016) made the words of VLAD a layer of a network. The patches of the Vision Transformer are a grid of local
+# (unit 04) learned the descriptors, too. NetVLAD (2016) made the words of VLAD a layer of a network. The patches of the Vision Transformer are a grid of local
 # descriptors again.
 #
 # ## Questions
@@ -792,7 +791,7 @@ for name in ("04_alexnet-alexnet_small-cifar10", "08_resnet-degradation-resnet20
 # Its squared length is the sum of the frequencies. So the dot product of two of them is a cosine, and equals 1 only for equal histograms.
 # </details>
 #
-# **5.** (open) The CNN of above starts from nothing. Give it SIFT's start: set its first kernels to visual words. Does it then win with 5 images a class?
+# **5.** (open) The CNN above starts from random weights. Initialise its first kernels with visual words instead. Does it then win with 5 images a class?
 # <details><summary>A start</summary>
 # `kmeans` on 3×3 patches (mean 0, length 1) gives 16 words; copy them into `net[0].weight`, and compare with the first kernels left alone.
 # </details>
@@ -801,7 +800,7 @@ for name in ("04_alexnet-alexnet_small-cifar10", "08_resnet-degradation-resnet20
 #
 # 1. G. Csurka, C. Dance, L. Fan, J. Willamowski, C. Bray, *Visual Categorization with Bags of Keypoints*, ECCV workshop, 2004: the histogram as a classifier's input.
 # 2. J. Sivic, A. Zisserman, *Video Google*, ICCV 2003: visual words.
-# 3. S. Lazebnik, C. Schmid, J. Ponce, *Beyond Bags of Features*, CVPR 2006: dense SIFT, the spatial pyramid, the fifteen scenes (Table 2).
+# 3. S. Lazebnik, C. Schmid, J. Ponce, *Beyond Bags of Features*, CVPR 2006: dense SIFT, the spatial pyramid, the fifteen scenes (Table 1).
 # 4. H. Jégou, M. Douze, C. Schmid, P. Pérez, *Aggregating Local Descriptors into a Compact Image Representation*, CVPR 2010: VLAD.
 #    Intra normalisation: R. Arandjelović, A. Zisserman, *All about VLAD*, CVPR 2013.
 # 5. F. Perronnin, J. Sánchez, T. Mensink, *Improving the Fisher Kernel for Large-Scale Image Classification*, ECCV 2010: power normalisation.

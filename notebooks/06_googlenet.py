@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 06 · GoogLeNet
 #
-# Four small layers side by side, each behind a 1×1 convolution that first makes its input narrow, replace one large
-# layer: 22 layers deep, with a ninth of AlexNet's parameters.
+# Four small branches side by side replace one large layer, and 1×1 convolutions first make the input of the large kernels
+# narrow: 22 layers deep, with a ninth of AlexNet's parameters.
 #
 # | | |
 # |---|---|
@@ -26,7 +26,7 @@
 # | published error | top-5 10.07 % (one network, one crop), 6.67 % (seven networks, 144 crops) |
 # | time here | 2 minutes on one CPU core |
 #
-# **You need** convolution, and VGG's cost (notebook 05).
+# **You need** convolution, and VGG's cost (unit 05).
 #
 # **You will be able to** build an Inception module and GoogLeNet, count what a 1×1 convolution saves, and test a published table.
 
@@ -45,7 +45,7 @@ print(f"the record is measured on {PHOTOS}; `course data cifar10` fetches CIFAR-
 #
 # VGG showed in 2014 that depth pays. It also showed the cost if every layer is a 3×3 convolution from all channels to
 # all channels. Its 16 layers have 138 million parameters and 15.5 billion multiply-accumulates (MACs; 1 MAC = 2
-# FLOPs; notebook 05). Twice the width is four times both. The same autumn another network won (Table 2 of [1], top-5
+# FLOPs; unit 05). Twice the width is four times both. The same autumn another network won (Table 2 of [1], top-5
 # error on the test images of ILSVRC, no other training data):
 #
 # | | SuperVision (AlexNet) 2012 | Clarifai 2013 | VGG 2014 | GoogLeNet 2014 |
@@ -598,7 +598,7 @@ check.learns(small, batch, labels, steps=30)
 #
 # Expected: 4 epochs on 1,429 digits in about half a minute on one core, 98 % validation top-1 (one seed; of 185 images, so
 # ± 2 % is chance). The trainer sees a tuple and adds 0.3 of each head's loss; in eval mode it sees logits alone. Afterwards we ask
-# the heads, too, which no one does again: how much of the answer is known after three modules of nine, and after six?
+# the auxiliary heads, too: how much of the answer is known after three modules of nine, and after six?
 
 # %% tags=["nbval-ignore-output"]
 import copy
@@ -751,8 +751,8 @@ plt.show()
 #
 # ## Before and after
 #
-# Network in Network (2013) had 1×1 convolutions and global average pooling. GoogLeNet built modules from them. Inception v2 and v3 (notebook 07) added batch normalisation and
-# split the large kernels. ResNet (notebook 08) needed no auxiliary heads. Xception (2017) drove the idea of branches to its end: one channel, one kernel.
+# Network in Network (2013) had 1×1 convolutions and global average pooling. GoogLeNet built modules from them. Inception v2 and v3 (unit 07) added batch normalisation and
+# split the large kernels. ResNet (unit 08) needed no auxiliary heads. Xception (2016) drove the idea of branches to its end: one channel, one kernel.
 #
 # ## Questions
 #

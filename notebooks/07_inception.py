@@ -26,7 +26,7 @@
 # | published error | top-1 21.2 %, top-5 5.6 % (one crop, ILSVRC-2012 validation) |
 # | time here | 2 minutes on two CPU cores |
 #
-# **You need** GoogLeNet's module (notebook 06).
+# **You need** GoogLeNet's module (unit 06). A MAC is a multiply-accumulate; papers also call it a multiply-add.
 #
 # **You will be able to** derive batch normalisation, split large kernels, smooth labels, and build Inception v3.
 #
@@ -406,7 +406,7 @@ for color, (place, (title, table)) in enumerate(zip(places, panels, strict=True)
 # classifier on the mean of the last maps. An **auxiliary head** looks at the last 17×17 maps while training.
 # GoogLeNet had two, to bring gradients to early layers. The authors now find that a head changes nothing early in
 # training and adds a little at its end. It adds more when all of it is batch-normalised, also its hidden fully
-# connected layer (below the 5×5 on 5×5 maps). They call it a regulariser (section 4).
+# connected layer (in our code the 5×5 convolution on 5×5 maps). They call it a regulariser (section 4).
 
 # %% tags=["export"]
 class Inception(nn.Module):
@@ -497,8 +497,8 @@ from course_lib import classify
 classify.show("07_inception")
 
 # %% [markdown]
-# Above, our network with the weights that torchvision publishes: the same hand-over fills it. What does it see on two
-# photos, among the 1,000 classes of ImageNet?
+# The same hand-over fills our network with the weights that torchvision publishes. Once they are here, the cell above shows what it sees
+# on two photos, among the 1,000 classes of ImageNet.
 #
 # The released network, which every library copies, is not quite the paper's Table 1. Its stem has a max pooling where
 # the table has a convolution with stride 2. Its modules A keep one 5×5 where Figure 5 has 3×3. Its longest path has
@@ -572,7 +572,7 @@ check.learns(small, *batch, learning_rate=3e-3)
 # ## Label smoothing
 #
 # Cross-entropy with a label is least when the logit of the label is infinitely larger than all others. The logits grow
-# and grow, and the network becomes too sure (section 7). So let the target be another class with a small probability:
+# and grow, and the network becomes too sure (section 7). So give every class ε/K of the target probability, and the true class the rest:
 #
 # $$q'(k) = (1 - \varepsilon)\,\delta_{k,y} + \frac{\varepsilon}{K}, \qquad \text{loss} = -\sum_{k=1}^{K} q'(k) \log p(k), \qquad \varepsilon = 0.1$$
 #
@@ -669,7 +669,7 @@ plt.show()
 
 # %% [markdown]
 # Smoothed, the right logit stands near its target of 4.5 above the others (dashed), and these are nearly equal. Without,
-# the gap grew for as long as the training went on, and the wrong logits differ: they say which other class an image
+# the gap is more than twice as large, and the wrong logits differ: they say which other class an image
 # resembles. Smoothing wipes most of that out.
 #
 # ## Does the head help? Is smoothing worth it?
@@ -693,7 +693,7 @@ plt.show()
 
 # %% [markdown]
 # Not here: with the head and with smoothing it scores lowest, 63.1 %, and highest without the head. With one training each,
-# a point may be chance (the 10,000 test images alone have a standard error of 0.5): nothing large is hidden. The paper
+# a point may be chance (the 10,000 test images alone have a standard error of 0.5). An effect of several points would show. The paper
 # finds its gains, 0.2 % and 0.4 %, on 1.2 million images after 100 epochs, the head's near the end; twelve epochs on 5,000
 # images stop long before. What smoothing does to the gap of logits shows here too.
 #
@@ -733,7 +733,7 @@ plt.show()
 
 # %% [markdown]
 # They are: training concentrates the energy of every layer, so that a pair loses less of it than of random kernels. But
-# a tenth to a third would still be lost: v3 does not split trained kernels, it trains pairs.
+# a twentieth to a third would still be lost: v3 does not split trained kernels, it trains pairs.
 #
 # ## Take-aways
 #
@@ -744,8 +744,8 @@ plt.show()
 #
 # ## Before and after
 #
-# GoogLeNet (notebook 06) had 5×5 kernels and no batch normalisation. Inception v4 and Inception-ResNet (2016) added shortcuts. Xception (2017) replaced the modules by depthwise
-# separable convolutions. Label smoothing stayed: most recipes for large networks, the Vision Transformer's among them, use it.
+# GoogLeNet (unit 06) had 5×5 kernels and no batch normalisation. Inception v4 and Inception-ResNet (2016) added shortcuts. Xception (2016) replaced the modules by depthwise
+# separable convolutions. Label smoothing stayed: many later recipes use it, DeiT's for the Vision Transformer among them.
 #
 # ## Questions
 #

@@ -26,7 +26,8 @@
 # | published top-1 | 79.0 % (ILSVRC-2012 validation) |
 # | time here | 1 to 2 minutes on two CPU cores |
 #
-# **You need** the Inception module (units 06 and 07), shortcuts (unit 08) and the singular values of a matrix.
+# **You need** the Inception module (units 06 and 07), shortcuts (unit 08) and the singular values of a matrix. A MAC is a
+# multiply-accumulate.
 #
 # **You will be able to** place a layer on the line from Inception to Xception, build the network, and test its hypothesis on trained
 # kernels.
@@ -66,7 +67,7 @@ ax.set(xlabel="parameters (millions)", ylabel="printed top-1 (%)", xlim=(0, 170)
 plt.show()
 
 # %% [markdown]
-# Inception v3 and Xception have the same number of parameters. So Xception is not better because it is larger. It spends
+# Inception v3 and Xception have nearly the same number of parameters. So Xception is not better because it is larger. It spends
 # its parameters in another way. Which way is that?
 #
 # ## Idea: a line of modules
@@ -107,8 +108,8 @@ plot.slider(
 )
 
 # %% [markdown]
-# The hypothesis behind Xception is the end of this line: *cross-channel and spatial correlations decouple so far that they need not
-# be mapped together.* This notebook tests it twice. We train along the line, and we look into the kernels of networks that were
+# Behind Inception stands a hypothesis: channels and space are so far decoupled that it is better not to map their correlations
+# together. Behind Xception stands its strongest form: the two *can be entirely decoupled*. This notebook tests it twice. We train along the line, and we look into the kernels of networks that were
 # free to couple the two.
 #
 # ## Implementation
@@ -318,10 +319,10 @@ for name, side in (("depthwise 3×3", 3), ("pointwise 1×1", 1)):
 # ## Training along the line
 #
 # The experiment: networks of three blocks, each a 1×1 convolution followed by a 3×3 in $S$ groups. All have 60,000
-# parameters, up to 5 %. What saves weights in the filter can be spent on width. So the widths are 45 at S = 1 and 162 at one segment
+# parameters, up to 5 %. The weights that the filter saves are spent on width. So the widths are 45 at S = 1 and 162 at one segment
 # a channel.
 #
-# Below it is the small Xception for 32×32 pixels: its stem keeps the sides, and its middle flow has three blocks, not eight.
+# The second cell has the small Xception for 32×32 pixels: its stem keeps the sides, and its middle flow has three blocks, not eight.
 
 # %% tags=["export"]
 WIDTHS = {1: 45, 2: 62, 4: 80, 8: 104, "all": 162}  # by segments: 60,000 parameters
@@ -385,7 +386,7 @@ for segments, width in WIDTHS.items():
 
 # %% [markdown]
 # Equal parameters, but fewer and fewer MACs: the first block works on the largest map, and there the cut filter saves most. So a win at the end of
-# the line would not be bought with work. (The last column is the share of the 3×3 convolutions in the parameters.)
+# the line would not be bought with more work. (The last column is the share of the 3×3 convolutions in the parameters.)
 #
 # First the small Xception, here and now: 1,429 digits of 8×8 pixels, four epochs, one seed. Expected: half a minute or less, and 90 % of
 # the validation digits or more.
@@ -399,7 +400,7 @@ plot.training(history)
 
 # %% [markdown]
 # Now the line. Five paired seeds of each network were trained on 5,000 images of CIFAR-10 at 16×16 pixels, six epochs each, by
-# `python experiments/spectrum.py`: a quarter of an hour. Does the extreme end win?
+# `python experiments/spectrum.py`: about 20 minutes. Does the extreme end win?
 
 # %%
 with open(results.RESULTS / "09_xception-spectrum.csv", encoding="utf-8") as file:
@@ -425,8 +426,8 @@ for between in ("ReLU", "ELU"):
 
 # %% [markdown]
 # The accuracy rises along the whole line: 49.0, 50.0, 51.2, 52.5 and 56.1 %. One segment a channel is 7.1 ± 0.3 points better than one
-# segment for all, at equal parameters and half of the MACs. (Two segments against one stays open: the interval contains 0.) The cut
-# alone is not what wins. It pays for width: 162 channels against 45.
+# segment for all, at equal parameters and half of the MACs. (Two segments against one stays open: the interval contains 0.) With the
+# cut comes width: 162 channels against 45. What the cut alone does, at equal width, this experiment does not say.
 #
 # And the activation between? Figure 10 of the paper finds that none is better than ELU or ReLU. Here a ReLU costs 2.9 ± 0.9 points. The ELU
 # does not set negative values to zero, and five seeds show no loss: −0.3 ± 1.2. So it is not non-linearity as such that hurts here. This
@@ -556,7 +557,7 @@ with torch.no_grad():
 #
 # Then the hypothesis. One pattern for each channel explains less than half of the weights, and costs clearly: the coupling that training used
 # was not for nothing. But two or three patterns of nine are nearly enough. So a network that is free does not decouple by itself. A
-# network that *must* decouple can spend the saved weights on width, and this is what won above.
+# network that *must* decouple can spend the saved weights on width. Above, such networks were the better ones.
 #
 # Which digits is the small Xception most sure of, and wrong?
 
@@ -596,8 +597,9 @@ plt.show()
 #
 # **2.** With S = 1 and nothing between the steps, what does the 1×1 convolution add? Is our comparison fair to that end of the line?
 # <details><summary>Answer</summary>
-# Nothing: a 1×1 followed by a full 3×3 is one full 3×3 convolution. The network could do without 7 % of its weights. With an activation
-# between, as in Inception, it would not be wasted.
+# Nothing: a 1×1 followed by a full 3×3 is one full 3×3 convolution. With these alone, 27 % of the weights could go: 16 to 45 channels need
+# 6,480 weights in place of 18,945, and each later block needs 2,025 fewer. So 60,000 parameters would allow 53 channels, not 45, and the
+# comparison is not quite fair. With an activation between, as in Inception, the 1×1 would not be wasted.
 # </details>
 #
 # **3.** Why does a random kernel of shape (64, 64, 3, 3) have a share of about 0.2, and not of 1/9?
@@ -614,7 +616,7 @@ plt.show()
 # **5.** (open) The hypothesis could hold better for some layers than for others. Keep full kernels in one block of the trained network and
 # one pattern in the others: where does coupling matter most?
 # <details><summary>A start</summary>
-# In the figure, early layers are further above random than late ones. Use `with_patterns` on one layer at a time.
+# In the figure, the early layers of VGG and GoogLeNet are further above random than the late ones. Use `with_patterns` on one layer at a time.
 # </details>
 #
 # ## References

@@ -46,7 +46,7 @@ from course_lib.train import Recipe, evaluate, fit
 # ## Where we stand
 #
 # What does one image cost? The dots are our own networks of units 05 to 08, counted. The accuracies are those that papers
-# print, each in its own setting. The dashed line is the budget of a phone that does 10 billion MACs a second and shall label
+# print, each in its own setting. The dashed line is the budget of a phone that does 10 billion MACs a second and has to label
 # 15 images in that second.
 
 # %%
@@ -417,8 +417,8 @@ plot.slider(draw_shares, "width (%)", (5, 100))
 # At α = 1, 95 % of the MACs are in 1×1 convolutions: these are matrix products, which every library does well. One printed number
 # is wrong again: 1.19 for the stem should be 1.91, and with it the column sums to 100.
 #
-# In a thin network the stem, which reads three channels whatever α is, and the depthwise layers take a quarter of the work, and
-# the linear layer has most of the weights. That is why the MACs fall by less than α².
+# At α = 0.1 the stem and the depthwise layers take a third of the work, and the linear layer has three quarters of the weights. The
+# stem reads three channels whatever α is. So the MACs fall by less than α².
 #
 # Tables 6 and 7: every member of the family, with the MACs and parameters as printed, in millions. (The paper rounds 568.7 up
 # and cuts 290.7 down.)
@@ -457,8 +457,9 @@ ax.set(xlabel="MACs (millions)", ylabel="top-1 (%)", xlim=(10, 1100))
 plt.show()
 
 # %% [markdown]
-# A line is a width; its dots are 224, 192, 160 and 128 pixels from the right. At 150 million MACs a wide network with
-# small images is better than a thin one with large images: α = 0.75 at 160 has 65.3 %, α = 0.5 at 224 has 63.3 %. At about
+# A line is a width; its dots are 224, 192, 160 and 128 pixels from the right. At about 150 million MACs a wide network
+# with small images is better than a thin one with large images. With α = 0.75 at 160 it has 65.3 % (166 million), with α = 0.5 at 224
+# 63.3 % (149 million), and a line drawn between the dots of α = 0.75 is at 64.5 % there. At about
 # 300 million there is hardly a difference: α = 0.75 at 224 has 68.4 % (325 million), α = 1 at 160 has 68.0 % (290 million).
 #
 # ## MACs and time
@@ -562,11 +563,11 @@ for channels, side in ((64, 112), (128, 56), (512, 14)):
 #
 # ## Training
 #
-# For 32×32 pixels the stem and the first two strides would shrink the map too soon: they become 1. At α = 0.5 the network has
-# 0.8 million parameters.
+# For 32×32 pixels the first two strides of 2, in the stem and in the second block, would shrink the map too soon: they become 1. At
+# α = 0.5 the network has 0.8 million parameters.
 #
 # α = 0.25 on the 1,429 training digits of 8×8 pixels, six epochs, one seed. Expected: half a minute or less, and 90 % of the validation
-# digits or more. In the first epochs validation lags behind: the running statistics of 27 norms start at 0 and 1 and follow slowly.
+# digits or more. In the first epochs validation lags behind. A likely reason: the running statistics of 27 norms start at 0 and 1 and follow slowly.
 
 # %% tags=["export"]
 SMALL = [(width, 1 if number < 3 else stride) for number, (width, stride) in enumerate(BLOCKS)]
@@ -689,12 +690,12 @@ for limit in (6.0, float("inf")):
 # 2. 95 % of MobileNet's MACs and 75 % of its weights are in 1×1 convolutions.
 # 3. A depthwise 3×3 layer does about one MAC for each byte it moves. Its time follows the bytes more than the MACs: 5.4 times the
 #    MACs take far less than 5.4 times the time.
-# 4. Width and resolution act by about their square; below 200 million MACs, smaller images cost less accuracy than fewer channels.
+# 4. Width and resolution act by about their square; at about 150 million MACs, smaller images cost less accuracy than fewer channels.
 # 5. Two numbers of the paper are misprints: a stride in Table 1 and 1.19 in Table 2. A counter finds both.
 #
 # ## Before and after
 #
-# Separable convolutions were in L. Sifre's thesis of 2014 and in Xception (unit 09), which used them for accuracy at equal cost.
+# Separable convolutions were in L. Sifre's thesis of 2014 and in Xception (unit 09), which used them for accuracy at equal parameters.
 # MobileNet used them to be small, and turned one network into a family with two knobs. It has no shortcuts; MobileNetV2
 # (unit 11) adds them, and asks what a ReLU destroys when a layer is thin. EfficientNet (unit 12) turns the two knobs, and depth,
 # together.

@@ -26,7 +26,7 @@
 # | published top-1 | 72.0 % (ILSVRC-2012 validation) |
 # | time here | 1 to 2 minutes on two CPU cores |
 #
-# **You need** separable convolutions (unit 10), shortcuts (unit 08) and the rank of a matrix.
+# **You need** separable convolutions (unit 10), shortcuts (unit 08) and the rank of a matrix. A MAC is a multiply-accumulate.
 #
 # **You will be able to** say when a ReLU destroys information and how much, build the inverted residual, and test which of its
 # parts buys what.
@@ -153,10 +153,10 @@ for limit in (0.01, 1e-6):
     print(f"less than {limit:g} at d = 2, 8, 24, 64 from n =", *widths)
 
 # %% [markdown]
-# From 24 dimensions on, three to four times as many units are enough. Two consequences are the whole of MobileNetV2:
+# From 24 dimensions on, four times as many units are enough. Two consequences are the whole of MobileNetV2:
 #
 # 1. **Linear bottleneck.** A thin map must not pass a ReLU: there is no room for what it destroys.
-# 2. **Expansion.** A ReLU belongs where the map is t = 6 times as wide as the signal. There it loses nothing.
+# 2. **Expansion.** A ReLU belongs where the map is t = 6 times as wide as the signal. There it loses almost nothing.
 #
 # A block is therefore thin → wide → thin: a 1×1 convolution expands, a depthwise 3×3 filters, a 1×1 projects, and nothing follows. The
 # shortcut joins the thin ends. ResNet's bottleneck is wide → narrow → wide, hence "inverted residual".
@@ -233,7 +233,7 @@ print("The block costs F²·t·d·(d + 9 + d'), passes its input on, and may be 
 
 # %% [markdown]
 # With α, widths become fractions. Hardware likes multiples of eight, so each is rounded to the nearest one, but never below 90 % of what
-# was asked for. The rule is not in the paper; it is in its code [3], and without it no published α gives the published numbers.
+# was asked for. The rule is not in the paper; it is in its code [3], and without it no published α except 1 gives the published numbers.
 
 # %% tags=["export"]
 def round_channels(channels: float, divisor: int = 8) -> int:
@@ -327,7 +327,7 @@ from course_lib import classify
 classify.show("11_mobilenet_v2")
 
 # %% [markdown]
-# Above, our network with the weights that torchvision publishes, and what it sees on two photos.
+# The cell above fills our network with the weights that torchvision publishes, once they are here, and shows what it sees on two photos.
 #
 # Two printed numbers do not follow from the paper's own table. The text speaks of 19 residual blocks, where Table 2 has 17. Table 4
 # gives 6.9 million parameters at α = 1.4, where the table's network has 6.1 million.
@@ -342,9 +342,10 @@ for name, net in nets.items():
     print(f"{name:16}{cost.macs:12,} MACs{cost.bytes_moved / 1e6:6.0f} MB moved{milliseconds(net.eval(), image):8.0f} ms")
 
 # %% [markdown]
-# V2 has 47 % fewer MACs than V1, but the wide maps inside its blocks have to be written and read, with a batch normalisation
-# each: more bytes are moved than before. So on a general-purpose processor the time falls less than the MACs, if at all. (A phone's library merges
-# normalisation and activation into the convolution, and keeps the wide map in the cache: section 5 of the paper.)
+# V2 has 47 % fewer MACs than V1, but it moves more bytes: the wide maps inside its blocks have to be written and read, with a batch
+# normalisation each. On the machine that made this page the time falls by less than the MACs. (A phone's library merges
+# normalisation and activation into the convolution. Section 5.1 of the paper computes a block in parts, so that the wide map is never whole in
+# memory.)
 #
 # ## Training: which part buys what?
 #
@@ -427,8 +428,8 @@ history = fit(net, digits, val, Recipe(**RECIPES["digits"]), quiet=True)
 plot.training(history)
 
 # %% [markdown]
-# And all four arms with five paired seeds each, from `python experiments/bottlenecks.py`: eight minutes, which is why they are
-# not trained here. Paired means that a seed gives all arms the same images in the same order.
+# And all four arms with five paired seeds each, from `python experiments/bottlenecks.py`. A run took half a minute to two
+# minutes, so the 20 are not trained here. Paired means that a seed gives all arms the same images in the same order.
 
 # %%
 with open(results.RESULTS / "11_mobilenet_v2-bottlenecks.csv", encoding="utf-8") as file:
@@ -490,8 +491,8 @@ for number, (d, active) in counts.items():
           f"{chance_lost(6 * d, d):18.4%}")
 
 # %% [markdown]
-# Training has left about half of the units active, as with random weights, although nothing forces it to: batch normalisation keeps
-# the border between active and inactive near the middle. Fewer than d active units are rare or do not occur. So six times the width is
+# Training has left about half of the units active, as with random weights. Nothing forces it to: batch normalisation puts the border
+# between active and inactive near the middle only at the start, and its shift is trained. Fewer than d active units are rare or do not occur. So six times the width is
 # enough for the trained network, too.
 #
 # Which digits is it most sure of, and wrong?

@@ -25,7 +25,7 @@
 # | published top-1 | B0 77.1 %, B7 84.3 % (ILSVRC-2012 validation) |
 # | time here | 1 to 2 minutes on two CPU cores |
 #
-# **You need** inverted residuals (unit 11) and what a convolution costs (unit 10).
+# **You need** inverted residuals (unit 11) and what a convolution costs (unit 10). A MAC is a multiply-accumulate.
 #
 # **You will be able to** scale a network under a budget, build B0 to B7 exactly, and run your own network with published ImageNet weights.
 
@@ -62,8 +62,8 @@ ax.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.4, 1), handletextpad=0)
 plt.show()
 
 # %% [markdown]
-# Each dimension alone gains. All three together gain most, for the same MACs, in all three rows. Each row is one training, so the gaps of
-# 0.6 points between depth and all three are not certain. The gap to resolution alone is 2.5 points and more in the MobileNets.
+# Each dimension alone gains. All three together gain most, for the same MACs, in all three rows. Each number is one training, so the gaps of
+# 0.6 and 0.7 points between depth and all three are not certain. In the MobileNets the gap to resolution alone is 2.9 and 2.6 points.
 #
 # ## Idea
 #
@@ -270,7 +270,7 @@ class EfficientNet(nn.Module):
 
 # %% [markdown]
 # B0 is Table 1 of the paper. The others multiply it. Blocks are rounded **up**. Channels are rounded to a multiple of **8** that is **not below 90 %** of the
-# wish: hardware likes multiples of 8, and no layer shall lose more than a tenth.
+# wish: hardware likes multiples of 8, and no layer may lose more than a tenth.
 
 # %% tags=["export"]
 STAGES = [  # Table 1 of arXiv:1905.11946
@@ -494,7 +494,7 @@ for name, macs in {"depth": deeper, "width": wider, "resolution": larger}.items(
 
 # %% [markdown]
 # The formula says 2, 4 and 4. The stem and the last layers do not get deeper; depthwise layers grow with $w$, not with $w^2$; and half of 11 pixels is 6 pixels.
-# So the experiment settles the widths by the counter: all seven networks cost the same to 2 %.
+# So the experiment settles the widths by the counter: all seven networks cost twice the base, to 2 %.
 
 # %% jupyter={"source_hidden": true}
 with open(results.RESULTS / "12_efficientnet-scaling.csv", encoding="utf-8") as file:

@@ -22,10 +22,10 @@
 # | year | 2020 |
 # | parameters | B/16 86,567,656; B/32 88,224,232; L/16 304,326,632; L/32 306,535,400; H/14 632,045,800 |
 # | MACs | B/16 17,563,828,224 at 224×224 |
-# | published top-1 | B/16 77.9 %, 84.0 % or 84.2 %, pre-trained on 1.3, 14 or 303 million images |
+# | published top-1 | B/16 77.9 %, 84.0 % or 84.2 %, pre-trained on 1.3, 14 or 303 million images, then fine-tuned at 384×384 |
 # | time here | 1 to 2 minutes on two CPU cores |
 #
-# **You need** attention (unit 00 teaches it slowly; all that is needed is here) and the residual block (unit 08).
+# **You need** attention (unit 00 teaches it slowly; all that is needed is here) and the residual block (unit 08). A MAC is a multiply-accumulate.
 #
 # **You will be able to** build the five networks from one table, read what attention looks at, and say when a transformer is
 # the wrong choice.
@@ -333,7 +333,7 @@ from course_lib import classify
 classify.show("14_vit")
 
 # %% [markdown]
-# Above, our B/16 with the weights that torchvision publishes, and what it sees on two photos.
+# The cell above fills our B/16 with the weights that torchvision publishes, once they are here, and shows what it sees on two photos.
 #
 # What does the freedom cost? A linear layer costs each token the same. The scores $q k^\top$ and their use cost $2\,T^2 D$ MACs a block: *quadratic* in the tokens, and
 # quartic in the side of the image. How large is that part of B/16? And how fast is B/32 beside ResNet-50, which has nearly as many MACs?

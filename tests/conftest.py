@@ -5,6 +5,7 @@ file that asks every assignment, those of one assignment. Long ones come first, 
 no core idles behind the last one.
 """
 
+import gc
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import torch
+import typer.main
 
 from course_lib import __main__, notebook
 
@@ -25,6 +26,9 @@ collect_ignore_glob = ["*.ipynb"]
 
 # one day for all workers, also over midnight: they inherit the environment
 os.environ.setdefault("COURSE_TESTS_DAY", str(date.today().toordinal()))
+
+# one command line for all calls: thirty commands take longer to build than one to run
+typer.main.get_command = cache(typer.main.get_command)
 
 # a test that calls `make` meets the same under `make test`, which adds lines of its own
 for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
@@ -47,8 +51,26 @@ def pytest_report_header(config):
         return f"notebooks unchanged since their numbers held, `thorough`: {same}"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage meanwhile, nor later among what lasts as long as the run."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure():
+    """What was left out is garbage in the end, or Triton complains of a leak."""
+    gc.unfreeze()
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m reads the markers
 def pytest_collection_modifyitems(items):
+    import torch  # here, for the process that only hands out tests needs none
+
     data = os.environ.get("COURSE_DATA")
     reasons = {
         "gpu": None if torch.cuda.is_available() else "no CUDA device here",
@@ -103,6 +125,8 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture
 def one_thread():
     """Start from seed 0, on one thread: two test processes have two cores."""
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nbformat
 from nbformat import NotebookNode
 
 from course_lib.errors import CourseError
@@ -127,7 +126,7 @@ class Verdict:
 
 def load(assignment: str, course: Course | Path) -> Bundle:
     """Read an assignment from the gradebook, its release and its source."""
-    from .cells import released_cells
+    from .cells import notebook_in, released_cells
     from .course import Course
 
     course = Course.open(course)
@@ -140,7 +139,7 @@ def load(assignment: str, course: Course | Path) -> Bundle:
             for path in paths:
                 if not path.is_file():
                     raise CourseError(f"{path} is missing: release {assignment} again.")
-            files = [nbformat.read(path, as_version=4) for path in paths]
+            files = map(notebook_in, paths)
             cells = released_cells(notebook)
             lessons[notebook.name] = Lesson(notebook.name, cells, *files)
     limit = config.Execute.get("timeout", config.ExecutePreprocessor.get("timeout"))

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from course_lib.errors import CourseError
+
 SCHEMA = 3  # of nbgrader's cell metadata
 ENDS = ("_visible", "_hidden", "_why", "_refuses")
+
+
+def notebook_in(path: Path) -> NotebookNode:
+    """Read a notebook of the course; CourseError if it is none: a conflict of git's."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        reason = str(error)[:100]
+        raise CourseError(
+            f"{path} is no notebook ({reason}): take it from git again, or make it anew"
+        ) from error
 
 
 def released_cells(source) -> dict[str, NotebookNode]:

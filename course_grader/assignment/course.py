@@ -6,11 +6,15 @@ import copy
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nbgrader.api import Gradebook
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from traitlets.config import Config, PyFileConfigLoader
 
 from course_lib.errors import CourseError
@@ -50,7 +54,12 @@ class Course:
                 "Name the course's folder with --course."
             )
         find_tools()
-        return cls(root, PyFileConfigLoader(CONFIG, path=str(root)).load_config())
+        try:
+            config = PyFileConfigLoader(CONFIG, path=str(root)).load_config()
+        except Exception as error:  # whatever an instructor's own code raises
+            kind = type(error).__name__
+            raise CourseError(f"{root / CONFIG} fails: {kind}: {error}") from error
+        return cls(root, config)
 
     def __fspath__(self) -> str:
         return str(self.root)
@@ -83,9 +92,12 @@ class Course:
     def feedback(self, student: str, assignment: str) -> Path:
         return self._place(self.folder.feedback_directory, student, assignment)
 
-    def gradebook(self) -> Gradebook:
-        """Return nbgrader's view of its database, a context manager."""
-        return Gradebook(self.folder.db_url, self.folder.course_id)
+    @contextmanager
+    def gradebook(self) -> Iterator[Gradebook]:
+        """Open nbgrader's view of its database; CourseError if it cannot be used."""
+        url, name = self.folder.db_url, self.folder.course_id
+        with usable(url), Gradebook(url, name) as gradebook:
+            yield gradebook
 
     def convert(
         self,
@@ -105,10 +117,23 @@ class Course:
         folder, log = self._folder(merged), Log()
         folder.assignment_id, folder.student_id = assignment, student
         try:
-            step(coursedir=folder, config=merged, log=log.logger).start()
+            with usable(folder.db_url):
+                step(coursedir=folder, config=merged, log=log.logger).start()
         except NbGraderException as error:
             raise CourseError(reason(log.messages) or str(error)) from error
         return log.messages
+
+
+@contextmanager
+def usable(url: str) -> Iterator[None]:
+    """Raise CourseError where a database refuses: locked, read-only, or none at all."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise CourseError(
+            f"the gradebook {make_url(url)!r} cannot be used ({error.orig}): close "
+            "what holds it, let yourself write there, or put a whole copy in its place."
+        ) from error
 
 
 def find_tools() -> None:

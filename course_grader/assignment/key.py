@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from course_lib import kernel
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 from course_lib.notebook import write
@@ -39,7 +40,8 @@ def execute(assignment: str, course: Path = ROOT, on_cell=None) -> Path:
     with tempfile.TemporaryDirectory() as copy:
         shutil.copytree(path.parent, copy, dirs_exist_ok=True)
         try:
-            nbclient.execute(notebook, copy, config=quiet, **options)
+            with kernel.running(path.name):
+                nbclient.execute(notebook, copy, config=quiet, **options)
         except (CellExecutionError, CellTimeoutError) as error:
             raise CourseError(f"the solution {path.name} fails:\n{error}") from error
     notebook.metadata["language_info"] = {"name": "python"}

@@ -96,8 +96,14 @@ def note(folder: Path, said: Note) -> None:
 def earlier(folder: Path) -> Note:
     """Return what the last publication wrote; CourseError: not an edition."""
     if (folder / NOTE).exists():
-        facts = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-        return Note(set(facts["files"]), facts["repository"])
+        try:
+            facts = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+            return Note(set(facts["files"]), facts["repository"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CourseError(
+                f"{folder / NOTE} cannot be read ({error}): take it from git there, as "
+                "the last publication wrote it"
+            ) from error
     others = [path.name for path in folder.glob("*") if path.name != ".git"]
     if others:
         raise CourseError(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,13 +48,15 @@ def build(assignment: str, course: Course | Path = ROOT) -> Path:
 
 def _keep_outputs(notebook, earlier: Path) -> None:
     """Copy the outputs of an earlier build, up to the first cell with other code."""
-    import nbformat
+    from .cells import notebook_in
 
-    if not earlier.exists():
+    try:
+        built = notebook_in(earlier)
+    except (FileNotFoundError, CourseError):  # none yet, or none that can be read
         return
     old, new = (
         [cell for cell in one.cells if cell.cell_type == "code"]
-        for one in (nbformat.read(earlier, as_version=4), notebook)
+        for one in (built, notebook)
     )
     for before, now in zip(old, new, strict=False):
         if before.source != now.source:
@@ -81,6 +86,8 @@ def release(
     course = Course.open(course)
     sources = course.source(".")
     there = known(sources)
+    if not there:
+        raise CourseError(f"{sources} holds no assignment: put NAME/NAME.ipynb there")
     names = assignments or there
     for name in set(names) - set(there):
         raise CourseError(f"no assignment is called {name}: {sources} has {there}")
@@ -93,10 +100,27 @@ def release(
             build(name, course)
         if database:
             editions.remember(name, course)
-        course.convert(GenerateAssignment, name, config=config)
+        with kept(course.released(name)):
+            course.convert(GenerateAssignment, name, config=config)
         if database:
             editions.remember(name, course)
     return [course.released(name) for name in names]
+
+
+@contextmanager
+def kept(folder: Path) -> Iterator[None]:
+    """Put a folder back as it was if the block fails: nbgrader empties it first."""
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / folder.name
+        if folder.is_dir():
+            shutil.copytree(folder, copy)
+        try:
+            yield
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            if copy.is_dir():
+                shutil.copytree(copy, folder)
+            raise
 
 
 def new_course(folder: Path, assignments: list[str], source: Path = ROOT) -> Path:
@@ -111,8 +135,8 @@ def new_course(folder: Path, assignments: list[str], source: Path = ROOT) -> Pat
 
 def known(sources: Path) -> list[str]:
     """Return the assignments that a folder of solutions has."""
-    names = {path.parent.name for path in sources.glob("*/*.ipynb")}
-    return sorted(names | {path.stem for path in sources.glob("a*.py")})
+    names = {path.parent.name for path in sources.glob("[!.]*/*.ipynb")}
+    return sorted(names | {path.stem for path in sources.glob("a[0-9]*.py")})
 
 
 def _name_cells(cells) -> None:

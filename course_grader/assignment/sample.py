@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import nbformat
 
 from course_lib.errors import CourseError
 
+from .cells import notebook_in
 from .course import Course
-
-REGION = re.compile(r"### BEGIN SOLUTION.*?### END SOLUTION", re.S)
 
 
 def sample_class(
@@ -57,7 +55,7 @@ def _notebooks(course: Course, assignment: str):
     for path in paths:
         if not path.exists():
             raise CourseError(f"{path} is missing: run `course release {assignment}`.")
-    return [nbformat.read(path, as_version=4) for path in paths]
+    return [*map(notebook_in, paths)]
 
 
 def _named(notebook) -> dict:

@@ -120,7 +120,7 @@ def notebooks(course: Course) -> dict[str, set[str]]:
     """Return the names of each released assignment's notebooks, as x.ipynb."""
     release = course.released("x").parent
     found = defaultdict(set)
-    for path in sorted(release.glob("*/*.ipynb")):
+    for path in sorted(release.glob("[!.]*/*.ipynb")):
         found[path.parent.name].add(path.name)
     return dict(found)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from course_lib.errors import CourseError
+from course_lib.files import replacing
 
 from .kill import Verdict
 from .plant import Mutant
@@ -126,5 +127,6 @@ def write_table(found: list[Outcome], page: Path) -> Path:
     lines += ["|---|---|---|---|---|---|"]
     lines += [f"| {name} | {numbers} |" for name, numbers in sorted(rows.items())]
     table = "\n".join(["", "", *lines, "", ""])
-    page.write_text(before + one + table + two + after, "utf-8")
+    with replacing(page) as part:
+        part.write_text(before + one + table + two + after, "utf-8")
     return page

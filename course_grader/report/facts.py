@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from statistics import fmean, median
 from typing import NamedTuple
@@ -81,7 +82,8 @@ def facts(assignment: str, course: Course | Path) -> dict:
     if not rows and not results:
         raise CourseError(
             f"nothing of {assignment} is graded in {course}: "
-            f"run `course grade {assignment} --course {course}` first."
+            f"run `course grade {assignment} --course {shlex.quote(str(course))}` "
+            "first."
         )
     refused = [row for row in results if row.status == "refused"]
     return {

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 
+from course_lib.files import replacing
 from course_lib.terminal import printable
 
 FEW = 40  # students, each with a row of the picture
@@ -27,7 +28,8 @@ def draw(found: dict, path: Path) -> None:
         _spread(left, students, exercises)
         _shares(right, exercises)
     sheet.suptitle(f"{found['assignment']}: points by exercise", x=0.01, ha="left")
-    sheet.savefig(path, format="png")
+    with replacing(path) as part:
+        sheet.savefig(part, format="png")
 
 
 def _grid(ax, students: list[dict], exercises: list[dict]) -> None:

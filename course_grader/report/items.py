@@ -10,10 +10,9 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-import nbformat
 import numpy as np
 
-from course_grader.assignment.cells import grade_id
+from course_grader.assignment.cells import grade_id, notebook_in
 from course_grader.assignment.course import Course
 from course_grader.store import folders
 from course_lib.errors import CourseError
@@ -108,7 +107,7 @@ def _items(rows: list[Points], read: set[str], said: dict[str, list]) -> list[It
                 cell,
                 all_[0].exercise,
                 most,
-                None if cell in read else float((own < most).mean()),
+                None if cell in read or not done else float((own < most).mean()),
                 float(own.mean() / most) if most and done else None,
                 correlation(own, whole if cell in unread else whole - own),
                 *most_said(said.get(cell, [])),
@@ -141,7 +140,7 @@ def messages(
     found: dict[str, list[str]] = defaultdict(list)
     for student, folder in folders.graded(course.folder, assignment).items():
         for path in folder.glob("*.ipynb") if student in students else ():
-            for cell in nbformat.read(path, as_version=4).cells:
+            for cell in notebook_in(path).cells:
                 name, said = grade_id(cell), failure(cell).strip()
                 if name and said:
                     found[name].append(said.splitlines()[0])

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import nbformat
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from nbgrader.preprocessors import GetGrades
 from traitlets import Dict
 
-from course_grader.assignment.cells import exercise, grade_id
+from course_grader.assignment.cells import exercise, grade_id, notebook_in
 
 SAID = ("AssertionError", "CheckFailed")  # their messages are the instructor's own
 HEADING = re.compile(r"^#+\s+(.*?)\s*(?:\(\d+ points?\))?\s*$", re.M)
@@ -87,7 +86,7 @@ def exercise_titles(folder: Path) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for path in folder.glob("*.ipynb"):
         title, names = "", found.setdefault(path.stem, {})
-        for cell in nbformat.read(path, as_version=4).cells:
+        for cell in notebook_in(path).cells:
             if cell.cell_type == "markdown" and (match := HEADING.search(cell.source)):
                 title = match[1]
             if name := grade_id(cell):

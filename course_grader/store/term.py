@@ -21,6 +21,7 @@ from course_lib.errors import CourseError
 from .gradebook import VERDICTS
 from .outcomes import storable
 
+YEARS = range(1970, 8000)  # to the end of the calendar is room for any extension
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -46,7 +47,7 @@ def deadline(
 def zone_of(name: str | None) -> ZoneInfo | None:
     try:
         return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise CourseError(
             f"no time zone is called {name!r}: expected one like Europe/Berlin or UTC"
         ) from error
@@ -56,6 +57,8 @@ def utc(when: str, zone: ZoneInfo | None) -> datetime:
     """Return a time without a zone, in UTC, as nbgrader stores it."""
     try:
         time = datetime.fromisoformat(when)
+        if time.year not in YEARS:
+            raise ValueError(f"the year {time.year}")
     except ValueError as error:
         raise CourseError(
             f"{when!r} is no time: expected one like '2026-12-01 23:59', or none"
@@ -75,7 +78,7 @@ def extend(
     time: "90m", "12h", "3d" or "1w" after the deadline, in place of what was given
     before; "0" takes it back.
     """
-    match = re.fullmatch(r"(\d+)([mhdw])|0", time)
+    match = re.fullmatch(r"([0-9]{1,5})([mhdw])|0", time)
     if not match:
         raise CourseError(f"{time!r} is no time: expected one like 3d, 12h, 90m or 0")
     more = timedelta(**{UNITS[match[2]]: int(match[1])}) if match[2] else None

@@ -52,7 +52,7 @@ def assignments(ctx: typer.Context, incomplete: str) -> list[str]:
     """Offer what has a folder in the course, in nbgrader's layout or in ours."""
     course = Path(ctx.params.get("course") or ROOT)
     found = {path.name for place in PLACES for path in course.glob(place)}
-    return starting(incomplete, found)
+    return starting(incomplete, (name for name in found if name[0] != "."))
 
 
 def students(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from course_lib.commands.shared import (
     Incomplete,
     Json,
     aside,
+    at_a_time,
     command,
     console,
     line,
@@ -88,7 +89,8 @@ def publish(
         line(f"not touched, as it was there before: {shown(folder / name)}")
     line(
         f"{shown(folder)}: {len(done.written)} files written, {len(done.removed)} "
-        f"removed. Next: commit them there (git -C {shown(folder)} add --all)"
+        f"removed. Next: commit them there "
+        f"(git -C {shown(shlex.quote(str(folder)))} add --all)"
     )
 
 
@@ -263,9 +265,8 @@ def grade(
         else:
             if no_sandbox:
                 line(f"[yellow]note[/] {grading.UNPROTECTED}")
-            at_a_time = workers or os.cpu_count() or 1
-            options = {"force": force, "workers": at_a_time, "scheduler": scheduler}
-            options["cells"] = cell
+            options = {"force": force, "cells": cell, "scheduler": scheduler}
+            options["workers"] = at_a_time(workers)
             found = graded(assignment, opened, student, level=level, **options)
     if as_json:
         print_json(found)

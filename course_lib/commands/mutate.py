@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from course_lib.commands.shared import (
     Incomplete,
     Json,
     aside,
+    at_a_time,
     console,
     line,
     print_json,
@@ -55,7 +55,7 @@ def mutate(
     from course_grader import mutate as mutating
 
     names = chosen(assignments, every, course)
-    options = {"size": sample, "seed": seed, "workers": workers or os.cpu_count() or 1}
+    options = {"size": sample, "seed": seed, "workers": at_a_time(workers)}
     with aside(as_json):
         found = []
         for name in names:

@@ -36,23 +36,14 @@ def notebooks_run(
 
 def execute(unit: str) -> Path:
     """Execute one notebook under a progress bar; return where its twin is."""
-    from jupyter_client.kernelspec import NoSuchKernel
-    from nbclient.exceptions import DeadKernelError
     from rich.progress import Progress
 
-    from course_lib import notebook
+    from course_lib import kernel, notebook
 
     with Progress(console=console) as bar:
         task = bar.add_task(unit)
-        try:
+        with kernel.running(unit):
             path = notebook.run(unit, on_cell=partial(show_cell, bar, task))
-        except NoSuchKernel as error:
-            message = (
-                f"there is no kernel {error.name}: `course doctor` says what to do"
-            )
-            raise CourseError(message) from error
-        except DeadKernelError as error:
-            raise CourseError(f"the kernel of {unit} died: {error}") from error
         bar.update(task, completed=1, total=1)
     return path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
@@ -91,9 +92,15 @@ def line(text: str) -> None:
 def command(words: str, course: Path) -> str:
     """Return a command as it is typed for this course, to be printed."""
     elsewhere = Path(course).resolve() != ROOT
-    return shown(
-        f"course {words} --course {course}" if elsewhere else f"course {words}"
-    )
+    more = f" --course {shlex.quote(str(course))}" if elsewhere else ""
+    return shown(f"course {words}{more}")
+
+
+def at_a_time(workers: int) -> int:
+    """Return how many workers are asked for; 0 is one a core that we may use here."""
+    from joblib import cpu_count
+
+    return workers or cpu_count()
 
 
 def show_findings(findings: Iterable[Finding], as_json: bool = False) -> None:

@@ -201,18 +201,19 @@ def results_shown(ctx: typer.Context):
 
 @results.command("list")
 def results_list(paths: Records = None, as_json: Json = False):
-    """Show each record in two lines.
+    """Show each record in two lines; of one that cannot be read, the reason.
 
     Example: course results list --json
     """
-    from course_lib.results import read
-
-    found = {path: read(path) for path in chosen(paths)}
+    found = {path: opened(path) for path in chosen(paths)}
     if as_json:
-        print_json([facts(path, record) for path, record in found.items()])
-        return
-    for path, record in found.items():
+        print_json([facts(path, *one) for path, one in found.items()])
+    for path, (record, why) in found.items() if not as_json else ():
         show_record(path, record)
+        if why:
+            line(f"  {shown(why)}")
+    if wrong := sum(record is None for record, _ in found.values()):
+        raise Incomplete(f"{wrong} of {len(found)} records cannot be read")
 
 
 @results.command("verify")
@@ -223,16 +224,13 @@ def results_verify(paths: Records = None, as_json: Json = False):
 
     Example: course results verify data/results/05_vgg-vgg_small-cifar10-seed0.json
     """
-    from course_lib.results import read
-
-    rows = []
-    for path in chosen(paths):
-        record = read(path)
+    rows, records = [], {path: opened(path) for path in chosen(paths)}
+    for path, (record, why) in records.items():
         if not as_json:
             show_record(path, record)
         with aside(as_json):
             found = measure(path)
-        rows.append(facts(path, record) | found)
+        rows.append(facts(path, record, why) | found)
         if not as_json:
             line(f"  {shown(found['verdict'])}")
     if as_json:
@@ -249,14 +247,28 @@ def chosen(paths: list[Path] | None) -> list[Path]:
     return [known.get(str(path), path) for path in paths or known.values()]
 
 
+def opened(path: Path) -> tuple:
+    """Return a record and "", or None and what is wrong with a file that is there."""
+    from course_lib.results import ResultsError, read
+
+    try:
+        return read(path), ""
+    except ResultsError as error:
+        if not path.with_suffix(".json").exists():
+            raise
+        return None, str(error)
+
+
 def show_record(path: Path, record) -> None:
     line(f"[bold]{shown(path.stem)}[/]")
-    line(f"  {shown(record.summary)}")
+    if record:
+        line(f"  {shown(record.summary)}")
 
 
-def facts(path: Path, record) -> dict:
+def facts(path: Path, record, why: str) -> dict:
     """Return a record for JSON, without its curve, which the file holds."""
-    return {"name": path.stem, "path": str(path)} | without(plain(record), "history")
+    more = without(plain(record), "history") if record else {"damaged": why}
+    return {"name": path.stem, "path": str(path)} | more
 
 
 def measure(path: Path) -> dict:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from nbformat import NotebookNode
 
-from course_lib.errors import CourseError
+from course_lib import kernel
 from course_lib.hand_in.cell import checksum, is_grade, is_solution
 from course_lib.hand_in.ipynb import parse
 
@@ -40,10 +40,9 @@ def check_notebook(
     """Run a notebook; return what its visible tests say, in their order.
 
     seconds: a cell may take.  on_cell(done, cells): called before each code cell.
-    CourseError: the kernel died.
+    CourseError: there is no kernel, or it died.
     """
     from nbclient import NotebookClient
-    from nbclient.exceptions import DeadKernelError
 
     notebook, _ = parse(path.read_bytes(), path.name)
     asked = tests_of(notebook)
@@ -62,13 +61,8 @@ def check_notebook(
     client.on_cell_start = lambda cell, cell_index: on_cell(
         cell_index, len(notebook.cells)
     )
-    try:
+    with kernel.running(path.name):
         client.execute()
-    except DeadKernelError as error:
-        raise CourseError(
-            f"{path.name}: Python ended while a cell ran; as a rule the memory was too "
-            "small: try smaller batches or images"
-        ) from error
     return [outcome(exercise, cell, untouched, seconds) for exercise, cell in asked]
 
 

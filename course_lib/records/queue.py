@@ -220,6 +220,9 @@ def attempt(job: Job, now: State, say) -> bool:
     except (CourseError, OSError) as error:
         say(f"{job.name}: {error}")
         return False
+    except RuntimeError as error:  # PyTorch's, as of too little memory
+        say(f"{job.name}: {checkpoints.reason(error)}")
+        return False
     return True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +18,23 @@ from course_grader.assignment.bundle import Bundle, Verdict, load
 from course_grader.assignment.course import Course
 from course_grader.store.gradebook import Writer
 
-# nbgrader starts Alembic for each new gradebook; two seconds for the same answer
-nbgrader.api.get_alembic_version = functools.cache(nbgrader.api.get_alembic_version)
+ASKED = nbgrader.api.get_alembic_version
+
+
+def newest() -> str:
+    """Return the newest form of a gradebook: the one that no other form follows."""
+    folder = Path(nbgrader.api.__file__).parent / "alembic" / "versions"
+    text = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    forms, followed = (
+        set(re.findall(rf"^{word} = '(\w+)'", text, re.M))
+        for word in ("revision", "down_revision")
+    )
+    (found,) = forms - followed
+    return found
+
+
+# for each new gradebook nbgrader starts Alembic: three seconds for the same answer
+nbgrader.api.get_alembic_version = newest
 
 TINY = "tiny"
 TEST = {"grade": True, "locked": True}

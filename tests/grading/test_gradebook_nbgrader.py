@@ -25,6 +25,8 @@ from course_grader.assignment.bundle import load
 from course_grader.assignment.course import Course
 from course_grader.store.gradebook import Writer
 
+from .conftest import ASKED, newest
+
 NAME = "tiny"
 ANSWERS = {  # what students hand in: answer, reason
     "right": ("def double(x):\n    return 2 * x", "Because."),
@@ -50,6 +52,12 @@ def stock(tiny, submission, gradebook) -> Path:
         file.write("c.LateSubmissionPlugin.penalty_method = 'zero'\n")
     Course.open(tiny).convert(Autograde, NAME)
     return tiny
+
+
+@pytest.mark.slow
+def test_the_newest_form_of_a_gradebook_is_the_one_that_alembic_names():
+    assert ASKED.__module__ == "nbgrader.api"
+    assert newest() == ASKED()
 
 
 @pytest.mark.slow

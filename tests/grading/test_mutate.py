@@ -93,6 +93,7 @@ def test_messages_and_what_is_given_stay_as_they_are():
     assert plant.mutants([given]) == []
 
 
+@pytest.mark.slow
 def test_the_same_mistakes_in_the_same_order_and_sample():
     file = ROOT / "solutions" / "a08_resnet.py"
     once, again = (plant.mutants(plant.cells(file)) for _ in range(2))
@@ -129,6 +130,7 @@ def test_killed_and_survived_are_told_apart(course):
     assert found.rows[-1][1:] == (3, 3, 0, 0)
 
 
+@pytest.mark.slow
 def test_another_exercise_that_uses_the_answer_catches_its_mistake(course):
     other = (
         solved("return f(x) + 0", "g"),
@@ -150,6 +152,7 @@ def test_an_endless_mistake_is_killed_by_its_time(course, monkeypatch):
     assert died["x = x + 2"] == ""  # 3, 5: no test tells it from the solution
 
 
+@pytest.mark.slow
 def test_a_mistake_finds_names_and_files_as_they_were_before_its_cell(course):
     """Or a leftover of the solution's own run would save it, or kill it."""
     given = cell("seen", "from pathlib import Path\nseen = []", "given")
@@ -165,6 +168,7 @@ def test_a_mistake_finds_names_and_files_as_they_were_before_its_cell(course):
     assert by_line["Path('note').write_text('1')"].killed_by == "reads"
 
 
+@pytest.mark.slow
 def test_what_tests_need_between_the_answer_and_them_is_there(course):
     between = cell("g", "def g(x):\n    return x + 1", "given")
     test = cell("f_visible", "assert f(g(2)) == 6", "test")
@@ -172,6 +176,7 @@ def test_what_tests_need_between_the_answer_and_them_is_there(course):
     assert {v.reason for v in found.verdicts} == {"AssertionError: "}
 
 
+@pytest.mark.slow
 def test_what_an_earlier_test_binds_is_there_for_a_later_one(course):
     first = cell("g_visible", "slow = lambda x: 2 * x\nassert g(1) == 1", "test")
     last = cell("f_visible", "assert f(3) == slow(3)", "test")
@@ -207,6 +212,7 @@ def test_what_the_table_explains_is_no_survivor(weak):
     assert found.stale == []
 
 
+@pytest.mark.slow
 def test_a_row_whose_line_changed_is_stale(weak):
     folder, row = weak
     write(folder, [*row[:2], "return max(0, y)", *row[3:]])
@@ -221,6 +227,7 @@ def test_a_row_without_a_reason_is_named(weak):
         mutating.mutate("a1", folder)
 
 
+@pytest.mark.slow
 def test_command_shows_what_survives_and_ends_with_three(weak, run_course):
     folder, _ = weak
     done = run_course("mutate", "a1", "--course", str(folder), "--workers", "1")
@@ -232,6 +239,7 @@ def test_command_shows_what_survives_and_ends_with_three(weak, run_course):
     assert facts["exercises"][-1]["planted"] == len(facts["mutants"])
 
 
+@pytest.mark.slow
 def test_command_ends_with_zero_where_all_are_caught(course, run_course, tmp_path):
     folder, page = course(TWICE, ASKS), tmp_path / "page.md"
     other = "| a0_other | 9 | 8 | 1 | 0 | 100.0% |"
@@ -259,6 +267,7 @@ def test_wrong_usage_is_a_sentence(words, code, message, run_course):
     assert message in done.stderr
 
 
+@pytest.mark.slow
 def test_help_needs_no_parser_of_syntax():
     code = (
         "import sys; from course_lib import __main__; sys.exit('libcst' in sys.modules)"

@@ -28,6 +28,7 @@ from course_grader.store.gradebook import Writer
 from course_lib.__main__ import app
 from course_lib.commands.reading import part
 from course_lib.errors import CourseError
+from tests.tiers import rest_is_slow
 
 from .conftest import TINY
 from .test_feedback import text_of
@@ -96,12 +97,14 @@ def test_a_second_sitting_goes_on_where_the_first_stopped(course):
     assert sorted(filter(None, scores(course).values())) == [2, 3]
 
 
+@pytest.mark.slow
 def test_back_shows_what_was_given_and_gives_anew(course):
     said = read(course, "--question", "why", typed="3 Hm.\nb\n4\nq\n")
     assert "read by kim: 3 Hm." in said
     assert sorted(filter(None, scores(course).values())) == [4]
 
 
+@pytest.mark.slow
 def test_undo_puts_back_what_stood_there_before(course):
     said = read(course, "--question", "why", typed="3 Hm.\nu\nq\n")
     assert "0 read, 3 left" in said
@@ -128,19 +131,22 @@ def test_two_readers_of_one_answer_do_not_write_over_each_other(course):
 
 @pytest.mark.parametrize(
     ("typed", "said"),
-    [
-        ("6", "6 points: expected 0 to 5"),
-        ("c1", "c1: the bank has 0 comments"),
-        ("nan", "'nan': expected points"),
-        ("-1", "'-1': expected points"),
-        ("good", "'good': expected points"),
-    ],
+    rest_is_slow(
+        [
+            ("6", "6 points: expected 0 to 5"),
+            ("c1", "c1: the bank has 0 comments"),
+            ("nan", "'nan': expected points"),
+            ("-1", "'-1': expected points"),
+            ("good", "'good': expected points"),
+        ]
+    ),
 )
 def test_what_cannot_be_given_is_asked_for_again(course, typed, said):
     assert said in read(course, "--question", "why", typed=f"{typed}\nq\n")
     assert set(scores(course).values()) == {None}
 
 
+@pytest.mark.slow
 def test_a_bank_keeps_comments_with_their_points(course):
     read(course, "--question", "why", typed="2 +Even, yes.\n1 +Odd?\nc1 c2\n")
     given = found(course, again=True)[:3]
@@ -162,6 +168,7 @@ def test_a_broken_bank_is_named(course):
         comments.bank(TINY, course)
 
 
+@pytest.mark.slow
 def test_three_readers_share_a_class_and_nobody_is_read_twice(course):
     parts = [{one.id for one in found(course, share=(n, 3))} for n in (1, 2, 3)]
     assert [len(part) for part in parts] == [2, 2, 2]
@@ -179,6 +186,7 @@ def test_what_another_reader_was_faster_with_is_not_shown(course):
     assert (now.waits, now.points, now.reader) == (False, 2, "lee")
 
 
+@pytest.mark.slow
 def test_who_read_what_is_kept(course):
     read(course, "--question", "why", typed="5\nq\n")
     read(course, "--reader", "lee", "--question", "why", typed="5\nq\n")
@@ -204,6 +212,7 @@ def test_grade_says_how_many_are_left(course):
     assert waiting(TINY, course) == 3
 
 
+@pytest.mark.slow
 def test_no_read_answer_becomes_unread(course, bundle, verdict, submission):
     with Course.open(course).gradebook() as book:
         book.update_or_create_assignment(TINY, duedate=datetime(2026, 1, 1))
@@ -220,6 +229,7 @@ def test_no_read_answer_becomes_unread(course, bundle, verdict, submission):
     assert not found(course, question="why")
 
 
+@pytest.mark.slow
 def test_a_comment_is_text_in_the_feedback(course):
     said = "*Why* a < b, and <b>not</b> <script>alert(1)</script> List<int> & $x<y$?"
     with Desk(TINY, course, "kim") as desk:
@@ -235,6 +245,7 @@ def test_a_comment_is_text_in_the_feedback(course):
     )
 
 
+@pytest.mark.slow
 def test_who_hands_in_again_is_read_again_beside_what_was_given(
     course, bundle, verdict, submission
 ):

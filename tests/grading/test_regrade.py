@@ -77,6 +77,7 @@ def test_a_test_that_no_release_had_is_tampering_still(tiny):
     }
 
 
+@pytest.mark.slow
 def test_a_release_before_releases_were_kept_is_kept_by_the_next(tiny):
     hand_in(tiny)
     with Course.open(tiny).gradebook() as gradebook:
@@ -85,6 +86,7 @@ def test_a_release_before_releases_were_kept_is_kept_by_the_next(tiny):
     assert opened(tiny).notes[0].startswith("mended: from an earlier release")
 
 
+@pytest.mark.slow
 def test_prose_and_the_model_solution_change_no_version(tiny):
     before = load(TINY, tiny).version
     path = tiny / "solutions" / TINY / f"{TINY}.ipynb"
@@ -96,6 +98,7 @@ def test_prose_and_the_model_solution_change_no_version(tiny):
     assert load(TINY, tiny).version != before
 
 
+@pytest.mark.slow
 def test_a_read_answer_stays_read_when_the_same_files_are_graded(tiny, verdict, rows):
     with Writer(tiny, TINY, load(TINY, tiny)) as writer:
         writer.write(verdict())
@@ -131,6 +134,7 @@ def test_one_test_alone_is_counted_anew(tiny, bundle, verdict, rows):
     assert len(failed) == 2  # what a student reads agrees with the points
 
 
+@pytest.mark.slow
 def test_one_test_alone_makes_no_old_grade_a_new_one(tiny, verdict):
     with Writer(tiny, TINY, load(TINY, tiny)) as writer:
         writer.write(verdict())
@@ -182,6 +186,7 @@ def test_a_solution_without_a_kernel_is_released_for_python(tiny):
     assert found.metadata.kernelspec.name == "python3"
 
 
+@pytest.mark.slow
 def test_feedback_goes_on_after_a_student_was_removed(tiny, verdict):
     with Writer(tiny, TINY, load(TINY, tiny)) as writer:
         for student in ("ada", "bo"):

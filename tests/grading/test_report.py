@@ -174,6 +174,7 @@ def large(number: int, name: str = "student") -> dict:
     }
 
 
+@pytest.mark.slow
 def test_a_large_class_is_folded_and_its_picture_small(tmp_path):
     found = large(5000)
     draw(found, tmp_path / "points.png")

@@ -92,6 +92,7 @@ def test_the_totals_are_those_of_the_export(late):  # noqa: F811
     assert items.statistics(TINY, late).totals == rows == {"ada": 6}
 
 
+@pytest.mark.slow
 def test_the_command_shows_writes_and_prints_json(graded, tmp_path):
     said = run(graded)
     assert "4 students, points of 20: mean 6.2, median 6" in said
@@ -200,6 +201,7 @@ def test_right_answers_written_differently_are_not_flagged(name, tmp_path):
     assert similar.similar(name, course, alike=0.3) == []
 
 
+@pytest.mark.slow
 def test_similar_is_asked_for_and_says_what_it_proves(graded):
     assert "same answers" not in run(graded)
     assert "No two students have nearly the same answers" in run(graded, "--similar")

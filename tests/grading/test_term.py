@@ -49,6 +49,7 @@ def test_without_a_zone_it_is_this_machine_s(tiny, monkeypatch):
     assert due(tiny) == datetime(2026, 12, 1, 23, 59) - shown.utcoffset()
 
 
+@pytest.mark.slow
 def test_more_time_counts_in_every_total(late):  # noqa: F811
     assert set(totals(late)) == {6}
     assert term.extend(TINY, "ada", "2h", late) == timedelta(hours=2)
@@ -80,6 +81,15 @@ def test_more_time_can_be_given_before_anything_is_handed_in(tiny, bundle, verdi
         assert found.extension == timedelta(days=3)
 
 
+def test_the_longest_extension_of_the_last_deadline_is_a_time(tiny, bundle, verdict):
+    term.deadline(TINY, "7999-12-31", "Pacific/Honolulu", tiny)
+    Course.open(tiny).submitted("ada", TINY).mkdir(parents=True)
+    assert term.extend(TINY, "ada", "99999w", tiny) == timedelta(weeks=99999)
+    with Writer(tiny, TINY, bundle) as writer:
+        assert writer.write(verdict()).late == 0
+
+
+@pytest.mark.slow
 def test_who_leaves_takes_nobody_s_feedback_along(tiny, bundle, verdict):
     with Writer(tiny, TINY, bundle) as writer:
         for name in ("ada", "bob"):
@@ -102,8 +112,13 @@ def test_who_leaves_takes_nobody_s_feedback_along(tiny, bundle, verdict):
     [
         (lambda c: term.deadline("a99", "2026-12-01", None, c), "has no a99: release"),
         (lambda c: term.deadline(TINY, "tomorrow", None, c), "'tomorrow' is no time"),
+        (lambda c: term.deadline(TINY, "9999-12-31", "Pacific/Fiji", c), "or none"),
+        (lambda c: term.deadline(TINY, "9999-12-31", "Pacific/Honolulu", c), "or none"),
         (lambda c: term.deadline(TINY, None, "Mars/Base", c), "'Mars/Base'"),
+        (lambda c: term.deadline(TINY, None, "Europe", c), "zone is called 'Europe'"),
         (lambda c: term.extend(TINY, "ada", "soon", c), "'soon' is no time"),
+        (lambda c: term.extend(TINY, "ada", "9999999d", c), "'9999999d' is no time"),
+        (lambda c: term.extend(TINY, "ada", "99999999999d", c), "is no time"),
         (lambda c: term.extend(TINY, "ada", "3d", c), "has no deadline"),
         (lambda c: term.remove("adda", c), "'adda'; did you mean ada"),
     ],

@@ -119,24 +119,31 @@ def photo(tmp_path):
     return path
 
 
-@pytest.fixture
-def served(server, monkeypatch, tmp_path):  # noqa: F811
-    """Serve new weights for MobileNetV2 on loopback, which always answer "tench"."""
-    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "cache"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+@pytest.fixture(scope="module")
+def tench() -> bytes:
+    """New weights for MobileNetV2, which always answer "tench"."""
     values = redrawn(torchvision.models.mobilenet_v2()).state_dict()
     values["classifier.1.weight"].zero_()
     values["classifier.1.bias"].zero_()[0] = 9.0
     file = io.BytesIO()
     torch.save(values, file)
-    name = f"small-{hashlib.sha256(file.getvalue()).hexdigest()[:8]}.pth"
-    server.files = {name: file.getvalue()}
+    return file.getvalue()
+
+
+@pytest.fixture
+def served(server, monkeypatch, tmp_path, tench):  # noqa: F811
+    """Serve these weights on loopback."""
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    name = f"small-{hashlib.sha256(tench).hexdigest()[:8]}.pth"
+    server.files = {name: tench}
     real = published.weights(ROWS[SMALLEST])
     served = partial(SimpleNamespace, meta=real.meta, transforms=real.transforms)
     monkeypatch.setattr(published, "weights", lambda row: served(url=server.url(name)))
     return name
 
 
+@pytest.mark.slow
 def test_weights_are_downloaded_once_and_answer(run_course, served, server, photo):  # noqa: F811
     words = "classify", str(photo), "--network", SMALLEST
     out = photo.with_name("answer.png")
@@ -189,6 +196,7 @@ def test_a_damaged_cache_is_named(served, photo, tmp_path):
         classify.classify(photo, SMALLEST)
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_two_photos_once_the_weights_are_there(
     served,
     server,  # noqa: F811

@@ -15,9 +15,11 @@ import sklearn.datasets
 import torch
 import typer
 
-from course_lib import __main__, __version__, notebook, results
-from course_lib.commands import complete
+from course_grader.assignment import key
+from course_lib import __main__, __version__, kernel, notebook, results
+from course_lib.commands import complete, shared
 from course_lib.data.download import KNOWN
+from course_lib.errors import CourseError
 from course_lib.files import ROOT
 from course_lib.networks import networks
 from tests.rules import rule
@@ -167,17 +169,60 @@ def fits(name: str, words: str) -> bool:
 
 def test_a_missing_kernel_is_a_sentence(run_course, monkeypatch, tmp_path):
     """Without ipykernel and the file that it installs, no kernel is called python3."""
+    monkeypatch.setattr("course_grader.assignment.key.build", lambda *of: built)
+    built = ROOT / "solutions/a04_alexnet/a04_alexnet.ipynb"
     monkeypatch.setitem(sys.modules, "ipykernel.kernelspec", None)
     monkeypatch.setattr("jupyter_core.paths.ENV_JUPYTER_PATH", [])
     monkeypatch.setattr("jupyter_core.paths.SYSTEM_JUPYTER_PATH", [])
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
     (tmp_path / "01_x.py").write_text("# %%\n1\n")
     monkeypatch.setattr(notebook, "NOTEBOOKS", tmp_path)
-    done = run_course("notebooks", "run")
-    assert done.returncode == 1
-    assert done.stderr == (
-        "error: there is no kernel python3: `course doctor` says what to do\n"
-    )
+    with pytest.raises(CourseError, match="there is no kernel python3: `course doc"):
+        key.execute("a04_alexnet")
+    released = ROOT / "assignments/a04_alexnet"
+    for words in (["notebooks", "run"], ["check", released.name, "--folder", released]):
+        done = run_course(*map(str, words))
+        assert done.returncode == 1
+        assert done.stderr == (
+            "error: there is no kernel python3: `course doctor` says what to do\n"
+        )
+
+
+def test_a_kernel_that_does_not_start_is_a_sentence():
+    with pytest.raises(CourseError, match=r"x\.ipynb: no kernel could .*\(Kern"):
+        with kernel.running("x.ipynb"):
+            raise RuntimeError("Kernel died before replying to kernel_info")
+
+
+def test_a_damaged_record_is_named_and_stops_no_other(run_course, tmp_path):
+    whole = next(iter(sorted(results.RESULTS.glob("04_alexnet-race-*.json"))))
+    paths = [tmp_path / "damaged.json", whole]
+    paths[0].write_text("{")
+    done = run_course("results", "list", *map(str, paths))
+    assert done.returncode == 3
+    assert "damaged.json is no training record" in done.stdout
+    assert results.read(whole).summary in done.stdout
+    assert done.stderr == "error: 1 of 2 records cannot be read\n"
+    rows = json.loads(run_course("results", "list", *map(str, paths), "--json").stdout)
+    assert "is no training record" in rows[0]["damaged"]
+    assert rows[1]["name"] == whole.stem
+    done = run_course("results", "verify", str(paths[0]), "--json")
+    assert done.returncode == 3
+    (row,) = json.loads(done.stdout)
+    assert "is no training record" in row["verdict"]
+    assert row["confirmed"] is False
+
+
+def test_a_command_that_is_shown_can_be_pasted(tmp_path):
+    course = tmp_path / "my course"
+    words = shlex.split(shared.command("grade a04_alexnet", course))
+    assert words == ["course", "grade", "a04_alexnet", "--course", str(course)]
+
+
+def test_a_worker_a_core_counts_those_that_the_command_may_use(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0}, raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    assert [shared.at_a_time(0), shared.at_a_time(3)] == [1, 3]
 
 
 def test_a_twin_that_is_no_notebook_is_named(run_course, monkeypatch, tmp_path):
@@ -311,6 +356,7 @@ COMPLETED = [
     ("course notebooks check 05", ["05_vgg"]),
     ("course submit a05", ["a05_vgg"]),
     ("course grade --course {course} p", ["ps1", "ps2"]),
+    ("course release --course {course} ", ["ps1", "ps2"]),
     ("course grade ps1 --course {course} --student ", ["ada", "bo"]),
     ("course results v", ["verify"]),
 ]
@@ -318,7 +364,8 @@ COMPLETED = [
 
 @pytest.mark.parametrize(("typed", "offered"), COMPLETED)
 def test_the_shell_offers_names(run_course, monkeypatch, tmp_path, typed, offered):
-    for name in ("source/ps1", "submitted/ada/ps2", "submitted/bo/ps2"):
+    names = "source/ps1", "source/.ipynb_checkpoints", "submitted/bo/ps2"
+    for name in (*names, "submitted/ada/ps2"):
         (tmp_path / name).mkdir(parents=True)
     typed = typed.format(course=tmp_path)
     monkeypatch.setenv("_COURSE_COMPLETE", "complete_bash")

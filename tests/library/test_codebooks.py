@@ -35,6 +35,7 @@ from course_lib.classical import (
     sampling,
 )
 from course_lib.classical.encoder import softmax_, sums_of_products
+from tests.tiers import rest_is_slow
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -227,7 +228,7 @@ class Lazy(Sequence):
 
 
 @every_encoder
-@pytest.mark.parametrize("samples", [None, 10_000])
+@pytest.mark.parametrize("samples", rest_is_slow([None, 10_000]))
 def test_only_a_batch_of_a_lazy_sequence_is_ever_held(encoder, samples):
     lazy = Lazy(some_sets([20] * 60))
     encoder = clone(encoder).set_params(samples=samples, batch_size=100)

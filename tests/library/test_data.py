@@ -53,6 +53,7 @@ def test_the_rule_of_the_split_is_what_is_documented():
         assert np.array_equal(ours.images[:, 0].numpy(), raw[nines[turn::10]])
 
 
+@pytest.mark.slow
 @REAL
 @needs_real
 @pytest.mark.parametrize(
@@ -71,6 +72,7 @@ def test_real_sets_are_split_by_class(name, sizes, shape):
         assert split.labels.bincount().tolist() == [len(split) // 10] * 10
 
 
+@pytest.mark.slow
 @REAL
 @needs_real
 def test_imagenette_has_names_and_keeps_its_official_images_for_test():
@@ -92,6 +94,7 @@ def test_constants_of_digits():
     assert train.std == pytest.approx((pixels.std(correction=0).item(),), abs=5e-5)
 
 
+@pytest.mark.slow
 @REAL
 @needs_real
 @pytest.mark.parametrize("name", ["cifar10", "fashion-mnist"])

@@ -1,6 +1,8 @@
 """What a repository's visitor meets: licence, citation, containers, workflows."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import course_lib
@@ -21,6 +23,22 @@ def test_each_command_of_the_contributing_guide_exists():
     targets = make_targets()
     assert len(commands) == 5
     assert set(commands) <= set(targets)
+
+
+def test_make_lab_works_in_a_folder_with_a_space(tmp_path):
+    """With stand-ins for Python and Jupyter, which say how they were called."""
+    folder = tmp_path / "my course"
+    tools = folder / ".venv/bin"
+    tools.mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    (folder / ".venv/.made").touch()
+    for name in ("python", "jupyter"):
+        (tools / name).write_text('#!/bin/sh\necho "$JUPYTER_CONFIG_PATH" "$@"\n')
+        (tools / name).chmod(0o755)
+    done = subprocess.run(["make", "lab"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{folder}/.jupyter lab START.md\n"
 
 
 def test_links_between_the_front_pages_lead_somewhere():

@@ -1,6 +1,7 @@
 """Imports run one way: the grader imports the library, and nothing runs in a circle."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def imported(node: ast.AST, path: str) -> list[str]:
     return []
 
 
+@cache
 def imports(path: str, source: str) -> list[tuple[str, bool]]:
     """All that a module imports, each with whether a function does it when called."""
     found, todo = [], [(ast.parse(source), False)]

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from course_lib.latency import milliseconds
@@ -21,6 +22,7 @@ def test_a_call_that_is_slow_once_counts_with_its_shortest_time():
     assert slow == [3, 3, 1, 2, 3]  # once to warm up, then four times
 
 
+@pytest.mark.slow
 def test_a_notebook_that_imports_it_has_no_warning_in_its_output(tmp_path):
     """torch.utils.benchmark says that no CUDA runtime is found, where a toolkit is."""
     toolkit = {"CUDA_HOME": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from course_lib import check
 from course_lib.check import CheckFailed
+from tests.tiers import rest_is_slow
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -617,7 +618,7 @@ CONSTRUCTIONS = {
 }
 
 
-@pytest.mark.parametrize("back", [False, True], ids=["", "back"])
+@pytest.mark.parametrize("back", rest_is_slow([False, True]), ids=["", "back"])
 @pytest.mark.parametrize("train", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("name", CONSTRUCTIONS)
 def test_right_construction_matches(name, train, back):

@@ -128,6 +128,7 @@ def packages_of(folder: str) -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", MAY_IMPORT)
 def test_everything_imported_is_declared(folder):
     known = declared(*MAY_IMPORT[folder]).keys() | BY_MAKE

@@ -118,6 +118,22 @@ def test_one_that_fails_does_not_stop_the_others(queue, monkeypatch):
     assert any("wild-seed0: the loss is" in text for text in said)
 
 
+def test_one_that_the_device_has_no_memory_for_stops_no_other(queue, monkeypatch):
+    first, real = queue[0].name, records.Job.build
+
+    def build(job):
+        if job.name == first:
+            raise torch.OutOfMemoryError("CUDA out of memory.\nSee documentation")
+        return real(job)
+
+    monkeypatch.setattr(records.Job, "build", build)
+    said = []
+    with pytest.raises(records.Unfinished, match=f"^1 records made, but not {first}$"):
+        records.run(say=said.append)
+    assert words() == ["missing", "done"]
+    assert f"{first}: CUDA out of memory." in said
+
+
 def test_a_damaged_record_is_named_kept_and_stops_no_other(queue):
     """A person edited it: every other one is shown and made, and it can be mended."""
     records.run(say=lambda text: None)

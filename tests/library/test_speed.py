@@ -15,6 +15,7 @@ from torch import nn
 
 from course_lib import data, flops, progress
 from course_lib.files import ROOT
+from tests.tiers import rest_is_slow
 
 sys.path.append(str(ROOT / "experiments"))
 speedrun, speed, speed_page = map(
@@ -31,6 +32,18 @@ def digits() -> tuple[data.Images, data.Images]:
         data.load("digits", split, size=32, channels=3) for split in ("train", "test")
     )
     return train.take(600), test.take(180)
+
+
+@pytest.fixture(scope="module")
+def few(digits) -> tuple[data.Images, data.Images]:
+    """Four steps an epoch."""
+    return digits[0].take(200), digits[1].take(60)
+
+
+@pytest.fixture(scope="module")
+def whole(few) -> list:
+    """The weights that the whole recipe ends with."""
+    return weights(SMALL, few[0])
 
 
 @pytest.fixture
@@ -132,8 +145,8 @@ def test_lookahead_is_its_formula():
         assert torch.allclose(value, 0.75 * old + 0.25 * new)
 
 
-def test_the_last_step_ends_in_the_slow_weights(digits):
-    training = Training(replace(SMALL, epochs=1), digits[0])
+def test_the_last_step_ends_in_the_slow_weights(few):
+    training = Training(replace(SMALL, epochs=1), few[0])
     training.epoch()
     kept = zip(training.lookahead.slow, speedrun.values(training.net), strict=True)
     assert all(torch.equal(*pair) for pair in kept)
@@ -154,8 +167,8 @@ def test_biases_learn_faster_and_decay_alike():
     assert [p.ndim for p in biases["params"]] == [1] * 6
 
 
-def test_the_stem_s_bias_rests_after_three_tenths(digits):
-    training = Training(replace(SMALL, epochs=10), digits[0])
+def test_the_stem_s_bias_rests_after_three_tenths(few):
+    training = Training(replace(SMALL, epochs=10), few[0])
     bias, seen = training.net.stem[0].bias, []
     for _ in range(4):
         training.epoch()
@@ -165,8 +178,8 @@ def test_the_stem_s_bias_rests_after_three_tenths(digits):
     assert not bias.requires_grad
 
 
-def test_a_mirrored_image_gets_the_same_answer_once_both_are_seen(digits):
-    training, test = Training(SMALL, digits[0]), digits[1]
+def test_a_mirrored_image_gets_the_same_answer_once_both_are_seen(few):
+    training, test = Training(SMALL, few[0]), few[1]
     training.epoch()
     turned = replace(test, images=test.images.flip(-1))
     here, there = (
@@ -187,8 +200,8 @@ def test_views_are_weighed(way):
     assert speedrun.top1(logits, labels, weights) == right
 
 
-def test_the_six_views_are_the_image_its_neighbours_and_their_mirrors(digits):
-    training, test = Training(SMALL, digits[0]), digits[1]
+def test_the_six_views_are_the_image_its_neighbours_and_their_mirrors(few):
+    training, test = Training(SMALL, few[0]), few[1]
     found = speedrun.predict(training.net, test, SMALL)
     for logits, (shift, mirrored) in zip(found, speedrun.VIEWS, strict=True):
         seen = [slowly_moved(i, shift, shift, mirrored) for i in test.images]
@@ -197,6 +210,7 @@ def test_the_six_views_are_the_image_its_neighbours_and_their_mirrors(digits):
         assert torch.allclose(logits, same, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", speed.PRECISIONS)
 def test_it_learns_in_few_steps(digits, precision):
     train, test = digits
@@ -208,11 +222,11 @@ def test_it_learns_in_few_steps(digits, precision):
     assert speed.scores(training, test, "top1")[0] > 0.8
 
 
-@pytest.mark.parametrize("part", [*speedrun.PARTS, "everything"])
-def test_it_trains_without_each_part(digits, part):
+@pytest.mark.parametrize("part", rest_is_slow(["everything", *speedrun.PARTS]))
+def test_it_trains_without_each_part(few, whole, part):
     left_out = tuple(speedrun.PARTS) if part == "everything" else (part,)
     recipe = replace(SMALL, left_out=left_out)
-    assert weights(recipe, digits[0]) != weights(SMALL, digits[0])
+    assert weights(recipe, few[0]) != whole
 
 
 def weights(recipe: Recipe, images: data.Images) -> list:
@@ -222,10 +236,9 @@ def weights(recipe: Recipe, images: data.Images) -> list:
     return [value.tolist() for value in training.net.state_dict().values()]
 
 
-def test_a_seed_is_a_run(digits):
-    few = digits[0].take(200)
-    assert weights(SMALL, few) == weights(SMALL, few)
-    assert weights(SMALL, few) != weights(replace(SMALL, seed=1), few)
+def test_a_seed_is_a_run(few, whole):
+    assert weights(SMALL, few[0]) == whole
+    assert weights(replace(SMALL, seed=1), few[0]) != whole
 
 
 class Stops(progress.Silent):
@@ -242,32 +255,33 @@ class Stops(progress.Silent):
             raise KeyboardInterrupt
 
 
-def test_a_stopped_run_goes_on_after_its_last_epoch(digits, tmp_path, monkeypatch):
-    run = speed.Run("nothing", 3, 50, 8, 600, 180, "float32", "here", 0)
+def test_a_stopped_run_goes_on_after_its_last_epoch(few, tmp_path, monkeypatch):
+    run = speed.Run("nothing", 3, 50, 8, 200, 60, "float32", "here", 0)
     monkeypatch.setenv("COURSE_RUNS", str(tmp_path / "once"))
-    once = speed.train(run, *digits, quiet=True)
+    once = speed.train(run, *few, quiet=True)
     monkeypatch.setenv("COURSE_RUNS", str(tmp_path / "twice"))
     monkeypatch.setattr(progress, "show", lambda *told: Stops(after=2.3))
     with pytest.raises(KeyboardInterrupt):
-        speed.train(run, *digits)
+        speed.train(run, *few)
     shown = Stops()
     monkeypatch.setattr(progress, "show", lambda *told: shown)
-    twice = speed.train(run, *digits)
+    twice = speed.train(run, *few)
     assert min(shown.seen) > 2
-    assert (twice.curve, twice.views, twice.steps) == (once.curve, once.views, 36)
+    assert (twice.curve, twice.views, twice.steps) == (once.curve, once.views, 12)
     assert list((tmp_path / "twice").iterdir()) == []
 
 
-def test_a_state_of_another_recipe_is_not_gone_on_from(digits, tmp_path, monkeypatch):
-    run = speed.Run("nothing", 2, 50, 8, 600, 180, "float32", "here", 0)
+@pytest.mark.slow
+def test_a_state_of_another_recipe_is_not_gone_on_from(few, tmp_path, monkeypatch):
+    run = speed.Run("nothing", 2, 50, 8, 200, 60, "float32", "here", 0)
     monkeypatch.setenv("COURSE_RUNS", str(tmp_path))
     monkeypatch.setattr(progress, "show", lambda *told: Stops(after=1.3))
     with pytest.raises(KeyboardInterrupt):
-        speed.train(run, *digits)
+        speed.train(run, *few)
     shown = Stops()
     monkeypatch.setattr(progress, "show", lambda *told: shown)
-    other = replace(digits[0], images=digits[0].images.flip(-1))
-    speed.train(run, other, digits[1])
+    other = replace(few[0], images=few[0].images.flip(-1))
+    speed.train(run, other, few[1])
     assert min(shown.seen) < 1
 
 

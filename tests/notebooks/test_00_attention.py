@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from course_lib import check, notebook, results
+from tests.tiers import rest_is_slow
 
 ATTENTION = notebook.load("00_attention")
 
@@ -212,7 +213,7 @@ def test_the_share_of_masked_tokens_is_the_one_asked_for():
     assert torch.equal(shown[~chosen], tokens[~chosen])
 
 
-@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("fixed", rest_is_slow([False, True]))
 def test_the_reverser_trains_on_what_it_should_write(fixed):
     torch.manual_seed(0)
     net = ATTENTION.Reverser(4, fixed, width=8)

@@ -12,6 +12,7 @@ from sklearn.datasets import load_sample_images
 
 from course_lib import notebook
 from course_lib.classical import Sift
+from tests.tiers import rest_is_slow
 
 SIFT = notebook.load("02_sift")
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -188,7 +189,7 @@ def test_the_edge_ratio_is_that_of_the_eigenvalues():
         assert ratio.item() == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("width", [1.5, 2.2, 3, 4.7, 8, 11.5])
+@pytest.mark.parametrize("width", rest_is_slow([1.5, 4.7, 2.2, 3, 8, 11.5], 2))
 @pytest.mark.parametrize("height", [0.9, -0.9])
 def test_a_blob_is_found_at_its_centre_and_scale(width, height):
     """Of a blob b wide, D is extreme at σ = b / √k, the camera's blur aside."""
@@ -361,7 +362,7 @@ def test_descriptors_are_those_of_a_loop_over_pixels(photo):
     assert min(cosines) > 0.99
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("turns", rest_is_slow([1, 2, 3]))
 def test_a_turned_photo_has_the_same_features_turned(photo, turns):
     """A quarter turn maps pixels to pixels, so nothing may be lost but rounding."""
     image = photo[:, :193]  # 2ⁿ k + 1 a side: halving keeps the symmetry
@@ -380,7 +381,9 @@ def test_a_turned_photo_has_the_same_features_turned(photo, turns):
     assert (described * again[partner]).sum(dim=1).min() > 0.999
 
 
-@pytest.mark.parametrize(("gain", "offset"), [(0.5, 0.2), (0.1, 0.0), (0.9, 0.1)])
+@pytest.mark.parametrize(
+    ("gain", "offset"), rest_is_slow([(0.5, 0.2), (0.1, 0.0), (0.9, 0.1)])
+)
 def test_descriptors_do_not_see_affine_light(photo, gain, offset):
     octaves = SIFT.scale_space(photo)
     keypoints = SIFT.oriented(octaves, SIFT.detect(octaves))

@@ -195,6 +195,7 @@ def test_the_small_network_learns_the_digits(one_thread):
 RECORDS = sorted(results.RESULTS.glob("07_inception*.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_a_record_fits_its_network_and_is_light(path):
     record, weights = results.read(path), path.with_suffix(".safetensors")

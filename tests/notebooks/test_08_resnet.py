@@ -39,10 +39,10 @@ PUBLISHED = {  # (parameters, MACs) at 224x224; to the digit where a library has
 
 
 def deep_is_slow(*cases):
-    """Mark the cases of 101 and 152 layers: counting them takes seconds."""
+    """Mark the cases of more than 34 layers: counting them takes its time."""
     rows = [case if isinstance(case, tuple) else (case,) for case in cases]
     slow = pytest.mark.slow
-    return [pytest.param(*row, marks=[slow] if row[-1] > 50 else []) for row in rows]
+    return [pytest.param(*row, marks=[slow] if row[-1] > 34 else []) for row in rows]
 
 
 @pytest.mark.parametrize(("name", "depth"), deep_is_slow(*PUBLISHED))

@@ -10,6 +10,7 @@ import torchvision
 from torch import nn
 
 from course_lib import check, flops, notebook, results
+from tests.tiers import rest_is_slow
 
 V2 = notebook.load("11_mobilenet_v2")
 
@@ -23,7 +24,7 @@ COUNTED = {  # width: (parameters, MACs) at 224x224, as torchvision's network ha
 }
 
 
-@pytest.mark.parametrize("width", COUNTED)
+@pytest.mark.parametrize("width", rest_is_slow(COUNTED))
 def test_parameters_and_macs_are_the_published_ones(width):
     with torch.device("meta"):
         cost = flops.count(V2.mobilenet_v2(width), (1, 3, 224, 224))

@@ -13,6 +13,7 @@ from torchvision.models._utils import _make_divisible
 from torchvision.ops import StochasticDepth
 
 from course_lib import check, flops, notebook, results
+from tests.tiers import rest_is_slow
 
 NET = notebook.load("12_efficientnet")
 COUNTED = {  # variant: parameters, MACs
@@ -27,7 +28,7 @@ COUNTED = {  # variant: parameters, MACs
 }
 
 
-@pytest.mark.parametrize("variant", COUNTED)
+@pytest.mark.parametrize("variant", rest_is_slow(COUNTED))
 def test_parameters_and_macs_are_the_published_ones(variant):
     side = NET.FAMILY[variant][2]
     with torch.device("meta"):
@@ -35,7 +36,7 @@ def test_parameters_and_macs_are_the_published_ones(variant):
     assert (cost.params, cost.macs) == COUNTED[variant]
 
 
-@pytest.mark.parametrize("variant", COUNTED)
+@pytest.mark.parametrize("variant", rest_is_slow(COUNTED))
 def test_drop_path_dropout_and_epsilon_are_torchvisions(variant):
     with torch.device("meta"):
         ours = NET.efficientnet(variant)
@@ -113,6 +114,7 @@ def test_the_small_network_has_its_size():
     assert NET.efficientnet_small(7)(torch.randn(2, 3, 32, 32)).shape == (2, 7)
 
 
+@pytest.mark.slow
 def test_the_recorded_networks_cost_the_same():
     with open(
         results.RESULTS / "12_efficientnet-scaling.csv", encoding="utf-8"

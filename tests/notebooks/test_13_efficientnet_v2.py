@@ -12,6 +12,7 @@ from torch import nn
 from torchvision.ops import StochasticDepth
 
 from course_lib import check, flops, notebook, results
+from tests.tiers import rest_is_slow
 
 V2 = notebook.load("13_efficientnet_v2")
 COUNTED = {  # variant: pixels a side, parameters, MACs
@@ -21,7 +22,7 @@ COUNTED = {  # variant: pixels a side, parameters, MACs
 }
 
 
-@pytest.mark.parametrize("variant", COUNTED)
+@pytest.mark.parametrize("variant", rest_is_slow(COUNTED))
 def test_parameters_and_macs_are_the_published_ones(variant):
     side, *expected = COUNTED[variant]
     with torch.device("meta"):
@@ -40,7 +41,7 @@ def test_same_logits_as_torchvision(train):
     assert match.params == COUNTED["S"][1]
 
 
-@pytest.mark.parametrize("variant", COUNTED)
+@pytest.mark.parametrize("variant", rest_is_slow(COUNTED))
 def test_drop_path_and_dropout_are_torchvisions(variant):
     with torch.device("meta"):
         ours = V2.efficientnet_v2(variant)

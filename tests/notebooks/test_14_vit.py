@@ -10,6 +10,7 @@ import torchvision
 from torchvision.models.vision_transformer import VisionTransformer
 
 from course_lib import check, flops, notebook, results
+from tests.tiers import rest_is_slow
 
 VITS = notebook.load("14_vit")
 COUNTED = {  # parameters, MACs at 224 pixels
@@ -21,7 +22,7 @@ COUNTED = {  # parameters, MACs at 224 pixels
 }
 
 
-@pytest.mark.parametrize("variant", COUNTED)
+@pytest.mark.parametrize("variant", rest_is_slow(COUNTED))
 def test_parameters_and_macs_are_the_published_ones(variant):
     with torch.device("meta"):
         cost = flops.count(VITS.vit(variant), (1, 3, 224, 224))

@@ -18,6 +18,7 @@ def on_meta(network):
         return network.build()
 
 
+@pytest.mark.slow
 def test_every_unit_with_a_network_is_in_it():
     modules = {type(on_meta(network)).__module__ for network in UNIT.COURSE}
     units = {module.removeprefix("notebook_") for module in modules}

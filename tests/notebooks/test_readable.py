@@ -1,5 +1,7 @@
 """Prose in short sentences, and drawing code out of sight."""
 
+from functools import cache
+
 import jupytext
 import nbformat
 import pytest
@@ -13,6 +15,7 @@ PAGES = {path.stem: path for path in sorted((ROOT / "notebooks").glob("[0-9]*.py
 SHEETS = {path.stem: path for path in sorted((ROOT / "solutions").glob("a*.py"))}
 
 
+@cache
 def cells(name: str) -> list:
     return jupytext.read((PAGES | SHEETS)[name]).cells
 
