@@ -335,7 +335,7 @@ china, flower = (
     for name in ("china.jpg", "flower.jpg")
 )
 places = nn.functional.avg_pool2d(china, 10)  # (3, 42, 64)
-colours = {"blue": (0.45, 0.65, 0.9), "green": (0.2, 0.4, 0.15)}
+colours = {"blue": (0.7, 0.82, 0.95), "green": (0.2, 0.4, 0.15)}
 keys = places.flatten(1).T  # (2688, 3)
 where = {
     word: nearest(torch.tensor([colour]), keys, keys, 60)[1].view(places.shape[1:])
@@ -361,7 +361,6 @@ for ax, (name, image) in zip(axes.flat, shown.items(), strict=True):
     ax.imshow(image, cmap="Blues" if "looks" in name else "gray")
     ax.set_title(name, fontsize=9)
     ax.axis("off")
-figure.tight_layout()
 plt.show()
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
@@ -374,11 +373,11 @@ question = "How do I handle an exception?"
 query = torch.tensor(counter.transform([question]).toarray()).float()
 weights = ScaledDotProductAttention()(20 * keys.shape[1] ** 0.5 * query, keys, keys)[1][0]
 print(f"{question} {len(topics)} help pages; most of the weight:")
-for page_number in weights.topk(4).indices.tolist():
+for page_number in weights.topk(3).indices.tolist():
     print(f"  {list(topics)[page_number]:18}{weights[page_number]:.0%}")
 
 # %% [markdown]
-# The word *blue* finds the sky and *green* the trees. Each pixel of the flower is now the mean of those whose surroundings look like its own, so edges stay sharp where a blur of
+# The word *blue* finds the blue part of the sky, and *green* the trees. Each pixel of the flower is now the mean of those whose surroundings look like its own, so edges stay sharp where a blur of
 # 5×5 pixels softens them. And the question finds the right pages. A *learned* attention finds keys like these by itself.
 #
 # Within *one* text or image, as in the second case, tokens look at each other. That is self-attention, the rest of this notebook.
