@@ -98,8 +98,7 @@ def train(run: Run) -> Row:
 
 def main() -> None:
     runs = [Run(length, share, 700, 0) for length in (16, 32) for share in (0.3, 0.15)]
-    runs.append(Run(16, 0.3, 8_000, 0))
-    runs.append(Run(16, 0.3, 24_000, 0))
+    runs += [Run(16, 0.3, steps, 0) for steps in (8_000, 24_000, 48_000)]
     table.fill(TABLE, runs, train)
 
 

@@ -288,7 +288,7 @@ def scaled(stages: list[Stage], width: float) -> list[Stage]:
 def mobilenet_v2(width: float = 1.0, num_classes: int = 1000) -> MobileNetV2:
     """Return the network of Table 2 for images (N, 3, 224, 224).
 
-    width: the multiplier α, above 0. Below 1 the last 1,280 channels stay (section 6.1).
+    width: the multiplier α, above 0. Below 1 the last 1,280 channels stay (section 4).
     """
     if width <= 0:
         raise ValueError(f"width is {width}: expected more than 0")
