@@ -365,6 +365,7 @@ plt.show()
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 from pydoc_data.topics import topics
+
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 counter = TfidfVectorizer(stop_words="english")

@@ -23,7 +23,6 @@ from course_lib.commands.shared import (
 from course_lib.files import ROOT
 
 
-
 class Roster(TyperGroup):
     """What is no command is a file: `import` need not be written."""
 
