@@ -678,8 +678,8 @@ for name in work:
 # convolution does nine MACs for each number that it reads. This is about one MAC for each byte,
 # where a full convolution does dozens. So it waits for memory and for the start of each operation,
 # and does few MACs a second. I would time both networks, then a depthwise layer with a 3×3 and with
-# a 7×7 kernel. Here 5.4 times the MACs took 1.2 to 1.5 times as long, so the layer does not wait
-# for its MACs. (Measured here: 1/8.6 of the MACs, 1/6.1 of the time.)
+# a 7×7 kernel. Here 5.4 times the MACs took 1.7 to 2.7 times as long, so the layer does not wait
+# for its MACs. (Measured here: 1/8.6 of the MACs, 1/6.5 of the time.)
 #
 # **Marking scheme.** 1 point: time also goes into moving numbers, and depthwise layers have a low
 # intensity (MACs for each byte). 1 point: a measurement that separates the two causes, with a

@@ -381,8 +381,8 @@ for steps, stages, sizes in [(3, 4, (8, 16)), (3, 0, (8, 16)), (3, -1, (8, 16)),
 # %% [markdown]
 # ### 3 · A random search (4 points)
 #
-# The paper searches in a space of block types, kernel sizes, expansions and numbers of layers. It
-# finds that in so small a space a *random* search does as well as a clever one. Write it.
+# The paper searches in a space of block types, kernel sizes, expansions and numbers of layers. The
+# space is so small, it says, that even a *random* search will do (section 3.3). Write it.
 #
 # **Contract.** `search(space, measure, trials, seed)` draws `trials` *different* architectures from
 # `space`, a dictionary of name to list of options. An architecture is a dictionary that has one
@@ -400,7 +400,7 @@ def search(space: dict, measure, trials: int, seed: int = 0) -> list[tuple[float
     """Return (reward, architecture) of `trials` different architectures, best first.
 
     measure(architecture): (top1, step, params). Raises ValueError when there are not so
-    many architectures, or trials < 1. Source: section 3.2 of the paper.
+    many architectures, or trials < 1. Source: section 3.3 of the paper.
     """
     ### BEGIN SOLUTION
     every = [dict(zip(space, options, strict=True)) for options in itertools.product(*space.values())]
@@ -639,9 +639,9 @@ for name, found, number in zip(names, mine, true, strict=True):
 # ### BEGIN SOLUTION
 # It is wrong in the early stages. There maps are large and channels few. The depthwise layer and
 # its norms move many numbers for few multiplications, so its time follows the bytes. A fused block
-# of 16 channels on 56×56 pixels took about two thirds of MBConv's training time, with 3.9 times the
-# MACs. It is right in late stages. At 256 channels on 7×7 pixels the full 3×3 spends most of its
-# time on multiplications, and the fused block was about twice as slow.
+# of 16 channels on 56×56 pixels took about three quarters of MBConv's training time, with 3.9 times
+# the MACs. It is right in late stages. At 128 channels on 14×14 pixels the full 3×3 spends most of
+# its time on multiplications, and the fused block took almost twice as long.
 #
 # **Marking scheme.** 1 point: early against late, with bytes (or arithmetic intensity) against MACs
 # as the reason. 1 point: a number, measured or from the notebook.
