@@ -420,7 +420,7 @@ for widths in [(4, 3, 4, 2, 4, 4), (5, 2, 6, 3, 1, 7)]:
         answer = inception(*copy.deepcopy(arguments))
     except RuntimeError as error:
         mind = "maps that keep H and W (padding k // 2), concatenated along dim=1?"
-        raise AssertionError(f"{error}: {mind}") from error
+        raise AssertionError(f"{error!r}: {mind}") from error
     assert answer is not None, "your function returns None: is there a `return`?"
     shape = tuple(answer.shape)
     what = f"the maps are {shape}, expected {tuple(expected.shape)}"
@@ -747,7 +747,7 @@ try:
     found = gradient_norms(losses, [a, b])
 except RuntimeError as error:
     hint = "are the losses used again (retain_graph), and may a loss not depend on a parameter (allow_unused)?"
-    raise AssertionError(f"{error} {hint}") from error
+    raise AssertionError(f"{error!r}: {hint}") from error
 assert isinstance(found, list), f"gradient_norms is {found!r}: expected a list"
 assert all(isinstance(n, float) for n in found), f"{found}: floats, as of `.item()`"
 assert len(found) == 3, f"{found}: a number for each of three losses"

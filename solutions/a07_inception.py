@@ -119,7 +119,7 @@ for channels, width, height, columns in [(3, 8, 16, 17), (5, 4, 7, 10)]:
         answer = net(x.clone())
     except RuntimeError as error:
         hint = "are all branches padded, the pooling's too, and joined along dim=1?"
-        raise AssertionError(f"{error} {hint}") from error
+        raise AssertionError(f"{error!r}: {hint}") from error
     assert answer is not None, "forward returns None: is there a `return`?"
     shape = 2, 2 * width + channels, (height + 1) // 2, (columns + 1) // 2
     what = f"GridReduction{channels, width} makes {tuple(answer.shape)} of {tuple(x.shape)}"

@@ -303,7 +303,7 @@ try:
     with check.without("numpy.ndindex"):
         answer = block.eval()(x).detach()
 except RuntimeError as error:
-    raise AssertionError(f"{error}: only conv2 has the stride, and a padding of 1") from error
+    raise AssertionError(f"{error!r}: only conv2 has the stride, and a padding of 1") from error
 spec, way = bottleneck_spec(x, state, 2, train=False), shortcut_spec(x, 16, 2)
 assert answer.shape == spec.shape, f"{tuple(answer.shape)}: expected (4, 16, 3, 3)"
 active = shortcut_spec(torch.relu(block.norm1(x).detach()), 16, 2)

@@ -91,7 +91,7 @@ try:
 except NotImplementedError:
     raise
 except RuntimeError as error:
-    raise AssertionError(f"{error}: does `height` cut the rows, and `width` the columns?") from error
+    raise AssertionError(f"{error!r}: does `height` cut the rows, and `width` the columns?") from error
 assert mine is not None, "your function returns None: is there a `return`?"
 for shape, words in [
     ((1, 18, 4), "the tokens come before their numbers: exchange the last two axes"),
@@ -380,7 +380,7 @@ for name, value in net.state_dict().items():
 try:
     new(torch.zeros(1, 3, 12, 12))
 except ValueError as error:
-    raise AssertionError(f"{error}: the new stem still has the old image_size") from error
+    raise AssertionError(f"{error!r}: the new stem still has the old image_size") from error
 check.shape(new, (2, 3, 12, 12), (2, 5))
 check.gradients(new, (2, 3, 12, 12))
 assert tuple(net.stem.position.shape) == (1, 17, 12), "the old network has changed"
