@@ -416,12 +416,13 @@ for classes, epsilon in [(2, 0.5), (10, 0.1), (1000, 0.1), (5, 1.0)]:
     what = f"best_logits({label}, {epsilon}, a prior of {classes})"
     assert torch.equal(prior, before), "your function changed the prior in place"
     assert tuple(answer.shape) == (classes,), f"{what} is {tuple(answer.shape)}"
-    shift = target.mean() - answer.float().mean()
-    same = torch.allclose(answer.float() + shift, target, atol=1e-6)
+    answer = answer.to(prior.dtype)
+    shift = target.mean() - answer.mean()
+    same = torch.allclose(answer + shift, target, atol=1e-6)
     assert not same, f"{what} are probabilities: logits are their logarithms"
     even = torch.full_like(prior, epsilon / classes)
     even[label] += 1 - epsilon
-    same = torch.allclose(answer.softmax(0).float(), even, rtol=1e-4)
+    same = torch.allclose(answer.softmax(0), even, rtol=1e-4)
     assert not same, f"{what} ignores the prior"
     check.close(answer.softmax(0), target, rtol=1e-3, what=f"the softmax of {what}")
     what = f"the mean of {what} (a shift changes no loss, so subtract the mean)"

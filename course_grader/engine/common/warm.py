@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+COMPILED = (
+    "TORCHINDUCTOR_CACHE_DIR"  # set, with its folder made, by an import of PyTorch
+)
 
 
 def installed() -> list[str]:
@@ -22,10 +27,14 @@ def installed() -> list[str]:
 
 
 def import_all(names: Iterable[str]) -> None:
-    """Import modules, so that no submission has to."""
+    """Import modules, so that no submission has to; leave no empty folder behind."""
+    before = os.environ.get(COMPILED)
     for name in names:
         if name not in sys.modules:
             with suppress(Exception):
                 importlib.import_module(name)
+    if before is None and COMPILED in os.environ:
+        with suppress(OSError):  # it is in use
+            os.rmdir(os.environ.pop(COMPILED))
     gc.collect()
     gc.freeze()
