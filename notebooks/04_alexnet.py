@@ -389,24 +389,11 @@ def alexnet_small(num_classes: int = 10, dropout: float = 0.5) -> AlexNet:
     return net
 
 
-def alexnet_wide(num_classes: int = 10, dropout: float = 0.5) -> AlexNet:
-    """Return alexnet_small, three times as wide: 2.7 million parameters."""
-    stages = [(3 * width, *rest) for width, *rest in SMALL_STAGES]
-    net = AlexNet(stages, 3, 3 * 192, num_classes, dropout)
-    for layer in net.modules():
-        if hasattr(layer, "weight"):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
-    return net
-
-
 # %% tags=["check"]
 from course_lib.data import batches, load
 
 check.params(alexnet_small(), 302_538)
 check.macs(alexnet_small(), (1, 3, 32, 32), 3_137_920)
-check.params(alexnet_wide(), 2_692_426)
-check.macs(alexnet_wide(), (1, 3, 32, 32), 24_543_360)
 torch.manual_seed(0)
 batch, labels = next(batches(load("digits", size=32, channels=3), 16))
 check.learns(alexnet_small(dropout=0.0), batch, labels)

@@ -67,33 +67,6 @@ VGG = Row(
     bar=CODEBOOKS,
     why="Configuration D as in the paper, which knows no batch normalisation.",
 )
-ALEXNET_WIDE = Row(
-    "04_alexnet-alexnet_wide-cifar10-long",
-    "04_alexnet",
-    "alexnet_wide",
-    NO_NORM | {"epochs": 20},
-    {"dropout": 0.1},
-    bar=CODEBOOKS,
-    why="The small network is too narrow: it knows 75 % of what it is trained on.",
-)
-VGG_WIDE = Row(
-    "05_vgg-vgg_wide-cifar10-long",
-    "05_vgg",
-    "vgg_wide",
-    NO_NORM | {"epochs": 20},
-    {"dropout": 0.1},
-    bar=CODEBOOKS,
-    why="As published, twice as wide as the small network.",
-)
-VGG_WIDE_BN = Row(
-    "05_vgg-vgg_wide-bn-cifar10-long",
-    "05_vgg",
-    "vgg_wide",
-    SGD | {"epochs": 20},
-    {"batch_norm": True, "dropout": 0.1},
-    bar=GOOD,
-    why="Twice as wide, with batch normalisation.",
-)
 VGG_BN = Row(
     "05_vgg-vgg_small-bn-cifar10-long",
     "05_vgg",
@@ -326,9 +299,6 @@ ROWS = [
     RESNET_20,
     GOOGLENET,
     VGG_BN,
-    ALEXNET_WIDE,
-    VGG_WIDE,
-    VGG_WIDE_BN,
     race("ReLU"),
     race("Tanh"),
     again(ALEXNET),

@@ -14,12 +14,10 @@ HEAD = (
 
 
 def markdown() -> str:
-    """Return each network for small images, trained longest, the best first."""
+    """Return the small network of each unit, trained longest, the best first."""
     longest: dict[tuple, results.Record] = {}
-    for path in sorted(results.RESULTS.glob("*-cifar10*.json")):
+    for path in sorted(results.RESULTS.glob("*-*_small*-cifar10*.json")):
         record = results.read(path)
-        if not record.network.endswith(("_small", "_wide")):
-            continue
         key = record.network, record.arguments.get("batch_norm", False)
         before = longest.get(key)
         if before is None or len(record.history) > len(before.history):
