@@ -408,7 +408,7 @@ for limits in ({"most_ms": 100}, {"most_mb": 25}, {"most_ms": 500, "most_mb": 10
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 def draw_choice(limit: int) -> None:
-    _, ax = plt.subplots(figsize=(6.4, 3.4))
+    _, ax = plt.subplots(figsize=(6.4, 3.0))
     bubbles(ax, COURSE, ms, "milliseconds an image")
     ax.axvspan(limit, ax.get_xlim()[1], color="white", alpha=0.75, zorder=5)
     best = choose(COURSE, ms, most_ms=limit)

@@ -106,7 +106,10 @@ def note(folder: Path, said: Note) -> None:
 def earlier(folder: Path) -> Note:
     """Return what the last publication wrote; CourseError: not an edition."""
     if said := guide.facts(folder):
-        return Note(set(said["files"]), said["repository"])
+        try:
+            return Note(set(said["files"]), said["repository"])
+        except (KeyError, TypeError) as error:
+            raise guide.unreadable(folder / guide.EDITION, error) from error
     others = [path.name for path in folder.glob("*") if path.name != ".git"]
     if others:
         raise CourseError(

@@ -49,13 +49,16 @@ def facts(root: Path) -> dict:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text("utf-8"))
-        return found | {name: found[name] for name in ("files", "repository")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise CourseError(
-            f"{path} cannot be read ({error}): take it from git there, as the last "
-            "publication wrote it"
-        ) from error
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> CourseError:
+    return CourseError(
+        f"{path} cannot be read ({error}): take it from git there, as the last "
+        "publication wrote it"
+    )
 
 
 def local(due: str) -> str:
