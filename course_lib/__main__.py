@@ -54,7 +54,9 @@ for command in (student.doctor, student.data, student.shards):
 for command in (training.train, training.cost, classify):
     app.command(rich_help_panel=STUDENTS)(command)
 app.add_typer(training.results, name="results", rich_help_panel=STUDENTS)
-for command in (student.demo, student.start, student.check, student.submit):
+for command in (student.demo, student.start, student.check):
+    app.command(rich_help_panel=STUDENTS)(command)
+for command in (student.progress, student.submit):
     app.command(rich_help_panel=STUDENTS)(command)
 app.add_typer(notebooks, name="notebooks", rich_help_panel=AUTHORS)
 app.command(rich_help_panel=AUTHORS)(training.records)

@@ -200,6 +200,30 @@ def check(
         line(f"All visible tests pass. Next: `course submit {shown(assignment)}`")
 
 
+def progress(as_json: Json = False):
+    """Say how far you are with each assignment: answered, handed in, due.
+
+    Your copy in work/ comes first. `course check` says whether an answer is right.
+
+    Example: course progress
+    """
+    from rich.table import Table
+
+    from course_lib.hand_in.overview import overview
+
+    rows = overview()
+    if as_json:
+        print_json(rows)
+        return
+    dated = any(row.due for row in rows)
+    table = Table("assignment", "answered", "handed in", *["due"] * dated)
+    for row in rows:
+        answered = f"{row.answered} of {row.answers}" if row.notebook else "not begun"
+        made = row.handed_in + " (changed since then)" * row.changed
+        table.add_row(row.assignment, row.problem or answered, made, *[row.due] * dated)
+    console.print(table)
+
+
 def submit(
     assignment: Assignment,
     student: Annotated[

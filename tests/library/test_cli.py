@@ -153,6 +153,7 @@ BAD = [
     ("export --course /nowhere", 1, NO_COURSE),
     ("export --format xls", 1, "form is 'xls': expected one of csv, moodle, canvas"),
     ("doctor now", 2, "now"),
+    ("progress a04_alexnet", 2, "a04_alexnet"),
     ("frobnicate", 2, "frobnicate"),
 ]
 
@@ -338,7 +339,7 @@ def test_readme_names_every_command():
     "words",
     ["data", "data list", "data digits", "doctor", "doctor --grading"]
     + ["cost 04_alexnet", "cost 04_alexnet 05_vgg.vgg_small --layers"]
-    + ["results list"],
+    + ["results list", "progress"],
 )
 def test_json_is_all_that_stdout_holds(run_course, words):
     done = run_course(*words.split(), "--json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
-from course_lib.hand_in import checked, guide, work
+from course_lib.hand_in import checked, guide, overview, submit, work
 
 NAME = "a06_googlenet"
 
@@ -98,6 +99,33 @@ def test_what_is_no_assignment_and_what_lost_its_notebook_are_said():
     (work.WORK / NAME).mkdir(parents=True)
     with pytest.raises(CourseError, match=f"has no {NAME}.ipynb"):
         work.start(NAME)
+
+
+def test_progress_says_what_is_answered_and_handed_in(run_course):
+    def now():
+        return overview.row(NAME, "2026-12-01T22:59:00+00:00")
+
+    assert (now().notebook, now().answered, now().handed_in) == (None, 0, "")
+    assert "December 2026" in now().due
+    copy = work.start(NAME).notebook
+    assert (now().notebook, now().answered, now().changed) == (copy, 0, False)
+    shutil.copyfile(ROOT / "solutions" / NAME / copy.name, copy)
+    assert now().answered == now().answers > 5
+    zipped = submit.submit(NAME, "ada").path
+    assert re.fullmatch(r"\d\d \w+ \d{4}, \d\d:\d\d", now().handed_in)
+    assert not now().changed
+    os.utime(copy, ns=(zipped.stat().st_mtime_ns + 10**9,) * 2)
+    assert now().changed
+    copy.write_text("<<<<<<< mine")
+    assert f"{copy.name}" in now().problem
+    said = run_course("progress").stdout
+    assert "not begun" in said
+    (row,) = (
+        row
+        for row in json.loads(run_course("progress", "--json").stdout)
+        if row["assignment"] == NAME
+    )
+    assert row["notebook"] == str(copy)
 
 
 def test_git_ignores_work():
