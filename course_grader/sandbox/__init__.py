@@ -93,7 +93,7 @@ def start(
             plan.folder.remove()
         raise CourseError(FAILED.format(level, error)) from error
     if pid == 0:
-        ours.detach()
+        ours.close()
         inside.run_and_exit(plan, {*keep}, theirs, run)
     theirs.close()
     own = cgroup.group_of(pid, policy.memory + policy.scratch)

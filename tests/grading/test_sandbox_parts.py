@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
+import select
 import signal
 import socket
 import sys
@@ -294,3 +296,33 @@ def test_a_folder_of_few_files_is_gone_at_once():
     (left.path / "work" / "file").touch()
     left.remove()
     assert not left.path.exists()
+
+
+@linux
+@pytest.mark.parametrize("level", ["namespaces", "landlock", "none"])
+def test_a_box_that_nobody_lets_in_ends_with_its_parent(level, monkeypatch):
+    """Else it holds its parent's pipes open, and who waits for their end waits on."""
+    if sandbox.trouble(level):
+        pytest.skip(sandbox.trouble(level))
+    out, inside = os.pipe()
+
+    def die(control, pid, level):
+        os.write(inside, str(pid).encode())
+        os._exit(0)
+
+    monkeypatch.setattr(sandbox, "send_off", die)
+    parent = os.fork()
+    if parent == 0:
+        with contextlib.suppress(BaseException):
+            sandbox.start(sandbox.Policy(read=()), lambda: None, level=level)
+        os._exit(1)
+    assert os.waitpid(parent, 0)[1] == 0
+    os.close(inside)
+    box = int(os.read(out, 20))
+    try:
+        assert select.select([out], [], [], 10)[0], "it is still there"
+        assert os.read(out, 1) == b""  # nobody holds the other end
+    finally:
+        os.close(out)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(box, signal.SIGKILL)
