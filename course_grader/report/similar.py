@@ -14,10 +14,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
-import nbformat
 from nbformat import NotebookNode
 
-from course_grader.assignment.cells import exercise
+from course_grader.assignment.cells import exercise, notebook_in
 from course_grader.assignment.course import Course
 from course_grader.store import folders
 from course_grader.store.sections import members
@@ -108,5 +107,5 @@ def _by_exercise(folder: Path) -> dict[str, set[int]]:
 
 def _code(folder: Path) -> Iterator[NotebookNode]:
     for path in sorted(folder.glob("*.ipynb")):
-        cells = nbformat.read(path, as_version=4).cells
+        cells = notebook_in(path).cells
         yield from (cell for cell in cells if cell.cell_type == "code")

@@ -10,9 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-COMPILED = (
-    "TORCHINDUCTOR_CACHE_DIR"  # set, with its folder made, by an import of PyTorch
-)
+COMPILED = "TORCHINDUCTOR_CACHE_DIR"  # an import of PyTorch sets it and makes it
 
 
 def installed() -> list[str]:
