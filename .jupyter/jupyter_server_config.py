@@ -1,6 +1,6 @@
 """JupyterLab as the course has it.
 
-Threads of its kernels sleep while they wait, see `course_lib.__main__.main`. A terminal
+Threads of its kernels wait as `course_lib.waiting` has it. A terminal
 finds `course`; a login shell would set PATH anew. A click on an assignment begins its
 working copy. formgrader draws formulas offline: it fetches MathJax from another host.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 
+from course_lib import waiting
 from course_lib.errors import CourseError
 from course_lib.hand_in import work
 
@@ -29,7 +30,7 @@ class Beginning(AsyncLargeFileManager):
         return await super().get(path, *args, **more)
 
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+waiting.briefly()
 c.ServerApp.contents_manager_class = Beginning  # noqa: F821
 if os.name != "nt":
     shell = os.environ.get("SHELL", "sh")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from course_lib import __version__
+from course_lib import __version__, waiting
 from course_lib.commands import instructor, student, term, training
 from course_lib.commands.classify import classify
 from course_lib.commands.mutate import mutate
@@ -101,9 +100,7 @@ def options(
 
 def main() -> None:
     """Run a command; an error is one sentence, a traceback needs --debug."""
-    # Threads that wait for one another sleep and do not spin. On two cores that ten
-    # programs shared, two threads then trained 83 images a second, not 15; one, 76.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is imported
+    waiting.briefly()
     words = [word for word in sys.argv[1:] if word != "--debug"]
     debug = len(words) < len(sys.argv) - 1
     try:

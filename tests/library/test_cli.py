@@ -253,17 +253,27 @@ def test_help_teaches_by_example(run_course, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("given", "used"), [(None, "passive"), ("active", "active")])
-def test_threads_sleep_while_they_wait_unless_told_otherwise(monkeypatch, given, used):
-    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
-    if not given:
-        monkeypatch.delenv("OMP_WAIT_POLICY")
-    say = "import atexit, os; atexit.register(lambda: print(os.environ.get(NAME)))"
-    done = in_a_process("--version", before=f"NAME = 'OMP_WAIT_POLICY'; {say}")
-    assert done.stdout.splitlines()[-1] == used
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ({}, ("passive", "1000")),
+        ({"GOMP_SPINCOUNT": "7"}, ("passive", "7")),
+        ({"OMP_WAIT_POLICY": "active"}, ("active", None)),
+    ],
+)
+def test_threads_wait_briefly_unless_told_otherwise(monkeypatch, given, used):
+    names = "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"
+    for name in names:
+        monkeypatch.setenv(name, given.get(name, ""))  # what is set here is undone
+        if name not in given:
+            monkeypatch.delenv(name)
+    say = "atexit.register(lambda: print([*map(os.environ.get, NAMES)]))"
+    say = f"import atexit, os; NAMES = {names}; {say}"
+    done = in_a_process("--version", before=say)
+    assert done.stdout.splitlines()[-1] == str(list(used))
     config = PyFileConfigLoader("jupyter_server_config.py", str(ROOT / ".jupyter"))
     config.load_config()
-    assert os.environ["OMP_WAIT_POLICY"] == used
+    assert tuple(map(os.environ.get, names)) == used
 
 
 @pytest.mark.slow
