@@ -33,8 +33,12 @@ WAYS = {
     "one thread": {"OMP_NUM_THREADS": "1"},
 }
 OTHERS = (0, 1, 2, 4)  # programs
-# until its parent has ended
-COMPUTE = "import os\nmine = os.getppid()\nwhile os.getppid() == mine: sum(range(10_000))"
+COMPUTE = """
+import os
+parent = os.getppid()
+while os.getppid() == parent:
+    sum(range(10_000))
+"""
 
 
 def train(seconds: float) -> float:
