@@ -314,8 +314,6 @@ print(f"the head holds {params / cost.params:.0%} of the parameters; "
       f"the stages do {1 - macs / cost.macs:.0%} of the work")
 
 # %% [markdown]
-# The head holds 96 % of the parameters, the stages do 92 % of the work.
-#
 # ## Augmentation
 #
 # Three ways (section 4.1). **Translations**: of 256×256 pixels, training sees a random crop of 224×224.
