@@ -707,7 +707,7 @@ runs = {"10 epochs": "cifar10", "as published": "cifar10-long", "batch norm": "b
 paths = {name: results.RESULTS / f"05_vgg-vgg_small-{run}-seed0.json" for name, run in runs.items()}
 records = {name: results.read(path) for name, path in paths.items()}
 for name, record in records.items():
-    print(f"{name}: {record.summary}")
+    print(f"{name:13} test top-1 {record.test_top1:.1%}, {record.params:,} parameters")
 path = paths["as published"]
 trained = results.load_weights(path.with_suffix(".safetensors"), vgg_small(dropout=0.1)).eval()
 if "cifar10" in {row.name for row in data.available() if row.path}:
