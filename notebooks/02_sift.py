@@ -590,7 +590,7 @@ row, column = torch.tensor([[0.0], [5], [9]]), torch.tensor([[5.5], [1], [4]])
 assert match(row, column).tolist() == [[0, 1], [1, 0]]  # 9 is nearest to none
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 def upright(image: Tensor, keypoint: Tensor, side: int = 96) -> Tensor:
     """Return the square (side, side) of a keypoint (4,), turned upright."""
     ticks = torch.linspace(-6, 6, side)
