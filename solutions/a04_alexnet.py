@@ -569,9 +569,9 @@ for channels, width, kernel_size, groups, side, true in [
 # **Contract.** `elu(x)` works entry by entry on any shape. Its values and its *gradient* are
 # finite, however large |x| is. Do not use `nn.ELU` or its relatives.
 #
-# `race(activation, learning_rate, epochs)` trains `alexnet.race_network` with one of `ACTIVATIONS`
-# on `RUNNERS`, with batches of 16 and a constant learning rate. It returns the training error of
-# each epoch, a fraction in [0, 1]. It stops after the first epoch with an error of 25 % or less, or
+# `race(activation, learning_rate, epochs, batch_size)` trains `alexnet.race_network` with one of
+# `ACTIVATIONS` on `RUNNERS`, at a constant learning rate. It returns the training error of each
+# epoch, a fraction in [0, 1]. It stops after the first epoch with an error of 25 % or less, or
 # after `epochs`. Every call starts from the same weights.
 #
 # *Hint:* `torch.where` computes *both* sides, and $0 \cdot \infty$ is `nan` in the gradient. The
@@ -634,7 +634,9 @@ RUNNERS = data.load("digits", "train", size=32, channels=3).take(300)
 
 
 # %% nbgrader={"grade": false, "grade_id": "race", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def race(activation: str, learning_rate: float, epochs: int = 12) -> list[float]:
+def race(
+    activation: str, learning_rate: float, epochs: int = 12, batch_size: int = 16
+) -> list[float]:
     """Return the training error (fraction) of each epoch, the last 25 % or less.
 
     activation: a name in ACTIVATIONS. epochs: the most to train; a slower runner is
@@ -643,7 +645,7 @@ def race(activation: str, learning_rate: float, epochs: int = 12) -> list[float]
     ### BEGIN SOLUTION
     torch.manual_seed(0)
     network = alexnet.race_network(ACTIVATIONS[activation])
-    recipe = Recipe(epochs, 16, learning_rate, schedule="constant")
+    recipe = Recipe(epochs, batch_size, learning_rate, schedule="constant")
     done = lambda epoch: epoch.train_top1 >= 0.75  # noqa: E731
     history = fit(network, RUNNERS, None, recipe, until=done, quiet=True)
     return [1 - epoch.train_top1 for epoch in history]
@@ -668,9 +670,10 @@ assert again == errors[:1], f"one epoch: {again}, not {errors[:1]}: {what}"
 slow = race("relu", learning_rate=1e-6, epochs=2)
 assert len(slow) == 2, f"one that hardly learns stops after 2 epochs, not {len(slow)}"
 assert slow[-1] > 0.25, f"it cannot have reached {slow[-1]:.2f}"
-for activation, rate, name in (("tanh", 1e-6, "learning_rate"), ("relu", 0.01, "activation")):
-    other = race(activation, learning_rate=rate, epochs=2)
-    what = f"{activation} at {rate} has the errors of tanh at 0.01"
+tanh = {"activation": "tanh", "learning_rate": 0.01, "epochs": 2, "batch_size": 16}
+for changed in ({"learning_rate": 1e-6}, {"activation": "relu"}, {"batch_size": 100}):
+    other, (name,) = race(**tanh | changed), changed
+    what = f"with {changed} the errors are those of {tanh}"
     assert other != errors[:2], f"{what}: is `{name}` used?"
 
 # %% [markdown]

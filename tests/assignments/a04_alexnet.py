@@ -249,8 +249,14 @@ MISTAKES = {
     ),
     "a learning rate of its own": (
         "race",
+        "batch_size, learning_rate,",
+        "batch_size, 0.01,",
+        {"race_visible"},
+    ),
+    "a batch size of its own": (
+        "race",
+        "batch_size, learning_rate,",
         "16, learning_rate,",
-        "16, 0.01,",
         {"race_visible"},
     ),
     "top-1 for the error": (
@@ -528,7 +534,7 @@ RIGHT = {
         "race",
         "torch.manual_seed(2)\n"
         "network = alexnet.race_network(ACTIVATIONS[activation])\n"
-        "recipe = Recipe(epochs, 16, learning_rate, schedule='constant')\n"
+        "recipe = Recipe(epochs, batch_size, learning_rate, schedule='constant')\n"
         "errors = []\n"
         "for epoch in fit(network, RUNNERS, None, recipe, quiet=True):\n"
         "    errors.append(1.0 - epoch.train_top1)\n"
@@ -543,7 +549,7 @@ RIGHT = {
         "while len(errors) < epochs and not (errors and errors[-1] <= 0.25):\n"
         "    wrong = 0\n"
         "    epoch = {'epoch': len(errors), 'shuffle': True}\n"
-        "    for images, labels in data.batches(RUNNERS, 16, **epoch):\n"
+        "    for images, labels in data.batches(RUNNERS, batch_size, **epoch):\n"
         "        logits = net(images)\n"
         "        wrong += (logits.argmax(1) != labels).sum().item()\n"
         "        optimizer.zero_grad()\n"
@@ -618,6 +624,7 @@ WORDS = [
     ),
     ("one activation for all", "race_visible", "is `activation` used?"),
     ("a learning rate of its own", "race_visible", "is `learning_rate` used?"),
+    ("a batch size of its own", "race_visible", "is `batch_size` used?"),
     ("top-1 for the error", "race_visible", "which grows"),
     ("percent for a fraction", "race_visible", "not fractions"),
     ("runs on after the goal", "race_visible", "the *first* epoch"),
