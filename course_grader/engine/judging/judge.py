@@ -298,8 +298,8 @@ class Judge:
         for name, rules in found.items():
             words = self.plan.words  # what the model solution uses, everybody may
             found[name] = [r for r in rules if r.rpartition(".")[2] not in words]
-        for name in names:
-            found[name] = [*found.get(name, []), *self.stated.get(name, [])]
+        for name, rules in self.stated.items():  # an object may come from before
+            found[name] = [*found.get(name, []), *rules]
         return found
 
 
