@@ -12,12 +12,12 @@ from nbformat.v4 import new_code_cell
 from course_grader.assignment.bundle import Bundle, Submission
 from course_grader.engine.launcher import Engine
 
-from . import value_cases
+from . import object_cases, value_cases
 from .judge_cases import DECIDED, EXERCISES, SETUP
 from .test_engine import cell, error_of, lesson
 
 pytestmark = pytest.mark.slow
-ALL = [*EXERCISES, *value_cases.EXERCISES, *DECIDED]
+ALL = [*EXERCISES, *value_cases.EXERCISES, *object_cases.EXERCISES, *DECIDED]
 LIES = [(e.name, n) for e in ALL for n in range(len(e.lies))]
 RIGHT = [(e.name, n) for e in ALL for n in range(len(e.right))]
 BY_NAME = {exercise.name: exercise for exercise in ALL}

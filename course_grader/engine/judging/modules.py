@@ -116,17 +116,14 @@ def _parts(of: Decoder, node: dict) -> tuple[type, dict]:
     if kind is not None and named <= _made_by(kind):
         return kind, children
     name = _word(str(node["class"][1]).rpartition(".")[2])
-    can = [word for word in ITEMS if ITEMS[word] in node.get("can", ())]
-    return type(
-        name, (RemoteModule,), {word: _items(ITEMS[word]) for word in can}
-    ), children
+    can = {word: _items(op) for word, op in ITEMS.items() if op in node.get("can", ())}
+    return type(name, (RemoteModule,), can), children
 
 
 def _made_by(kind: type) -> set[str]:
     """Return the words that a class's constructors use: names of its layers, too."""
-    codes = (
-        getattr(vars(base).get("__init__"), "__code__", None) for base in kind.__mro__
-    )
+    made = (vars(base).get("__init__") for base in kind.__mro__)
+    codes = (getattr(one, "__code__", None) for one in made)
     return {word for code in codes if code for word in code.co_names}
 
 
