@@ -35,17 +35,22 @@ def engine():
 
 @pytest.fixture(scope="module")
 def graded(engine):
-    """graded(kind, n): the errors of a student whose answers are the n-th ones."""
+    return graded_by(engine, ALL)
+
+
+def graded_by(engine, exercises: list):
+    """Return found(kind, n): the errors of who gives the n-th answers."""
     known: dict = {}
 
     def found(kind: str, number: int) -> dict[str, str]:
         if (kind, number) not in known:
             answers = {}
-            for one in ALL:
+            for one in exercises:
                 given = getattr(one, kind)
                 if number < len(given):
                     answers[f"{one.name}_answer"] = given[number]
-            known[kind, number] = grade(engine, answers)
+            errors = grade(engine, answers)
+            known[kind, number] = {one.name: errors[one.name] for one in exercises}
         return known[kind, number]
 
     return found
@@ -60,7 +65,8 @@ def grade(engine, answers: dict[str, str]) -> dict[str, str]:
     notebooks = {made.name: notebook}
     verdict = engine.grade(Submission("ada", made.name, notebooks, {}))
     assert not verdict.reason
-    return {one.name: error_of(verdict.notebooks[made.name], one.name) for one in ALL}
+    found = verdict.notebooks[made.name]
+    return {name: error_of(found, name) for name in made.cells}
 
 
 def in_one_kernel(exercise, answer: str) -> None:
