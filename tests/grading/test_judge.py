@@ -160,7 +160,10 @@ import faulthandler, sys
 assert sys.stdout.fileno() >= 0 and sys.stderr.fileno() >= 0
 faulthandler.enable()
 assert get_ipython().kernel.shell is get_ipython()
-get_ipython().kernel.session.session
+get_ipython().kernel.session.session, get_ipython().kernel.banner
+get_ipython().kernel.comm_manager.register_target("mine", print)
+assert not get_ipython().parent_header
+%rehashx
 %clear
 %edit note.py
 %subshell

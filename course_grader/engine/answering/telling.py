@@ -56,7 +56,7 @@ def _data(error: BaseException) -> tuple[list | None, dict]:
     fields = {
         name: to.node(value)
         for name, value in list(vars(error).items())[:FIELDS]
-        if not name.startswith("_") and _is_small(value)
+        if not name.startswith("__") and _is_small(value)
     }
     return args, fields
 

@@ -81,7 +81,7 @@ class RemoteModule(Guarded):
 
 
 def _link(module: RemoteModule) -> Asking:
-    return module.__dict__["_course_link"]
+    return vars(module).get("_course_link") or type(module)._course_link
 
 
 def rebuild(of: Decoder, node: dict) -> nn.Module:
@@ -112,7 +112,8 @@ def _parts(of: Decoder, node: dict) -> tuple[type, dict]:
         kind = kind if kind in CONTAINERS else None
     named = METHODS.intersection(n for n, c in children.items() if c is not None)
     if kind in CONTAINERS and named:
-        return type(kind.__name__, (Guarded, kind), {}), children
+        made = {"_course_link": of.asking}  # not in the object, which may be copied
+        return type(kind.__name__, (Guarded, kind), made), children
     if kind is not None and named <= _made_by(kind):
         return kind, children
     name = _word(str(node["class"][1]).rpartition(".")[2])
@@ -150,7 +151,7 @@ def _fill(of: Decoder, module: nn.Module, node: dict, children: dict) -> None:
     module._modules.update(children)
     module._non_persistent_buffers_set = set(map(str, node["unsaved"]))
     module.training = bool(node["training"])
-    if isinstance(module, Guarded):
+    if isinstance(module, RemoteModule):
         module.__dict__["_course_link"] = of.asking
     else:
         module.__dict__.pop("_course_link", None)

@@ -107,6 +107,6 @@ def fill(error: BaseException, told: dict) -> None:
         error.args = tuple(Decoder([]).values(args))
     for name, node in fields.items():
         value = Decoder([]).value(node)
-        if name.startswith("_") or not is_simple(value):
+        if name.startswith(("__", "_course")) or not is_simple(value):
             raise Malformed(f"the field {name[:40]!r} of an exception")
-        setattr(error, name, value)
+        error.__dict__[name] = value
