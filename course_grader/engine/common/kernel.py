@@ -37,9 +37,9 @@ def kernel_of(shell) -> SimpleNamespace:
     facts |= {"implementation": "ipython", "language_info": {"name": "python"}}
     facts |= {"user_ns": shell.user_ns, "banner": "", "comm_manager": None}
     with contextlib.suppress(ImportError):
-        import comm
+        from ipykernel.comm import CommManager
 
-        facts["comm_manager"] = comm.get_comm_manager()
+        facts["comm_manager"] = CommManager()
     return SimpleNamespace(**facts)
 
 
