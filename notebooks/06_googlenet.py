@@ -646,6 +646,32 @@ ax.set(xlabel="stem and modules", ylabel="all three / head alone")
 ax.legend()
 plt.show()
 
+# %% tags=["export"]
+class OneSize(Inception):
+    """A module whose kernels have one size: as wide, with as many weights and MACs."""
+
+    def __init__(self, channels: int, widths: Widths, kernel_size: int):
+        super().__init__(channels, widths, batch_norm=True)
+        mixed, pooling = self.branches[:3], self.branches[3]
+        weights = sum(p.numel() for p in mixed.parameters() if p.ndim > 1)
+        width = widths.out - widths.project
+        reduced = round(weights / (channels + kernel_size**2 * width))
+        reduce = conv(channels, reduced, 1, batch_norm=True)
+        kernels = conv(reduced, width, kernel_size, batch_norm=True)
+        self.branches = nn.ModuleList([nn.Sequential(reduce, kernels), pooling])
+
+
+def four_modules(kernel_size: int | None, num_classes: int = 10) -> GoogLeNet:
+    """Return the small network up to module 4b; None: kernels of all sizes, as it has them."""
+    widths = {name: SMALL_WIDTHS[name] for name in ("3a", "3b", "4a", "4b")}
+    stem, channels = googlenet_small().stem, 48
+    net = GoogLeNet(stem, channels, widths, {}, num_classes, batch_norm=True)
+    for name, row in widths.items():
+        if kernel_size:
+            net.stages[name] = OneSize(channels, row, kernel_size)
+        channels = row.out
+    return start(net)
+
 # %% [markdown]
 # With a good initialisation and batch normalisation the heads add a quarter to the stem's gradient. After training
 # they add more, not less. The head's own loss is then nearly 0, while the others still err, with 70 % of their units
