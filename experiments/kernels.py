@@ -1,4 +1,4 @@
-"""Kernels of several sizes side by side, or of one size at equal cost: GoogLeNet's idea.
+"""Kernels of several sizes side by side, or one size at equal cost: GoogLeNet's idea.
 
     python experiments/kernels.py
 

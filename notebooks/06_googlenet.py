@@ -31,9 +31,11 @@
 # **You will be able to** build an Inception module and GoogLeNet, count what a 1×1 convolution saves, and test a published table.
 
 # %% tags=["nbval-ignore-output"]
+import csv
+
 import matplotlib.pyplot as plt
 
-from course_lib import data, flops, plot, results
+from course_lib import data, flops, page, plot, results
 from course_lib.train import Recipe, evaluate, fit
 
 here = {row.name for row in data.available() if row.path}
@@ -54,8 +56,8 @@ print(f"the record is measured on {PHOTOS}; `course data cifar10` fetches CIFAR-
 #
 # ## Idea
 #
-# An object may fill the image or a corner of it, so no single kernel size is right for a layer. Let the layer have
-# several. For maps $x$ (N, C, H, W) the **naive Inception module** puts side by side
+# An object may fill the image or a corner of it, so one kernel size may not fit all. Let a layer have several. (Whether that
+# pays at equal cost is measured below.) For maps $x$ (N, C, H, W) the **naive Inception module** puts side by side
 #
 # $$y = \big[\,W_1 * x,\; W_3 * x,\; W_5 * x,\; \mathrm{pool}(x)\,\big]$$
 #
@@ -122,7 +124,6 @@ def conv(channels: int, width: int, kernel_size: int, stride=1, batch_norm=False
         return nn.Sequential(nn.Conv2d(*shape, bias=False), norm, nn.ReLU())
     return nn.Sequential(nn.Conv2d(*shape), nn.ReLU())
 
-
 # %% tags=["export"]
 class Widths(NamedTuple):
     """Output channels of each convolution of a module: a row of Table 1."""
@@ -151,7 +152,6 @@ GOOGLENET_WIDTHS = {  # Table 1: one, reduce3, three, reduce5, five, project
     "5b": Widths(384, 192, 384, 48, 128, 128),
 }
 
-
 # %% tags=["export"]
 class NaiveInception(nn.Module):
     """Figure 2(a): maps (N, C, H, W) to (N, one + three + five + C, H, W)."""
@@ -167,7 +167,6 @@ class NaiveInception(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([branch(x) for branch in self.branches], dim=1)
-
 
 # %% tags=["export"]
 class Inception(nn.Module):
@@ -187,13 +186,18 @@ class Inception(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([branch(x) for branch in self.branches], dim=1)
 
-
 # %% [markdown]
+# ## What the reductions save
+#
 # The widths are Table 1 as it stands in print. From 3a to 5b the maps shrink from 28×28 to 7×7 and the channels grow
-# from 256 to 1024. Now the lecture's two numbers, counted in these modules: the 5×5 branch of 3a without and with its reduction, and both
-# modules whole. The second module must also be what its four branches are.
+# from 256 to 1024. First the lecture's two numbers, counted in these modules: the 5×5 branch of 3a without and with its
+# reduction, and both modules whole. The second module must also be what its four branches are.
+#
+# Then nine modules with these widths, naive and with reductions. Left, the channels that leave each module; right, its MACs.
 
 # %% tags=["check"]
+import torch.nn.functional as F
+
 from course_lib import check
 
 row = GOOGLENET_WIDTHS["3a"]
@@ -206,19 +210,11 @@ check.macs(module.branches[2], maps, 2_408_448 + 10_035_200)  # 12,443,648
 check.macs(naive, maps, 303_464_448)
 check.macs(module, maps, 128_049_152)
 
-# %% tags=["check"]
-import torch.nn.functional as F
-
 x = torch.randn(2, 192, 5, 6)
 reduced = F.relu(F.conv2d(x, *module.branches[2][0][0].parameters()))
 expected = F.relu(F.conv2d(reduced, *module.branches[2][1][0].parameters(), padding=2))
 with torch.no_grad():
     check.close(module(x)[:, 64 + 128 : 64 + 128 + 32], expected, what="the 5×5 branch")
-
-# %% [markdown]
-# ## The explosion of channels
-#
-# What would nine naive modules cost, with the same widths? Left, the channels that leave each module; right, its MACs.
 
 # %%
 sides = {"3": 28, "4": 14, "5": 7}
@@ -264,7 +260,6 @@ def auxiliary_head(channels, width, hidden, side, num_classes, batch_norm=False)
         nn.Linear(hidden, num_classes),
     )
 
-
 # %% tags=["export"]
 class GoogLeNet(nn.Module):
     """Map images (N, 3, S, S) to logits (N, num_classes).
@@ -296,7 +291,6 @@ class GoogLeNet(nn.Module):
                 others.append(self.auxiliary[name](maps))
         return (self.head(maps), *others) if others else self.head(maps)
 
-
 # %% [markdown]
 # The stem shrinks 224 pixels to 28 before the first module, "for technical reasons (memory efficiency during training)".
 # The normalisation is AlexNet's, whose constants the paper does not print: we take those of unit 04.
@@ -321,7 +315,6 @@ def start(net: GoogLeNet) -> GoogLeNet:
     return net
 
 
-# %% tags=["export"]
 IMAGE_SIZE = 224
 LocalResponseNorm = notebook.load("04_alexnet").LocalResponseNorm
 
@@ -335,7 +328,6 @@ def googlenet(num_classes: int = 1000, aux: bool = True) -> GoogLeNet:
     )
     heads = {name: (128, 1024, 4) for name in ("4a", "4d") if aux}
     return start(GoogLeNet(stem, 192, GOOGLENET_WIDTHS, heads, num_classes))
-
 
 # %% tags=["check"]
 net = googlenet()
@@ -395,7 +387,7 @@ print(f"{depth} layers deep")
 # torchvision has a GoogLeNet too. Is it the paper's? `check.matches` re-draws its weights, hands them to ours, compares
 # in float64, and names the first layer where the two part. Each time we repair what it names and ask again.
 
-# %% tags=["check"]
+# %% jupyter={"source_hidden": true} tags=["check"]
 import torchvision
 from torchvision.models.googlenet import BasicConv2d, InceptionAux
 
@@ -422,7 +414,6 @@ def with_large_kernels(net: nn.Module) -> None:
 
 def with_large_pooling(net: nn.Module) -> None:
     net.maxpool4 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
-
 
 # %% tags=["check"]
 import textwrap
@@ -462,26 +453,12 @@ found
 # 4. The heads have adaptive pooling, whose windows are 4×4 pixels, not 5×5.
 #
 # With the four repaired, both compute the same numbers, in eval mode and, heads included, in train mode. Changed the other way, our network takes
-# the weights that torchvision publishes. What does it see on two photos, among the 1,000 classes of ImageNet?
-
-# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-from course_lib import classify
-
-classify.show("06_googlenet")
-
-# %% [markdown]
+# the weights that torchvision publishes.
+#
 # ## What the auxiliary heads do for the gradient
 #
 # The full network, crops of two photos, a class each, at the start of training. Is the signal alive when it reaches the
 # head (left)? And how large is the gradient of the weights of each module, of $L_\mathrm{head}$ alone and of $L$ (right)?
-
-# %%
-from sklearn.datasets import load_sample_image
-
-photos = [torch.tensor(load_sample_image(f"{name}.jpg")) for name in ("china", "flower")]
-crops = torch.stack([photo[100:324, 200:424] for photo in photos])
-crops = crops.permute(0, 3, 1, 2).float()
-crops, classes = (crops - crops.mean()) / crops.std(), torch.tensor([250, 750])
 
 # %%
 def fresh(kind: str) -> GoogLeNet:
@@ -497,7 +474,6 @@ def fresh(kind: str) -> GoogLeNet:
     return net
 
 
-# %%
 def gradients(net: GoogLeNet, images: Tensor, labels: Tensor, weight: float) -> list[float]:
     """Return the gradient's norm at the stem and each module, with `weight` for the heads."""
     torch.manual_seed(0)  # the same dropout each time
@@ -511,8 +487,14 @@ def gradients(net: GoogLeNet, images: Tensor, labels: Tensor, weight: float) -> 
     weights = [[p.grad.norm() for p in module.parameters()] for module in modules]
     return [torch.stack(norms).norm().item() for norms in weights]
 
-
 # %% tags=["nbval-ignore-output"]
+from sklearn.datasets import load_sample_image
+
+photos = [torch.tensor(load_sample_image(f"{name}.jpg")) for name in ("china", "flower")]
+crops = torch.stack([photo[100:324, 200:424] for photo in photos])
+crops = crops.permute(0, 3, 1, 2).float()
+crops, classes = (crops - crops.mean()) / crops.std(), torch.tensor([250, 750])
+
 names, kinds = ["stem", *GOOGLENET_WIDTHS], ("variance 2 / fan-in", "PyTorch's", "std 0.01")
 figure, axes = plt.subplots(1, 2, figsize=(6.8, 3))
 for number, kind in enumerate(kinds):
@@ -598,7 +580,8 @@ check.learns(small, batch, labels, steps=30)
 #
 # Expected: 4 epochs on 1,429 digits in about half a minute on one core, 98 % validation top-1 (one seed; of 185 images, so
 # ± 2 % is chance). The trainer sees a tuple and adds 0.3 of each head's loss; in eval mode it sees logits alone. Afterwards we ask
-# the auxiliary heads, too: how much of the answer is known after three modules of nine, and after six?
+# the auxiliary heads, too: how much of the answer is known after three modules of nine, and after six? And by what do the
+# heads multiply the stem's gradient now? 64 digits, the small network as it was drawn and as it is.
 
 # %% tags=["nbval-ignore-output"]
 import copy
@@ -614,7 +597,7 @@ def answers(net: GoogLeNet, images: Tensor) -> dict[str, Tensor]:
     return found | {"head": net.head(maps)}
 
 
-train, val, test = (load("digits", part, size=32, channels=3) for part in data.SPLITS)
+train, val = (load("digits", part, size=32, channels=3) for part in ("train", "val"))
 recipe = Recipe(**RECIPES["digits"])
 torch.manual_seed(0)
 small = googlenet_small()
@@ -624,27 +607,26 @@ with torch.inference_mode():
     images, labels = next(batches(val, len(val)))
     for name, logits in answers(small, images).items():
         print(f"{name:8}: {(logits.argmax(dim=1) == labels).float().mean():.1%} of the digits")
+torch.manual_seed(0)
+digits, digit_labels = next(batches(train, 64))
+for when, net in (("before training", googlenet_small()), ("after", copy.deepcopy(small))):
+    alone, all_three = (gradients(net, digits, digit_labels, w) for w in (0, 0.3))
+    print(f"{when}: the stem's gradient times {all_three[0] / alone[0]:.2f}")
 
 # %% [markdown]
 # After three modules nearly all is known: digits do not need 22 layers. The validation loss of the first epoch is 43
 # nats and flattens its curve. The running statistics of batch normalisation lag behind the weights then: with the
 # batch's own statistics the same network has a loss of 1.2. One epoch later they have caught up.
 #
-# **And the gradient, before and after?** By what do the heads multiply the gradient of each module now? 64 digits, the small
-# network as it was drawn and as it is.
-
-# %% tags=["nbval-ignore-output"]
-torch.manual_seed(0)
-digits, digit_labels = next(batches(train, 64))
-figure, ax = plt.subplots(figsize=(5, 2.2))
-for when, net in (("before training", googlenet_small()), ("after", copy.deepcopy(small))):
-    alone, all_three = (gradients(net, digits, digit_labels, w) for w in (0, 0.3))
-    ratios = [b / a for a, b in zip(alone, all_three, strict=True)]
-    ax.plot(names, ratios, ".-", label=when)
-    print(f"{when}: {ratios[0]:.2f} times at the stem, {ratios[-1]:.2f} times at 5b")
-ax.set(xlabel="stem and modules", ylabel="all three / head alone")
-ax.legend()
-plt.show()
+# With a good initialisation and batch normalisation the heads add a quarter to the stem's gradient. After training
+# they add more, not less. The head's own loss is then nearly 0, while the others still err, with 70 % of their units
+# dropped. That speaks for a weight that falls (the assignment).
+#
+# ## Several kernel sizes, or one?
+#
+# Does it pay to give a layer several kernel sizes, at equal cost? `OneSize` changes the three branches with kernels, and nothing else.
+# One reduction and kernels of $k$×$k$ pixels make as many channels as the three did. The reduction is as wide as brings the
+# weights to those of the mix. In a module each weight is used once a pixel, so the MACs are then equal, too.
 
 # %% tags=["export"]
 class OneSize(Inception):
@@ -672,44 +654,52 @@ def four_modules(kernel_size: int | None, num_classes: int = 10) -> GoogLeNet:
         channels = row.out
     return start(net)
 
-# %% [markdown]
-# With a good initialisation and batch normalisation the heads add a quarter to the stem's gradient. After training
-# they add more, not less. The head's own loss is then nearly 0, while the others still err, with 70 % of their units
-# dropped. That speaks for a weight that falls (the assignment).
-#
-# ## Looking inside
-#
-# **Which branch does a module need?** Silence one of the four of a module at a time, by zeros in place of its maps. How many of the
-# validation digits are still right?
+# %%
+mixed, *others = (flops.count(four_modules(side), (1, 3, 16, 16)) for side in (None, 1, 3, 5))
+for cost in others:
+    assert abs(cost.params / mixed.params - 1) < 0.02 and abs(cost.macs / mixed.macs - 1) < 0.02
+print(f"each network: {mixed.params:,} parameters and {mixed.macs:,} MACs, up to 2 %")
 
-# %% tags=["nbval-ignore-output"]
-kept = torch.zeros(len(GOOGLENET_WIDTHS), 4)
-for row, name in enumerate(GOOGLENET_WIDTHS):
-    for column, branch in enumerate(small.stages[name].branches):
-        hook = branch.register_forward_hook(lambda *call: torch.zeros_like(call[2]))
-        kept[row, column] = 100 * evaluate(small, val).top1
-        hook.remove()
-figure, ax = plt.subplots(figsize=(6.4, 2.3))
-ax.imshow(kept.T, vmin=0, vmax=100, cmap="Blues", aspect="auto")
-for row, column in torch.cartesian_prod(torch.arange(len(kept)), torch.arange(4)).tolist():
-    value = kept[row, column].item()
-    style = {"ha": "center", "va": "center", "color": "white" if value > 60 else "black"}
-    ax.text(row, column, f"{value:.0f}", **style)
-ax.set_xticks(range(len(kept)), GOOGLENET_WIDTHS)
-ax.set_yticks(range(4), ["1×1", "3×3", "5×5", "pool"])
-ax.set(xlabel="module", ylabel="silenced branch", title="validation top-1 (%)")
-ax.grid(False)
+with open(results.RESULTS / "06_googlenet-kernels.csv", encoding="utf-8") as file:
+    rows = list(csv.DictReader(file))
+top1 = {}  # by kernels: training and test top-1 (%) of each seed
+for row in rows:
+    top1.setdefault(row["kernels"], []).append([100 * float(row[f"{s}_top1"]) for s in ("train", "test")])
+for kernels, runs in top1.items():
+    training, test = torch.tensor(runs).mean(dim=0)
+    print(f"{kernels:5}: {training:.1f} % of the training images, {test:.1f} % of the test images")
+
+# %% jupyter={"source_hidden": true}
+from scipy.stats import t
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.2))
+tests = {kernels: torch.tensor(runs)[:, 1] for kernels, runs in top1.items()}
+for number, (kernels, test_top1) in enumerate(tests.items()):
+    left.plot(test_top1, [number] * len(test_top1), f"C{number}o", alpha=0.6)
+    if kernels != "mixed":
+        gaps = tests["mixed"] - test_top1
+        half = t.ppf(0.975, len(gaps) - 1) * gaps.std() / len(gaps) ** 0.5
+        right.plot(gaps, [number] * len(gaps), f"C{number}o", alpha=0.3)
+        right.errorbar(gaps.mean(), number, xerr=half, fmt=f"C{number}D", capsize=4)
+        print(f"mixed against {kernels} alone: {page.paired(tests['mixed'], test_top1)} points of test top-1")
+for ax in (left, right):
+    ax.set(ylim=(3.5, -0.5))
+    ax.set_yticks(range(4), tests)
+left.set(xlabel="test top-1 (%), a dot a seed")
+right.axvline(0, color="0.5", lw=1)
+right.set(xlabel="mixed minus one size (points)", title="mean and 95 % interval")
 plt.show()
 
 # %% [markdown]
-# The 1×1 and 3×3 branches have three quarters of the channels, and the network needs them most. Without pooling
-# little is lost in any module. Nor is much lost without the 5×5 branch from 4b on, on digits of one size. After 4e
-# hardly any branch is needed: the heads have shown why.
+# RESULT TO COME.
 #
-# **On CIFAR-10**: the record of `course train 06_googlenet --data cifar10`. Are the stored weights those that scored so
+#
+# ## The record on CIFAR-10
+#
+# The record of `course train 06_googlenet --data cifar10`. Are the stored weights those that scored so
 # (`course results verify` asks of all 10,000 test images)? And are
 # two views of an image better than one? The paper asks seven networks about 144 crops; here one network about shifted and
-# mirrored copies of 500 test images.
+# mirrored copies of 500 test images. Last, two photos and the 1,000 classes of ImageNet, with the weights that torchvision publishes.
 
 # %% tags=["nbval-ignore-output"]
 def votes(net: GoogLeNet, images: data.Images, shifts, mirrors) -> float:
@@ -740,13 +730,42 @@ if PHOTOS == "cifar10":
     for views, chosen in {1: ([(0, 0)], [0]), 2: ([(0, 0)], [0, 1]), 10: (five, [0, 1])}.items():
         print(f"{views:2} views: {votes(trained, photos, *chosen):.1%} of 500 photos")
 
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+from course_lib import classify
+
+classify.show("06_googlenet")
+
 # %% [markdown]
 # The paper's Table 3, top-5 error on ILSVRC's validation images: one network 10.07 % with 1 crop, 9.15 % with 10, 7.89 % with 144; seven
 # networks 8.09 %, 7.62 % and 6.67 %. Six of the seven differ only in the images they drew and their order; the
 # seventh is a wider version. All began with the same weights, "mainly because of an oversight" (section 7).
 #
-# **What do the four branches respond to?** The trained network reads photos of any size up to the head. Each map below is the mean
+# ## Looking inside: the four branches
+#
+# **Which branch does a module need?** Silence one of the four of a module at a time, by zeros in place of its maps. How many of the
+# validation digits are still right?
+#
+# **What do the branches respond to?** The network of the record reads photos of any size up to the head. Each map of the second figure is the mean
 # over a branch's channels; dark is zero.
+
+# %% tags=["nbval-ignore-output"]
+kept = torch.zeros(len(GOOGLENET_WIDTHS), 4)
+for row, name in enumerate(GOOGLENET_WIDTHS):
+    for column, branch in enumerate(small.stages[name].branches):
+        hook = branch.register_forward_hook(lambda *call: torch.zeros_like(call[2]))
+        kept[row, column] = 100 * evaluate(small, val).top1
+        hook.remove()
+figure, ax = plt.subplots(figsize=(6.4, 2.3))
+ax.imshow(kept.T, vmin=0, vmax=100, cmap="Blues", aspect="auto")
+for row, column in torch.cartesian_prod(torch.arange(len(kept)), torch.arange(4)).tolist():
+    value = kept[row, column].item()
+    style = {"ha": "center", "va": "center", "color": "white" if value > 60 else "black"}
+    ax.text(row, column, f"{value:.0f}", **style)
+ax.set_xticks(range(len(kept)), GOOGLENET_WIDTHS)
+ax.set_yticks(range(4), ["1×1", "3×3", "5×5", "pool"])
+ax.set(xlabel="module", ylabel="silenced branch", title="validation top-1 (%)")
+ax.grid(False)
+plt.show()
 
 # %%
 photo = torch.tensor(load_sample_image("china.jpg")).permute(2, 0, 1)[None] / 255
@@ -764,6 +783,10 @@ with torch.inference_mode():
 plt.show()
 
 # %% [markdown]
+# The 1×1 and 3×3 branches have three quarters of the channels, and the network needs them most. Without pooling
+# little is lost in any module. Nor is much lost without the 5×5 branch from 4b on, on digits of one size. After 4e
+# hardly any branch is needed: the heads have shown why.
+#
 # In 3a the 1×1 and pooling branches follow brightness and colour, also in the empty sky; the 5×5 branch is dark
 # there. It responds to edges and texture, which only a kernel with neighbours can see. In 4b a pixel stands for 4×4
 # of the photo's, and the branches agree more. (The frame is the zeros around the maps.)
@@ -774,6 +797,7 @@ plt.show()
 # - **Pooling has to be projected.** Nine naive modules end with 4,944 channels and need 12.1 G MACs. With reductions they end with 1,024 and need 1.1 G.
 # - **The worse the initialisation, the more the auxiliary heads help.** They multiply the stem's gradient by 1.6, 148 or 10,700.
 # - **Copies are not always faithful.** torchvision's network departs from the paper in four places, one of them a known bug.
+# - TO COME
 #
 # ## Before and after
 #
