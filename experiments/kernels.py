@@ -5,9 +5,9 @@
 The first four modules of GoogLeNet's small network, and three networks whose modules
 have 1x1, 3x3 or 5x5 kernels alone: as wide, with as many weights and MACs up to 2 %.
 5,000 images of CIFAR-10, reduced to 16x16 pixels, twelve epochs. Each network has the
-learning rate that was best for it, of three, on 5,000 validation images (2,000 training
+learning rate that was best for it, of four, on 5,000 validation images (2,000 training
 images, one seed: data/results/06_googlenet-kernels-rates.csv). Five paired seeds: about
-twenty minutes on one core. A row of data/results/06_googlenet-kernels.csv is a run; a
+fifteen minutes on one core. A row of data/results/06_googlenet-kernels.csv is a run; a
 run with a row is not repeated.
 """
 
@@ -26,7 +26,7 @@ GOOGLENET = notebook.load("06_googlenet")
 TABLE = results.RESULTS / "06_googlenet-kernels.csv"
 RATES_TABLE = results.RESULTS / "06_googlenet-kernels-rates.csv"
 ARMS = {"mixed": None, "1x1": 1, "3x3": 3, "5x5": 5}  # arguments of `four_modules`
-RATES = (0.05, 0.1, 0.2)
+RATES = (0.05, 0.1, 0.2, 0.4)
 RECIPE = {
     "epochs": 12,
     "batch_size": 64,

@@ -124,6 +124,7 @@ def conv(channels: int, width: int, kernel_size: int, stride=1, batch_norm=False
         return nn.Sequential(nn.Conv2d(*shape, bias=False), norm, nn.ReLU())
     return nn.Sequential(nn.Conv2d(*shape), nn.ReLU())
 
+
 # %% tags=["export"]
 class Widths(NamedTuple):
     """Output channels of each convolution of a module: a row of Table 1."""
@@ -152,6 +153,7 @@ GOOGLENET_WIDTHS = {  # Table 1: one, reduce3, three, reduce5, five, project
     "5b": Widths(384, 192, 384, 48, 128, 128),
 }
 
+
 # %% tags=["export"]
 class NaiveInception(nn.Module):
     """Figure 2(a): maps (N, C, H, W) to (N, one + three + five + C, H, W)."""
@@ -167,6 +169,7 @@ class NaiveInception(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([branch(x) for branch in self.branches], dim=1)
+
 
 # %% tags=["export"]
 class Inception(nn.Module):
@@ -185,6 +188,7 @@ class Inception(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([branch(x) for branch in self.branches], dim=1)
+
 
 # %% [markdown]
 # ## What the reductions save
@@ -260,6 +264,7 @@ def auxiliary_head(channels, width, hidden, side, num_classes, batch_norm=False)
         nn.Linear(hidden, num_classes),
     )
 
+
 # %% tags=["export"]
 class GoogLeNet(nn.Module):
     """Map images (N, 3, S, S) to logits (N, num_classes).
@@ -290,6 +295,7 @@ class GoogLeNet(nn.Module):
             if self.training and name in self.auxiliary:
                 others.append(self.auxiliary[name](maps))
         return (self.head(maps), *others) if others else self.head(maps)
+
 
 # %% [markdown]
 # The stem shrinks 224 pixels to 28 before the first module, "for technical reasons (memory efficiency during training)".
@@ -328,6 +334,7 @@ def googlenet(num_classes: int = 1000, aux: bool = True) -> GoogLeNet:
     )
     heads = {name: (128, 1024, 4) for name in ("4a", "4d") if aux}
     return start(GoogLeNet(stem, 192, GOOGLENET_WIDTHS, heads, num_classes))
+
 
 # %% tags=["check"]
 net = googlenet()
@@ -415,6 +422,7 @@ def with_large_kernels(net: nn.Module) -> None:
 def with_large_pooling(net: nn.Module) -> None:
     net.maxpool4 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
 
+
 # %% tags=["check"]
 import textwrap
 
@@ -486,6 +494,7 @@ def gradients(net: GoogLeNet, images: Tensor, labels: Tensor, weight: float) -> 
     modules = [net.stem, *(net.stages[name] for name in GOOGLENET_WIDTHS)]
     weights = [[p.grad.norm() for p in module.parameters()] for module in modules]
     return [torch.stack(norms).norm().item() for norms in weights]
+
 
 # %% tags=["nbval-ignore-output"]
 from sklearn.datasets import load_sample_image
@@ -624,9 +633,14 @@ for when, net in (("before training", googlenet_small()), ("after", copy.deepcop
 #
 # ## Several kernel sizes, or one?
 #
-# Does it pay to give a layer several kernel sizes, at equal cost? `OneSize` changes the three branches with kernels, and nothing else.
-# One reduction and kernels of $k$×$k$ pixels make as many channels as the three did. The reduction is as wide as brings the
-# weights to those of the mix. In a module each weight is used once a pixel, so the MACs are then equal, too.
+# The idea was that one kernel size does not fit all objects. **Does a mix of sizes reach more than one size, at equal cost?**
+# `OneSize` replaces the three branches with kernels, and nothing else: a reduction, then kernels of $k$×$k$ pixels for all
+# their channels. The reduction is so wide that the weights are as many as those of the mix. In a module each weight is used
+# once a pixel, so the MACs are equal, too.
+#
+# The networks have four modules, 3a to 4b. They train for 12 epochs on 5,000 photos of CIFAR-10 at 16×16 pixels, with five
+# paired seeds. Each has the best of four learning rates, chosen on validation images. All of it is
+# `python experiments/kernels.py`, about 15 minutes on one core.
 
 # %% tags=["export"]
 class OneSize(Inception):
@@ -654,26 +668,32 @@ def four_modules(kernel_size: int | None, num_classes: int = 10) -> GoogLeNet:
         channels = row.out
     return start(net)
 
+
 # %%
 mixed, *others = (flops.count(four_modules(side), (1, 3, 16, 16)) for side in (None, 1, 3, 5))
 for cost in others:
-    assert abs(cost.params / mixed.params - 1) < 0.02 and abs(cost.macs / mixed.macs - 1) < 0.02
+    assert abs(cost.params / mixed.params - 1) < 0.02
+    assert abs(cost.macs / mixed.macs - 1) < 0.02
 print(f"each network: {mixed.params:,} parameters and {mixed.macs:,} MACs, up to 2 %")
 
 with open(results.RESULTS / "06_googlenet-kernels.csv", encoding="utf-8") as file:
     rows = list(csv.DictReader(file))
-top1 = {}  # by kernels: training and test top-1 (%) of each seed
+runs = {}  # by kernels: training and test top-1 (%) of each seed
 for row in rows:
-    top1.setdefault(row["kernels"], []).append([100 * float(row[f"{s}_top1"]) for s in ("train", "test")])
-for kernels, runs in top1.items():
-    training, test = torch.tensor(runs).mean(dim=0)
-    print(f"{kernels:5}: {training:.1f} % of the training images, {test:.1f} % of the test images")
+    scores = [100 * float(row[f"{part}_top1"]) for part in ("train", "test")]
+    runs.setdefault(row["kernels"], []).append(scores)
+top1 = {kernels: torch.tensor(scores).T for kernels, scores in runs.items()}
+for kernels, (training, test) in top1.items():
+    print(f"{kernels}: {training.mean():.1f} % of training images, {test.mean():.1f} % of test images")
+    if kernels != "mixed":
+        gaps = [page.paired(*pair) for pair in zip(top1["mixed"], top1[kernels], strict=True)]
+        print(f"  the mix has {gaps[0]} and {gaps[1]} points more")
 
 # %% jupyter={"source_hidden": true}
 from scipy.stats import t
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.2))
-tests = {kernels: torch.tensor(runs)[:, 1] for kernels, runs in top1.items()}
+tests = {kernels: test for kernels, (_, test) in top1.items()}
 for number, (kernels, test_top1) in enumerate(tests.items()):
     left.plot(test_top1, [number] * len(test_top1), f"C{number}o", alpha=0.6)
     if kernels != "mixed":
@@ -681,7 +701,6 @@ for number, (kernels, test_top1) in enumerate(tests.items()):
         half = t.ppf(0.975, len(gaps) - 1) * gaps.std() / len(gaps) ** 0.5
         right.plot(gaps, [number] * len(gaps), f"C{number}o", alpha=0.3)
         right.errorbar(gaps.mean(), number, xerr=half, fmt=f"C{number}D", capsize=4)
-        print(f"mixed against {kernels} alone: {page.paired(tests['mixed'], test_top1)} points of test top-1")
 for ax in (left, right):
     ax.set(ylim=(3.5, -0.5))
     ax.set_yticks(range(4), tests)
@@ -691,8 +710,13 @@ right.set(xlabel="mixed minus one size (points)", title="mean and 95 % interval"
 plt.show()
 
 # %% [markdown]
-# RESULT TO COME.
+# At equal cost the mix is 2.6 ± 0.5 points better than 1×1 kernels alone and 2.1 ± 0.9 better than 5×5 alone. **Against 3×3
+# alone five seeds cannot tell**: the mean is 0.3 points, and its interval contains 0. So one size can be wrong, too small or
+# too large. That no single size is right, networks of this size do not show. VGG has 3×3 kernels alone, and ResNet (unit 08)
+# will have them.
 #
+# The mix also fits the training images better, 86.0 % against 75.6 % for 3×3. Its cause stays open: the mix learns with a
+# rate of 0.1, and 3×3 was better on the validation images with 0.2.
 #
 # ## The record on CIFAR-10
 #
@@ -797,7 +821,7 @@ plt.show()
 # - **Pooling has to be projected.** Nine naive modules end with 4,944 channels and need 12.1 G MACs. With reductions they end with 1,024 and need 1.1 G.
 # - **The worse the initialisation, the more the auxiliary heads help.** They multiply the stem's gradient by 1.6, 148 or 10,700.
 # - **Copies are not always faithful.** torchvision's network departs from the paper in four places, one of them a known bug.
-# - TO COME
+# - **At equal cost a mix of sizes is better than 1×1 or 5×5 alone**, by 2.6 and 2.1 points. Against 3×3 alone the 0.3 ± 0.6 points decide nothing.
 #
 # ## Before and after
 #
