@@ -221,8 +221,7 @@ with torch.no_grad():
     check.close(module(x)[:, 64 + 128 : 64 + 128 + 32], expected, what="the 5×5 branch")
 
 # %%
-sides = {"3": 28, "4": 14, "5": 7}
-figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.4))
+sides, growth = {"3": 28, "4": 14, "5": 7}, {}
 for kind, name in ((NaiveInception, "naive"), (Inception, "with reductions")):
     channels, outputs, macs = 192, [], []
     for label, row in GOOGLENET_WIDTHS.items():
@@ -232,9 +231,14 @@ for kind, name in ((NaiveInception, "naive"), (Inception, "with reductions")):
         channels = row.out if kind is Inception else channels + row.out - row.project
         outputs.append(channels)
         macs.append(cost.macs / 1e6)
+    growth[name] = outputs, macs
+    print(f"{name}: {channels:,} channels at the end, {sum(macs) / 1e3:.2f} G MACs")
+
+# %% jupyter={"source_hidden": true}
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.4))
+for name, (outputs, macs) in growth.items():
     left.plot(list(GOOGLENET_WIDTHS), outputs, ".-", label=name)
     right.semilogy(list(GOOGLENET_WIDTHS), macs, ".-")
-    print(f"{name}: {channels:,} channels at the end, {sum(macs) / 1e3:.2f} G MACs")
 left.set(xlabel="module", ylabel="channels out")
 right.set(xlabel="module", ylabel="MACs (millions)")
 left.legend()
@@ -392,7 +396,8 @@ print(f"{depth} layers deep")
 # ## Against another implementation
 #
 # torchvision has a GoogLeNet too. Is it the paper's? `check.matches` re-draws its weights, hands them to ours, compares
-# in float64, and names the first layer where the two part. Each time we repair what it names and ask again.
+# in float64, and names the first layer where the two part. Each time we repair what it names and ask again;
+# the repairs stand in folded cells.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 import torchvision
@@ -411,6 +416,7 @@ def with_biases(net: nn.Module) -> None:
     net.maxpool2 = nn.Sequential(norm, net.maxpool2)
 
 
+# %% jupyter={"source_hidden": true} tags=["check"]
 def with_large_kernels(net: nn.Module) -> None:
     for name, module in net.named_children():
         if name.startswith("inception"):
@@ -423,10 +429,7 @@ def with_large_pooling(net: nn.Module) -> None:
     net.maxpool4 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
 
 
-# %% tags=["check"]
-import textwrap
-
-
+# %% jupyter={"source_hidden": true} tags=["check"]
 class PapersHead(InceptionAux):
     def forward(self, maps: Tensor) -> Tensor:
         return super().forward(F.avg_pool2d(maps, 5, stride=3))
@@ -435,6 +438,9 @@ class PapersHead(InceptionAux):
 def with_papers_heads(net: nn.Module) -> None:
     net.aux1.__class__ = net.aux2.__class__ = PapersHead
 
+
+# %% tags=["check"]
+import textwrap
 
 theirs = torchvision.models.googlenet(weights=None, aux_logits=True, init_weights=False)
 theirs.eager_outputs = lambda logits, second, first: (logits, first, second)
@@ -505,20 +511,25 @@ crops = crops.permute(0, 3, 1, 2).float()
 crops, classes = (crops - crops.mean()) / crops.std(), torch.tensor([250, 750])
 
 names, kinds = ["stem", *GOOGLENET_WIDTHS], ("variance 2 / fan-in", "PyTorch's", "std 0.01")
-figure, axes = plt.subplots(1, 2, figsize=(6.8, 3))
-for number, kind in enumerate(kinds):
-    net, signal = fresh(kind), []
-    alone, all_three = (gradients(net, crops, classes, weight) for weight in (0, 0.3))
+signals, norms = {}, {}
+for kind in kinds:
+    net, signals[kind] = fresh(kind), []
+    norms[kind] = [gradients(net, crops, classes, weight) for weight in (0, 0.3)]
+    alone, all_three = norms[kind]
+    print(f"{kind}: the heads multiply the stem's gradient by {all_three[0] / alone[0]:.3g}")
     with torch.no_grad():
         maps = net.stem(crops)
         for module in (nn.Identity(), *net.stages.values()):
             maps = module(maps)
             if not isinstance(module, nn.MaxPool2d):
-                signal.append(maps.std().item())
-    axes[0].semilogy(names, signal, ".-", label=kind)
-    axes[1].semilogy(names, alone, ".:", color=f"C{number}")
-    axes[1].semilogy(names, all_three, ".-", color=f"C{number}")
-    print(f"{kind}: the heads multiply the stem's gradient by {all_three[0] / alone[0]:.3g}")
+                signals[kind].append(maps.std().item())
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 2, figsize=(6.8, 3))
+for number, kind in enumerate(kinds):
+    axes[0].semilogy(names, signals[kind], ".-", label=kind)
+    for style, values in zip((".:", ".-"), norms[kind], strict=True):
+        axes[1].semilogy(names, values, style, color=f"C{number}")
 axes[0].set(ylabel="std of a module's output")
 axes[1].set(ylabel="norm of the gradient", title="dotted: head alone; solid: all three")
 axes[1].legend(axes[0].get_lines(), kinds, title="weights at start", fontsize=8)
@@ -669,13 +680,14 @@ def four_modules(kernel_size: int | None, num_classes: int = 10) -> GoogLeNet:
     return start(net)
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 mixed, *others = (flops.count(four_modules(side), (1, 3, 16, 16)) for side in (None, 1, 3, 5))
 for cost in others:
     assert abs(cost.params / mixed.params - 1) < 0.02
     assert abs(cost.macs / mixed.macs - 1) < 0.02
-print(f"each network: {mixed.params:,} parameters and {mixed.macs:,} MACs, up to 2 %")
+print(f"all four, up to 2 %: {mixed.params:,} parameters, {mixed.macs:,} MACs")
 
+# %%
 with open(results.RESULTS / "06_googlenet-kernels.csv", encoding="utf-8") as file:
     rows = list(csv.DictReader(file))
 runs = {}  # by kernels: training and test top-1 (%) of each seed
@@ -684,10 +696,10 @@ for row in rows:
     runs.setdefault(row["kernels"], []).append(scores)
 top1 = {kernels: torch.tensor(scores).T for kernels, scores in runs.items()}
 for kernels, (training, test) in top1.items():
-    print(f"{kernels}: {training.mean():.1f} % of training images, {test.mean():.1f} % of test images")
+    print(f"{kernels}: training {training.mean():.1f} %, test {test.mean():.1f} %")
     if kernels != "mixed":
         gaps = [page.paired(*pair) for pair in zip(top1["mixed"], top1[kernels], strict=True)]
-        print(f"  the mix has {gaps[0]} and {gaps[1]} points more")
+        print(f"  mixed minus {kernels}: {gaps[0]}, {gaps[1]} points")
 
 # %% jupyter={"source_hidden": true}
 from scipy.stats import t
@@ -711,8 +723,9 @@ plt.show()
 
 # %% [markdown]
 # At equal cost the mix is 2.6 ± 0.5 points better than 1×1 kernels alone, and 2.1 ± 0.9 better than 5×5 alone. **Against 3×3
-# alone five seeds cannot tell**: the mean is 0.3 points, and its interval contains 0. So 1×1 or 5×5 is the wrong choice for
-# all layers. That every single size is wrong, networks as small as these do not show. VGG has 3×3 kernels alone, and ResNet
+# alone five seeds cannot tell**: the mean is 0.3 points, and its interval contains 0. So a mix is better
+# than one size that is chosen badly. That it is better than every single size, networks as small as these do not show.
+# VGG has 3×3 kernels alone, and ResNet
 # (unit 08) will have them.
 #
 # The mix also fits the training images better: 86.0 % against 75.6 % for 3×3 alone. Why, this experiment does not say. The
@@ -779,6 +792,8 @@ for row, name in enumerate(GOOGLENET_WIDTHS):
         hook = branch.register_forward_hook(lambda *call: torch.zeros_like(call[2]))
         kept[row, column] = 100 * evaluate(small, val).top1
         hook.remove()
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 figure, ax = plt.subplots(figsize=(6.4, 2.3))
 ax.imshow(kept.T, vmin=0, vmax=100, cmap="Blues", aspect="auto")
 for row, column in torch.cartesian_prod(torch.arange(len(kept)), torch.arange(4)).tolist():
