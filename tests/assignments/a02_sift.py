@@ -682,7 +682,6 @@ WORDS = [
     ("jumps", "refine_hidden", "four moves"),
     ("no top returned", "refine_visible", "do you return the fit?"),
     ("the value left out", "refine_visible", "expected (x, y, s, value)"),
-    ("levels' border allowed", "refine_hidden", "lies on the border"),
     ("one fit too many", "refine_hidden", "four moves"),
     ("whatever comes after five", "refine_hidden", "four moves"),
     ("border one too wide", "refine_visible", "all 26 neighbours"),

@@ -320,15 +320,9 @@ MISTAKES = {
         "side",
         "    return fits",
         "    return fits + 1 if fits == most else fits",
-        {"side_visible"},
+        SIDE,
     ),
     "no side returned": ("side", "return fits", "fits", SIDE),
-    "asked outside the range": (
-        "side",
-        "fits, fails = least, most + 1",
-        "fits, fails = least, 2 * most",
-        {"side_visible"},
-    ),
     "another error for a ValueError": (
         "side",
         "raise ValueError(",
@@ -451,6 +445,17 @@ BODIES = {
         "fitting = [s for s in range(least, most + 1) if macs(s) <= budget]\n"
         "if not fitting: raise ValueError\n"
         "return fitting[-1]",
+        {"side_visible"},
+    ),
+    "asked outside the range": (
+        "side",
+        "if macs(least) > budget: raise ValueError(least)\n"
+        "fits, fails = least, most + 2\n"
+        "while fails - fits > 1:\n"
+        "    middle = (fits + fails) // 2\n"
+        "    if macs(middle) <= budget: fits = middle\n"
+        "    else: fails = middle\n"
+        "return min(fits, most)",
         {"side_visible"},
     ),
     "it refuses every side": ("side", "raise ValueError", SIDE),
