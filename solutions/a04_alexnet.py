@@ -477,7 +477,7 @@ for groups, mine in [(1, one), (2, two)]:
     true = sum(p.numel() for p in layer.parameters())
     weights = true - 384
     hints = {
-        two: "one group comes first, then two",
+        weights // 2 + 384: "one group comes first, then two",
         weights: "each of the 384 output channels has a bias",
         weights + 384 // 2: "each of the 384 output channels has a bias, in groups, too",
         weights + 2 * 384: "an output channel has one bias",
@@ -535,13 +535,12 @@ for channels, width, kernel_size, groups, bias in [
     called = f"conv_params{channels, width, kernel_size, groups, bias}"
     assert mine == true, f"{called} is {mine:,}, the layer has {true:,}"
 for channels, width, groups in [(10, 9, 5), (9, 10, 5)]:
-    refused = None
     try:
-        conv_params(channels, width, 3, groups)
+        mine = conv_params(channels, width, 3, groups)
     except Exception as error:
-        refused = error
+        mine = error
     what = f"{channels} to {width} in {groups} groups: a ValueError is expected"
-    assert isinstance(refused, ValueError), f"{what}, not {refused!r}"
+    assert isinstance(mine, ValueError), f"{what}, not {mine!r}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "price_macs_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}

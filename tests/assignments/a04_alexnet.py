@@ -172,7 +172,12 @@ MISTAKES = {
         "+ width // groups * bias",
         PRICE,
     ),
-    "always a bias": ("price", "width * bias", "width", PRICE),
+    "always a bias": (
+        "price",
+        "width * bias",
+        "width",
+        PRICE | {"price_macs_hidden"},
+    ),
     "another error for a ValueError": (
         "price",
         "raise ValueError(",
@@ -191,7 +196,7 @@ MISTAKES = {
         "price",
         "channels % groups or width % groups",
         "False",
-        {"price_hidden"},
+        {"price_hidden", "price_macs_hidden"},
     ),
     "side counted once": ("price_macs", "side**2", "side", {"price_macs_hidden"}),
     "operations, not multiplications": (
@@ -704,7 +709,7 @@ WORDS = [
     ("nothing returned by elu", "elu_visible", "is there a `return`?"),
     ("a flat answer", "elu_visible", "the shape became"),
     ("PyTorch's own", "elu_visible", "torch.nn.functional.elu"),
-    ("PyTorch's celu", "elu_visible", "torch.nn.functional.celu"),
+    ("PyTorch's celu", "elu_visible", "torch.nn.functional.elu"),
     (
         "a schedule that ends with the epochs",
         "race_visible",
