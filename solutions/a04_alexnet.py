@@ -475,11 +475,19 @@ with check.without("torch.nn.Module.__init__"):  # a pencil builds no layer
 for groups, mine in [(1, one), (2, two)]:
     layer = nn.Conv2d(384, 384, 3, groups=groups)
     true = sum(p.numel() for p in layer.parameters())
+    weights = true - 384
     hints = {
-        true - 384: "each of the 384 output channels has a bias",
-        (true - 384) // groups + 384: "two groups have half the weights, not a quarter",
-        (true - 384) // 9 + 384: "a kernel has 3x3 weights for each channel it sees",
-        (true - 384) * groups + 384: "a kernel sees the channels of its group only",
+        weights // 2 + 384: "one group comes first, then two",
+        weights: "each of the 384 output channels has a bias",
+        weights + 384 // 2: "each of the 384 output channels has a bias, in groups, too",
+        weights + 2 * 384: "an output channel has one bias",
+        weights // groups + 384: "two groups have half the weights, not a quarter",
+        weights // 9 + 384: "a kernel has 3x3 weights for each channel it sees",
+        weights // 3 + 384: "a kernel has 3x3 weights for each channel it sees",
+        weights * groups + 384: "a kernel sees the channels of its group only",
+        9 * 384 + 384: "a kernel has weights for every channel of its group",
+        4 * true: "parameters, not their bytes",
+        weights * 13 * 13: "parameters; multiplications are counted later",
     }
     hint = hints.get(mine, "384 kernels, each over 384 / groups channels")
     assert mine == true, f"{groups = }: you expected {mine:,}, it has {true:,}: {hint}"
@@ -497,6 +505,7 @@ for channels, width, kernel_size, groups, bias in [
     with check.without("torch.nn.Module.__init__"):  # no layer is built to be counted
         mine = conv_params(channels, width, kernel_size, groups, bias)
     called = f"conv_params{channels, width, kernel_size, groups, bias}"
+    assert mine is not None, "your function returns None: is there a `return`?"
     assert isinstance(mine, int), f"{called} is {mine!r}: // keeps integers"
     ungrouped, kernels = width * channels * kernel_size**2, true - width * bias
     hints = {
@@ -526,13 +535,12 @@ for channels, width, kernel_size, groups, bias in [
     called = f"conv_params{channels, width, kernel_size, groups, bias}"
     assert mine == true, f"{called} is {mine:,}, the layer has {true:,}"
 for channels, width, groups in [(10, 9, 5), (9, 10, 5)]:
-    refused = None
     try:
-        conv_params(channels, width, 3, groups)
+        mine = conv_params(channels, width, 3, groups)
     except Exception as error:
-        refused = error
+        mine = error
     what = f"{channels} to {width} in {groups} groups: a ValueError is expected"
-    assert isinstance(refused, ValueError), f"{what}, not {refused!r}"
+    assert isinstance(mine, ValueError), f"{what}, not {mine!r}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "price_macs_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -549,14 +557,27 @@ for channels, width, kernel_size, groups, side, true in [
         mine = conv_macs(channels, width, kernel_size, groups, side)
     called = f"conv_macs{channels, width, kernel_size, groups, side}"
     hints = {
+        None: "is there a `return`?",
         true // side: "the map has side² places",
+        true * side: "the map has side² places, not side³",
+        true // kernel_size: "a kernel has kernel_size² places",
+        true // kernel_size**2: "a kernel has kernel_size² places",
+        true // (channels // groups): "each output reads all channels of its group",
+        true // groups: "groups are counted twice",
         true + side**2 * width: "the additions of a bias are not counted",
-        true * groups: "a kernel sees the channels of its group only",
         2 * true: "a multiplication and its addition count once",
+        true * groups: "a kernel sees the channels of its group only",
         true // side**2: "each place of the map has its multiplications",
     }
     hint = hints.get(mine, "at each place, a multiplication for each weight")
-    assert mine == true, f"{called} is {mine:,}, expected {true:,}: {hint}"
+    assert mine == true, f"{called} is {mine}, expected {true:,}: {hint}"
+for channels, width in [(10, 9), (9, 10)]:
+    try:
+        mine = conv_macs(channels, width, 3, 5, 7)
+    except Exception as error:
+        mine = error
+    what = f"{channels} to {width} in 5 groups: a ValueError is expected"
+    assert isinstance(mine, ValueError), f"{what}, not {mine!r}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -665,6 +686,7 @@ assert last <= 0.25, f"the last error is {last:.2f}: the race ends at 0.25 or be
 early = [error for error in errors[:-1] if error <= 0.25]
 assert not early, f"{errors}: the race ends after the *first* epoch at 0.25 or below"
 again = race("tanh", learning_rate=0.01, epochs=1)
+assert len(again) == 1, f"{len(again)} epochs where 1 is allowed: is `epochs` used?"
 what = "the same weights, and a constant learning rate?"
 assert again == errors[:1], f"one epoch: {again}, not {errors[:1]}: {what}"
 slow = race("relu", learning_rate=1e-6, epochs=2)
