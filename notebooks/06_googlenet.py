@@ -723,10 +723,9 @@ plt.show()
 
 # %% [markdown]
 # At equal cost the mix is 2.6 ± 0.5 points better than 1×1 kernels alone, and 2.1 ± 0.9 better than 5×5 alone. **Against 3×3
-# alone five seeds cannot tell**: the mean is 0.3 points, and its interval contains 0. So a mix is better
-# than one size that is chosen badly. That it is better than every single size, networks as small as these do not show.
-# VGG has 3×3 kernels alone, and ResNet
-# (unit 08) will have them.
+# alone five seeds cannot tell**: the mean is 0.3 points, and its interval contains 0. So a mix is better than one size that is
+# chosen badly. That it is better than every single size, networks as small as these do not show. VGG has 3×3 kernels alone,
+# and ResNet (unit 08) will have them.
 #
 # The mix also fits the training images better: 86.0 % against 75.6 % for 3×3 alone. Why, this experiment does not say. The
 # mix learned with a lower rate, 0.1 against 0.2, each the better one for its network on the validation images.
