@@ -389,11 +389,22 @@ def alexnet_small(num_classes: int = 10, dropout: float = 0.5) -> AlexNet:
     return net
 
 
+def alexnet_fine(num_classes: int = 10, dropout: float = 0.5) -> AlexNet:
+    """Return alexnet_small with stride 1 in conv1: each map has four times the places."""
+    net = alexnet_small(num_classes, dropout)
+    net.stages[0][0].stride = 1, 1
+    net.head[1] = nn.Linear(64 * 7 * 7, 192)
+    nn.init.kaiming_normal_(net.head[1].weight, nonlinearity="relu")
+    nn.init.zeros_(net.head[1].bias)
+    return net
+
+
 # %% tags=["check"]
 from course_lib.data import batches, load
 
 check.params(alexnet_small(), 302_538)
 check.macs(alexnet_small(), (1, 3, 32, 32), 3_137_920)
+check.params(alexnet_fine(), 794_058)
 torch.manual_seed(0)
 batch, labels = next(batches(load("digits", size=32, channels=3), 16))
 check.learns(alexnet_small(dropout=0.0), batch, labels)
