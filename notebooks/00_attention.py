@@ -105,15 +105,6 @@ class AdditiveAttention(nn.Module):
         weights = self.score(torch.tanh(sums)).squeeze(-1).softmax(dim=-1)  # (N, T, S)
         return weights @ values, weights
 
-# %% tags=["check"]
-torch.manual_seed(0)
-layer, query, keys = AdditiveAttention(3, 4, 5), torch.randn(2, 1, 3), torch.randn(2, 6, 4)
-mixed, weights = layer(query, keys, keys)
-check.close(weights.sum(dim=-1), torch.ones(2, 1))
-order = torch.randperm(6)
-check.close(layer(query, keys[:, order], keys[:, order])[0], mixed)
-print("The weights sum to 1, and the order of the keys changes nothing.")
-
 # %% tags=["export"]
 class Decoder(nn.Module):
     """One step of writing: a look at the keys, a step of a GRU, logits of the next symbol."""
@@ -169,10 +160,7 @@ class Reverser(nn.Module):
 
 # %% tags=["export"]
 def train_reverser(net: Reverser, length: int, steps: int) -> list[float]:
-    """Train on 64 random sequences a step with Adam, 3e-3; return the losses.
-
-    They are in nats a symbol.
-    """
+    """Train on 64 random sequences a step with Adam, 3e-3; return the losses (nats a symbol)."""
     optimizer, losses = torch.optim.Adam(net.parameters(), lr=3e-3), []
     for _ in range(steps):
         tokens = torch.randint(net.symbols, (64, length))
@@ -187,6 +175,13 @@ def train_reverser(net: Reverser, length: int, steps: int) -> list[float]:
     return losses
 
 # %% tags=["check"]
+torch.manual_seed(0)
+layer, query, keys = AdditiveAttention(3, 4, 5), torch.randn(2, 1, 3), torch.randn(2, 6, 4)
+mixed, weights = layer(query, keys, keys)
+check.close(weights.sum(dim=-1), torch.ones(2, 1))
+order = torch.randperm(6)
+check.close(layer(query, keys[:, order], keys[:, order])[0], mixed)
+print("The weights sum to 1, and the order of the keys changes nothing.")
 sizes = [sum(w.numel() for w in Reverser(12, fixed).parameters()) for fixed in (False, True)]
 assert sizes[0] == sizes[1]
 tokens = torch.randint(12, (3, 5))
@@ -199,6 +194,8 @@ print(f"Both networks have {sizes[0]:,} parameters.")
 #
 # Both get the same number of steps and start from the same seed. New sequences test them, and each network reads what it wrote itself. Chance is 8 %.
 # That is one seed and a short training. The record, printed after it, holds three seeds of each: the same length, an alphabet of 20 symbols (chance is 5 %) and 600 steps instead of 300.
+#
+# Where does the network look? In the figure a row is a step of the decoder, and the weights of one sequence are drawn. The circles are the places of the symbols that are wanted.
 
 # %% tags=["nbval-ignore-output"]
 length, nets, right = 12, {}, {}
@@ -225,11 +222,6 @@ print(f"difference {page.paired(reached['False'], reached['True'])} points, thre
 beside = [f"{100 * float(row['beside']):.0f} %" for row in rows if row["fixed"] == "False"]
 print("largest weight one place to the right:", *beside)
 
-# %% [markdown]
-# In the record, attention writes nearly all symbols right, and the fixed vector fewer than half. Both have the same number of parameters and of training steps. Whether more steps would close the gap was not tried.
-#
-# Where does the network look? A row is a step of the decoder, and the weights of one sequence are drawn. The circles are the places of the symbols that are wanted.
-
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 with torch.inference_mode():
     weights = nets["attention"](tokens)[1]  # (N, T, S)
@@ -244,17 +236,18 @@ for step in (-1, 0, 1):
     print(f"largest weight {step:+} from the wanted place: {(offset == step).float().mean():.0%}")
 
 # %% [markdown]
+# In the record, attention writes nearly all symbols right, and the fixed vector fewer than half. Whether more steps would close the gap was not tried.
 # The dark cells follow the other diagonal, and often lie *beside* the circle. In two of the record's three seeds, the largest weight lies one place to the right in more than 80 %
 # of the steps. A likely reason, not tested here: a GRU's state also carries its neighbours' symbols. Weights show where a network looks, and not what it takes from there.
 #
 # ## From addition to products
 #
 # A dot product $q \cdot k$ is a cheaper score: all scores of all queries are one matrix product, $QK^\top$. One problem comes with width. If the D entries of q
-# and of k are independent, with mean 0 and variance 1, each product has variance 1, and the sum of the D products has variance D. Large scores make the softmax
-# nearly one-hot. Its derivative is $\mathrm{diag}(w) - ww^\top$ with the trace $1 - \sum_s w_s^2$, which is then nearly 0. So: divide by √D [2].
-# The variances and the traces are measured below, after the layer.
+# and of k are independent, with mean 0 and variance 1, their sum of products has variance D. Large scores make the softmax
+# nearly one-hot. Its derivative is $\mathrm{diag}(w) - ww^\top$ with the trace $1 - \sum_s w_s^2$, which is then nearly 0. So: divide by √D [2]. The table below measures both.
 #
-# A **mask** says where a query may look. Hidden scores become −∞ *before* the softmax, so their weights are exactly 0 and the others sum to 1.
+# A **mask** says where a query may look. Hidden scores become −∞ *before* the softmax, so their weights are exactly 0 and the others sum to 1. A network that writes may not see what comes
+# later: place t looks at places up to t. A mask that is off by one shows the network its answer. No shape is wrong, and the training loss only looks *better*. A derivative finds the fault: output t may not depend on input s > t.
 
 # %% tags=["export"]
 class ScaledDotProductAttention(nn.Module):
@@ -286,6 +279,20 @@ theirs = nn.functional.scaled_dot_product_attention(queries, keys, values, attn_
 check.close(mixed, theirs, 1e-9, 1e-9)
 assert weights[:, ~mask].count_nonzero() == 0
 print("Equal to PyTorch's; what the mask hides has the weight 0.")
+
+
+def depends(mask: Tensor) -> Tensor:
+    """Return (T, T), bool: does output t of self-attention change with input s?"""
+    x = torch.randn(len(mask), 8, requires_grad=True)
+    mixed = ScaledDotProductAttention()(x, x, x, mask)[0]
+    rows = [torch.autograd.grad(row.sum(), x, retain_graph=True)[0] for row in mixed]
+    return torch.stack([row.abs().sum(dim=1) > 0 for row in rows])
+
+
+for name, seen in (("causal", mask), ("leaking", torch.ones(5, 5).tril(diagonal=1).bool())):
+    future = depends(seen).triu(diagonal=1)
+    print(f"{name:8}{int(future.sum())} outputs depend on a later input")
+    assert future.any() == (name == "leaking")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 torch.manual_seed(0)
@@ -450,28 +457,6 @@ for hidden in (None, ~mask):  # PyTorch's mask is True where a query may not loo
 print("The loop, the vectorised form and nn.MultiheadAttention agree, masked and not.")
 
 # %% [markdown]
-# ## A mask that leaks
-#
-# A network that writes may not see what comes later: place t looks at places up to t. A mask that is off by one shows the network its answer.
-# No shape is wrong, and the training loss only looks *better*. When the network writes, the answer is not there. A derivative finds the fault: output t may not depend on input s > t.
-
-# %% tags=["check"]
-def depends(layer: nn.Module, mask: Tensor, width: int) -> Tensor:
-    """Return (T, T), bool: does output t change with input s?"""
-    x = torch.randn(1, len(mask), width, requires_grad=True)
-    rows = [torch.autograd.grad(y.sum(), x, retain_graph=True)[0] for y in layer(x, mask)[0][0]]
-    return torch.stack([row[0].abs().sum(dim=1) > 0 for row in rows])
-
-
-causal = torch.ones(6, 6).tril().bool()
-leaking = torch.ones(6, 6).tril(diagonal=1).bool()
-layer = MultiHeadAttention(12, 3)
-for name, mask in (("causal", causal), ("leaking", leaking)):
-    future = depends(layer, mask, 12).triu(diagonal=1)
-    print(f"{name:8}{int(future.sum())} outputs depend on a later input")
-assert torch.equal(depends(layer, causal, 12), causal)
-
-# %% [markdown]
 # ## Positions
 #
 # Attention sees a *set*: the order of the keys changes nothing. So each word of "dog bites man" gets the same vector in "man bites dog". The Transformer adds to each token a vector of its place t: sines and cosines of
@@ -609,10 +594,14 @@ plt.show()
 # With these weights (Xavier's, one seed) both gradients are smaller in the last block than in the first, and those of post-norm are the larger ones. This figure shows new networks only; it does
 # not say how either trains.
 #
-# ## BERT
+# ## BERT, a masked language model
 #
 # BERT [3] is a post-norm encoder that reads text in both directions. A token's vector is the sum of three learned ones: for the word, for the place and for the
-# segment (first or second sentence). A *pooler* makes a summary from the first token's state.
+# segment (first or second sentence). A *pooler* makes a summary from the first token's state. The course's tests copy our weights into Hugging Face's `BertForMaskedLM`: the logits
+# agree to 1e-9, in eval mode and, with the same random numbers for dropout, in train mode.
+#
+# How is it trained without labels? Hide 15 % of the tokens, and ask for them. To fill "the ___ of a list", a network must look at both
+# sides. The logits are dot products with the embeddings of the words, whose weights are shared.
 
 # %% tags=["export"]
 class Embeddings(nn.Module):
@@ -669,26 +658,6 @@ def bert_base() -> Bert:
     """Return BERT-base: 109,482,240 parameters."""
     return Bert(30_522, 768, 12, 12, 512)
 
-# %% tags=["check"]
-with torch.device("meta"):
-    bert = bert_base()
-check.params(bert, 109_482_240)
-for name, part in bert.named_children():
-    print(f"{name:7}{sum(weight.numel() for weight in part.parameters()):12,}")
-print("BERT-base to the parameter: embeddings, 12 blocks, pooler.")
-
-# %% [markdown]
-# The course's tests copy our weights into Hugging Face's `BertForMaskedLM` and compare the logits, in eval mode and, with the same random numbers for dropout, in
-# train mode. They agree to 1e-9.
-#
-# ## A masked language model
-#
-# How is it trained without labels? Hide 15 % of the tokens, and ask for them. To fill "the ___ of a list", a network must look at both
-# sides. The logits are dot products with the embeddings of the words, whose weights are shared.
-#
-# **Why 16 tokens, and 30 % masked?** The model first learns how frequent tokens are. Only then does it find the neighbours. A possible reason: at first each of the T tokens has a weight near 1/T.
-# Shorter sequences and more masked tokens might shorten this plateau; the record at the end tries both. The evaluation masks 15 %, as BERT's training does.
-
 # %% tags=["export"]
 class MaskedLanguageModel(nn.Module):
     """Tokens (N, T) become logits (N, T, vocabulary): which word stands at each place?
@@ -713,6 +682,16 @@ class MaskedLanguageModel(nn.Module):
 
     def forward(self, tokens, segments=None, mask=None) -> Tensor:
         return self.logits(self.stages(self.stem(tokens, segments), mask))
+
+# %% tags=["check"]
+with torch.device("meta"):
+    bert = bert_base()
+check.params(bert, 109_482_240)
+for name, part in bert.named_children():
+    print(f"{name:7}{sum(weight.numel() for weight in part.parameters()):12,}")
+tokens = torch.randint(1_000, (2, 16))
+assert MaskedLanguageModel(1_000, 64, 2, 4, 16)(tokens).shape == (2, 16, 1_000)
+print("BERT-base to the parameter: embeddings, 12 blocks, pooler.")
 
 # %% tags=["export"]
 def mask_tokens(
@@ -771,6 +750,9 @@ def train_masked(net, tokens: Tensor, steps: int, length: int = 16, top: float =
 # **What must the network beat?** Guesses that only count. The unigram names the most frequent token. The left bigram names what most often follows the
 # token before, the right bigram what most often precedes the token after. The trigram looks at both neighbours. Where it never saw such a pair, it falls back to the
 # left one. All of these see true neighbours; the network's may be masked, too. The network is small (width 64, two blocks, four heads); expect one to two minutes.
+#
+# **Why 16 tokens, and 30 % masked?** The model first learns how frequent tokens are, and only then finds the neighbours. Shorter sequences and more masked tokens might
+# shorten this plateau; the record at the end tries both. The evaluation masks 15 %, as BERT's training does.
 
 # %% tags=["nbval-ignore-output"]
 import platform
@@ -805,23 +787,7 @@ ax.plot(torch.tensor(losses).unfold(0, 20, 20).mean(dim=1))
 ax.set(xlabel="step / 20", ylabel="loss (nats)")
 plt.show()
 
-# %% [markdown]
-# The loss stays near 6 nats at first, and then falls. The network beats the unigram and both bigrams. It does not reach the
-# trigram in this time. What did short sequences and more masks do? The table is the record: 700 steps of each, with the same number of tokens a step.
-#
-# After 700 steps the run with both changes reaches 12 %; the three others reach 6 to 7 %, and the unigram 2.2 %. This is one seed each, so it is a hint and no proof.
-# Longer runs of the best reach 44.1 % after 8,000 steps, 47.3 % after 24,000 and 47.8 % after 48,000, as much as the trigram's 47.7 %. (`python experiments/masked.py` makes the rows.)
 
-# %% jupyter={"source_hidden": true} tags=["check"]
-with open(results.RESULTS / "00_attention-masked.csv", encoding="utf-8") as file:
-    rows = list(csv.DictReader(file))
-rows.sort(key=lambda row: (int(row["steps"]), float(row["accuracy"])))
-header = "tokens", "masked (%)", "steps", "masked accuracy (%)", "trigram (%)"
-columns = "share", "accuracy", "trigram"
-cells = [[f"{100 * float(row[column]):.1f}" for column in columns] for row in rows]
-page.table(header, [(row["length"], share, row["steps"], *rest) for row, (share, *rest) in zip(rows, cells, strict=True)])
-
-# %% tags=["nbval-ignore-output"]
 def fill(sentence: str, count: int = 5) -> list[str]:
     """Return the likeliest tokens for the word ___ of a sentence, with probabilities."""
     before, after = (vocabulary.encode(text.words_of([part])) for part in sentence.split(" ___ "))
@@ -834,7 +800,22 @@ def fill(sentence: str, count: int = 5) -> list[str]:
 for sentence in ("If the ___ is not found,", "It is a method ___ the object."):
     print(sentence, fill(sentence), sep="\n  ")
 
+# %% jupyter={"source_hidden": true} tags=["check"]
+with open(results.RESULTS / "00_attention-masked.csv", encoding="utf-8") as file:
+    rows = list(csv.DictReader(file))
+rows.sort(key=lambda row: (int(row["steps"]), float(row["accuracy"])))
+header = "tokens", "masked (%)", "steps", "masked accuracy (%)", "trigram (%)"
+columns = "share", "accuracy", "trigram"
+cells = [[f"{100 * float(row[column]):.1f}" for column in columns] for row in rows]
+page.table(header, [(row["length"], share, row["steps"], *rest) for row, (share, *rest) in zip(rows, cells, strict=True)])
+
 # %% [markdown]
+# The loss stays near 6 nats at first, and then falls. The network beats the unigram and both bigrams. It does not reach the
+# trigram in this time. What did short sequences and more masks do? The table is the record, with the same number of tokens a step.
+#
+# After 700 steps the run with both changes reaches 12 %; the three others reach 6 to 7 %, and the unigram 2.2 %. This is one seed each, so it is a hint and no proof.
+# Longer runs of the best reach 44.1 % after 8,000 steps, 47.3 % after 24,000 and 47.8 % after 48,000, as much as the trigram's 47.7 %. (`python experiments/masked.py` makes the rows.)
+#
 # ## Take-aways
 #
 # 1. Attention is a mean of values, weighted by how well keys fit a query. On the reversal it beat one vector of fixed size by 56.7 ± 2.1 points (three paired seeds, equal parameters).

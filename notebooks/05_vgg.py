@@ -94,7 +94,7 @@ plt.show()
 # Both pairs see the same square, but the stacks look harder at its middle. Now the price, for $C$ channels in
 # and out: one $k \times k$ kernel has $k^2 C^2$ weights, $n$ of 3×3 have $9nC^2$, and a ReLU after each.
 
-# %%
+# %% jupyter={"source_hidden": true}
 C = 64
 print("field   one kernel   3×3 stack   more weights   ReLUs")
 for n in range(1, 6):
@@ -309,8 +309,14 @@ plot.slider(draw_field, "layer", (1, len(sides)), frames=6)
 # Then the logits against another construction: torchvision's layers, without batch normalisation in eval mode and with it
 # in train mode. `check.matches` re-draws all weights and compares in float64. (Small images and heads, to save time; the
 # tests compare all six, A-LRN and C, which torchvision lacks, with a list written by hand.)
+#
+# The same hand-over fills our D with the weights that torchvision publishes. What does it see on two photos, among the 1,000
+# classes of ImageNet? And where are the 138 million weights of D, and where is the work?
 
 # %% tags=["check"]
+from torchvision.models.vgg import cfgs, make_layers
+
+
 def field_by_gradient(table, side: int = 15 * 32) -> int:
     net = VGG(table, [1] * 5, 1, 1, 1).stages.double()
     for layer in learnt(net):
@@ -324,9 +330,6 @@ def field_by_gradient(table, side: int = 15 * 32) -> int:
 
 for config, table in VGG_STAGES.items():
     check.close(field_by_gradient(table), fields[config], what=f"the field of {config}")
-
-# %% tags=["check"]
-from torchvision.models.vgg import cfgs, make_layers
 
 
 def theirs(batch_norm: bool) -> nn.Sequential:
@@ -344,12 +347,6 @@ for norm in (False, True):
 from course_lib import classify
 
 classify.show("05_vgg")
-
-# %% [markdown]
-# Above, our D with the weights that torchvision publishes: the same hand-over fills it. What does it see on two photos,
-# among the 1,000 classes of ImageNet?
-#
-# Where are the 138 million weights of D, and where is the work?
 
 # %% jupyter={"source_hidden": true}
 counted = [layer for layer in costs["D"].layers if layer.params]
@@ -451,8 +448,8 @@ plt.show()
 # | norm of A-LRN | α = 10⁻⁴ | 10⁻⁴ · 62² | pixels are divided by their std, 62 of 255 |
 #
 # Same table, same stages, same depth. Expected with the recipes below: 10 epochs on 1,429 digits take about 20
-# seconds on two cores, for 93 % validation top-1 (one seed, 185 images). 10 epochs on CIFAR-10 take about 7 minutes,
-# for 68 % test top-1 (one seed).
+# seconds on two cores, for 93 % validation top-1 (one seed, 185 images). 10 epochs on CIFAR-10 bring 68 % test top-1
+# (one seed; "Looking inside" prints the record).
 
 # %% tags=["export"]
 SMALL_WIDTHS = (12, 24, 48, 96, 96)
@@ -537,7 +534,6 @@ def start_like(net: VGG, config: str, std: float) -> None:
         pixel = 1.0
 
 
-# %% tags=["export"]
 def fill(deep: VGG, shallow: VGG) -> None:
     """Copy the first convolutions of the first three stages, and the head."""
     for mine, theirs in zip(deep.stages[:3], shallow.stages, strict=False):
@@ -595,7 +591,7 @@ plt.show()
 # On CIFAR-10, 5,000 training images, two seeds (`python experiments/stagewise.py`; lines are means, dots single
 # seeds, all with the same learning rate and no augmentation):
 
-# %%
+# %% jupyter={"source_hidden": true}
 kept = {}
 with open(results.RESULTS / "05_vgg-stagewise.csv", newline="", encoding="utf-8") as file:
     for row in csv.DictReader(file):
@@ -610,7 +606,8 @@ for (network, start), rows in kept.items():
     elif start == "2 / fan-in":
         top1 = [100 * float(row["test_top1"]) for row in rows]
         right.plot([network] * len(top1), top1, "o", ms=4)
-        print(f"{network:6} test top-1 " + ", ".join(f"{value:.1f} %" for value in top1))
+        seconds = ", ".join(f"{float(row['seconds']):.0f} s" for row in rows)
+        print(f"{network:6} test top-1 {', '.join(f'{x:.1f} %' for x in top1)} in {seconds}")
 left.axhline(math.log(10), color="0.5", lw=1)
 left.set(xlabel="epoch on 5,000 images", ylabel="training loss of D (nats)", ylim=(None, 2.8))
 left.legend(fontsize=7, ncols=2, loc="upper center")
@@ -625,8 +622,8 @@ plt.show()
 # steps, where the paper took 370,000.
 #
 # The right figure, 20 epochs with variance 2 / fan-in, does *not* agree with the paper. There A-LRN gains nothing
-# (29.7 against 29.6 % error) and five 5×5 layers lose 7 % to B. Here A-LRN gains three points at both seeds, and
-# takes about half as long again; 5×5 gains three to four. What differs is everything that makes depth pay: 5,000
+# (29.7 against 29.6 % error) and five 5×5 layers lose 7 % to B. Here A-LRN gains three to four points on A, and
+# takes about half as long again; 5×5 gains three to five on B. What differs is everything that makes depth pay: 5,000
 # images instead of 1.3 million, 3,140 steps instead of 370,000. In that time eight weight layers get further than
 # thirteen, and a norm helps. It is no property of LRN or of 5×5 alone that decides.
 #
@@ -656,17 +653,6 @@ def read_places(net: VGG, sheets: Tensor) -> Tensor:
 
 
 # %%
-by_seed, mean = {}, {}
-with open(results.RESULTS / "05_vgg-sheets.csv", encoding="utf-8") as file:
-    for row in csv.DictReader(file):
-        margin = row["margin"] if row["margin"] == "alone" else int(row["margin"])
-        by_seed.setdefault(row["seed"], []).append((margin, 100 * float(row["top1"])))
-for runs in zip(*by_seed.values(), strict=True):
-    margin, scores = runs[0][0], [top1 for _, top1 in runs]
-    mean[margin] = sum(scores) / len(scores)
-    print(f"margin {margin}:", *(f"{top1:.0f} %" for top1 in scores))
-
-# %% tags=["nbval-ignore-output"]
 @torch.inference_mode()
 def dense_top1(size: int) -> float:
     """Return top-1 (percent) on the digits of val, drawn size × size pixels."""
@@ -676,6 +662,18 @@ def dense_top1(size: int) -> float:
     return 100 * (answers == labels).float().mean().item()
 
 
+# %% jupyter={"source_hidden": true}
+by_seed, mean = {}, {}
+with open(results.RESULTS / "05_vgg-sheets.csv", encoding="utf-8") as file:
+    for row in csv.DictReader(file):
+        margin = row["margin"] if row["margin"] == "alone" else int(row["margin"])
+        by_seed.setdefault(row["seed"], []).append((margin, 100 * float(row["top1"])))
+for runs in zip(*by_seed.values(), strict=True):
+    margin, scores = runs[0][0], [top1 for _, top1 in runs]
+    mean[margin] = sum(scores) / len(scores)
+    print(f"margin {margin}:", *(f"{top1:.0f} %" for top1 in scores), f"mean {mean[margin]:.0f} %")
+
+# %% tags=["nbval-ignore-output"] jupyter={"source_hidden": true}
 images, labels = next(batches(val, 15, shuffle=True, seed=1))
 sheet, sizes = collages(images, 0), [32, 36, 40, 48, 56, 64]
 read = read_places(small, sheet)
@@ -716,25 +714,28 @@ plt.show()
 # each, and to each its own recipe: batches of 64, a learning rate of 0.02 and clipped gradients; with the norm 128 and 0.1. Codebooks reach 81.2 %.)
 
 # %% tags=["nbval-ignore-output"]
-path = results.RESULTS / "05_vgg-vgg_small-cifar10-long-seed0.json"
-record = results.read(path)
+runs = {"10 epochs": "cifar10", "as published": "cifar10-long", "batch norm": "bn-cifar10-long"}
+paths = {name: results.RESULTS / f"05_vgg-vgg_small-{run}-seed0.json" for name, run in runs.items()}
+records = {name: results.read(path) for name, path in paths.items()}
+for name, record in records.items():
+    print(f"{name:13} test top-1 {record.test_top1:.1%}, {record.params:,} parameters")
+path = paths["as published"]
 trained = results.load_weights(path.with_suffix(".safetensors"), vgg_small(dropout=0.1)).eval()
-print(record.summary)
 if "cifar10" in {row.name for row in data.available() if row.path}:
     verified = results.verify(path)
     print(f"measured again from the stored weights: {verified.measured.top1:.2%}")
     assert verified.ok
-normed = results.read(results.RESULTS / "05_vgg-vgg_small-bn-cifar10-long-seed0")
 figure, ax = plt.subplots(figsize=(4, 1.9))
-plot.curves(ax, {"as published": record.history, "batch norm": normed.history})
+plot.curves(ax, {name: record.history for name, record in [*records.items()][1:]})
 ax.axhline(81.2, color="0.5", ls="--")
 ax.set_ylabel("test top-1 (%)")
+plt.show()
 
 # %% [markdown]
 # In theory a unit of the last stage sees 212×212 pixels. In fact? The gradient of the central unit of each stage, in
 # these weights, averaged over 8 crops of two photos; the square is the receptive field of the formula.
 
-# %%
+# %% jupyter={"source_hidden": true}
 from sklearn.datasets import load_sample_images
 
 photos = [torch.tensor(photo).permute(2, 0, 1) for photo in load_sample_images().images]

@@ -101,6 +101,7 @@ x = conv(torch.randn(4, 3, 9, 9))
 mean, var = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), correction=0, keepdim=True)
 check.close(norm(x), (x - mean) / (var + 0.001).sqrt(), what="the normalised batch")
 check.params(conv, 3 * 8 * 7)
+print("✓ each channel has mean 0 and variance 1 over the batch · no bias: 168 weights")
 
 # %%
 def spread(scale: float, normalised: bool) -> list[float]:
@@ -364,6 +365,7 @@ for table, channels, side, shape in (
     (MODULE_C, 1280, 8, (2048, 8, 8)),
 ):
     check.shape(Mixed(channels, table), (2, channels, side, side), (2, *shape))
+print("✓ two reductions and A, B and C: 256 channels at 35×35, 768 at 17×17, up to 2,048 at 8×8")
 
 # %% [markdown]
 # Pooling first leaves 64 directions however wide the convolution after it. Side by side, all 128 survive, for an eighth
@@ -372,7 +374,7 @@ for table, channels, side, shape in (
 # What do the five modules look like? Drawn from the tables above: a column is a branch, a box a layer with its
 # width, from bottom to top; /2 is a stride of 2.
 
-# %% tags=["thumbnail"]
+# %% jupyter={"source_hidden": true} tags=["thumbnail"]
 def words(row) -> str:
     """Return what stands in a layer's box."""
     if isinstance(row, list):
@@ -472,8 +474,13 @@ def inception_v3(num_classes: int = 1000, aux: bool = True) -> Inception:
 #
 # We check parameters and MACs to the last one, and the logits against torchvision's network. `check.matches` draws
 # new weights for it, copies them to ours, and compares in float64. In train mode it also compares the running means
-# of the 94 batch normalisations. (At 139×139 the modules see 15×15, 7×7 and 3×3: quick, and no border is missed. The
-# head is compared on its own.)
+# of the batch normalisations. At 139×139 pixels this is quick. The head is compared on its own. Then our network takes the
+# weights that torchvision publishes, and looks at two photos.
+#
+# The released network, which every library copies, is not quite the paper's Table 1. Its stem has a max pooling where
+# the table has a convolution with stride 2. Its modules A keep one 5×5 where Figure 5 has 3×3. Its longest path has
+# 48 layers with weights where the paper counts 42, and its operations are 5.7 billion, not 4.8. The figure after the photos
+# shows where its weights are, and where its work.
 
 # %% tags=["check"]
 from torchvision.models import inception_v3 as torchvision_s
@@ -490,20 +497,13 @@ assert check.matches(net.auxiliary, theirs.AuxLogits, maps, train=True).error < 
 net.auxiliary = theirs.AuxLogits = None
 theirs.aux_logits = False
 assert check.matches(net, theirs, images, train=True).error < 1e-9
+print("✓ 23,834,568 parameters, 27,161,264 with the head · 5.713 G MACs")
+print("✓ logits and head as torchvision's within 1e-9, in both modes")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 from course_lib import classify
 
 classify.show("07_inception")
-
-# %% [markdown]
-# The same hand-over fills our network with the weights that torchvision publishes. Once they are here, the cell above shows what it sees
-# on two photos, among the 1,000 classes of ImageNet.
-#
-# The released network, which every library copies, is not quite the paper's Table 1. Its stem has a max pooling where
-# the table has a convolution with stride 2. Its modules A keep one 5×5 where Figure 5 has 3×3. Its longest path has
-# 48 layers with weights where the paper counts 42, and its operations are 5.7 billion, not 4.8. Where do the kinds
-# sit, and where are weights and work?
 
 # %% jupyter={"source_hidden": true}
 net = inception_v3(aux=False).to("meta")  # nothing is computed, only counted
@@ -519,9 +519,12 @@ for place, (kind, part) in enumerate(zip(kinds.split(), parts, strict=True)):
     sizes.append(f"{kind}\n{x.shape[2]}²\n×{x.shape[1]}")
 axes[1].set_xticks(range(len(parts)), sizes, fontsize=8)
 plt.show()
+print(f"the stem does {flops.count(net.stem, (1, 3, 299, 299)).macs / 5_713_216_096:.0%} of the work")
 
 # %% [markdown]
-# Weights gather where maps are small, work where they are large: the five convolutions of the stem do a quarter of it.
+# *From stem to head: kind of module (½ halves the map), side of its map, channels.*
+#
+# Weights gather where maps are small, work where they are large: the five convolutions of the stem do 23 % of it.
 #
 # ## For 32×32 pixels
 #
@@ -567,6 +570,7 @@ check.params(inception_small(aux=False), 163_462)
 check.macs(small, (1, 3, 32, 32), 6_284_336)
 check.gradients(small, (4, 3, 32, 32))
 check.learns(small, *batch, learning_rate=3e-3)
+print("✓ 180,016 parameters · 6.28 M MACs · every one gets a gradient, 32 digits are learned")
 
 # %% [markdown]
 # ## Label smoothing
@@ -634,6 +638,9 @@ plt.show()
 #
 # The paper's recipe as it stands, on 1,429 digits, with ε = 0.1 and without. Expected: six epochs in about 15 seconds each
 # way, 95 % validation top-1 or more (one seed; of 185 images, so ± 2 % is chance).
+#
+# And what does smoothing do to the logits? For each validation digit we measure how far the right logit stands above the
+# mean of the nine others, and how much these nine differ among themselves.
 
 # %% tags=["nbval-ignore-output"]
 train, val, test = (load("digits", part, size=32, channels=3) for part in data.SPLITS)
@@ -645,11 +652,8 @@ for epsilon in (0.1, 0.0):
     histories[f"ε = {epsilon}"] = fit(trained[epsilon], train, val, recipe, quiet=True)
 figure, ax = plt.subplots(figsize=(4.8, 1.9))
 plot.curves(ax, histories)
+print(*(f"{name}: {history[-1].val_top1:.1%}" for name, history in histories.items()), sep=", ")
 assert all(history[-1].val_top1 > 0.9 for history in histories.values())
-
-# %% [markdown]
-# What did smoothing do to the logits? For each validation digit: how far the right logit stands above the mean of the nine
-# others, and how much these nine differ among themselves.
 
 # %% tags=["nbval-ignore-output"] jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(5.6, 1.9))
@@ -727,6 +731,7 @@ for name, marker in (("trained", "o"), ("random", "x")):
         energy = torch.linalg.svdvals(matrix).square()
         kept.append(100 * energy[: min(bank.shape[:2])].sum() / energy.sum())
     right.plot(range(1, 1 + len(banks)), kept, marker, label=name)
+    print(f"{name} kernels: the best pair misses {100 - max(kept):.0f} to {100 - min(kept):.0f} % of the energy")
 right.set(xlabel="3×3 layer, from stem to head", ylabel="energy kept (%)", ylim=(0, 100))
 right.legend()
 plt.show()

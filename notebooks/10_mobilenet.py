@@ -33,6 +33,7 @@
 
 # %% tags=["check"]
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -49,24 +50,18 @@ from course_lib.train import Recipe, evaluate, fit
 # print, each in its own setting. The dashed line is the budget of a phone that does 10 billion MACs a second and has to label
 # 15 images in that second.
 
-# %%
+# %% jupyter={"source_hidden": true}
 SO_FAR = {  # name: unit, constructor, its arguments, image side, printed top-1 (%)
     "VGG-16": ("05_vgg", "vgg", {"config": "D"}, 224, 71.5),
     "GoogLeNet": ("06_googlenet", "googlenet", {"aux": False}, 224, 69.8),
     "Inception v3": ("07_inception", "inception_v3", {"aux": False}, 299, 78.8),
     "ResNet-50": ("08_resnet", "resnet", {"depth": 50}, 224, 77.2),
 }
-
-
-def built(name: str):
-    unit, build, arguments, *_ = SO_FAR[name]
-    return getattr(notebook.load(unit), build)(**arguments)
-
-
 figure, ax = plt.subplots(figsize=(6.4, 2.4))
-for name, (*_, side, top1) in SO_FAR.items():
+for name, (unit, build, arguments, side, top1) in SO_FAR.items():
     with torch.device("meta"):
-        macs = flops.count(built(name), (1, 3, side, side)).macs
+        net = getattr(notebook.load(unit), build)(**arguments)
+        macs = flops.count(net, (1, 3, side, side)).macs
     ax.semilogx(macs / 1e9, top1, "o")
     ax.annotate(f" {name}", (macs / 1e9, top1), va="bottom")
 ax.axvline(10 / 15, color="0.5", ls="--")
@@ -169,7 +164,8 @@ print("A convolution with a group for each channel is the loop over channels and
 # Is the ratio exact? The counter of `course_lib.flops` knows nothing of the formula: it runs the layers and counts each
 # operation. A fraction has no rounding error.
 #
-# Which of the two terms matters? Lines are the formula, dots the counter. The second figure shows the MACs themselves, by kernel and width.
+# Which of the two terms matters? Lines are the formula, dots the counter. The second figure shows the MACs themselves, by kernel
+# and width, and has a slider.
 
 # %% tags=["check"]
 def counted(channels: int, width: int, kernel: int, side: int = 14) -> Fraction:
@@ -186,9 +182,9 @@ for channels, width, kernel in [(32, 64, 3), (512, 512, 3), (64, 128, 5), (3, 7,
     assert counted(channels, width, kernel) == Fraction(1, width) + Fraction(1, kernel**2)
 print("1/N + 1/K² holds to the last MAC, whatever M and F are.")
 
-# %%
+# %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(6.4, 2.6))
-widths, ends = (8, 16, 32, 64, 128, 256, 512, 1024), []
+widths = 8, 16, 32, 64, 128, 256, 512, 1024
 for number, kernel in enumerate((3, 5, 7)):
     ratio = [100 * (1 / n + 1 / kernel**2) for n in widths]
     ax.loglog(widths, ratio, f"C{number}")
@@ -359,7 +355,7 @@ print("Tables 1, 4 and 5 to the parameter and the MAC; the same logits in both m
 
 # %% [markdown]
 # The check finds the misprint, too. Now Table 2 of the paper: where is the work, where are the weights? Ours are counted, and
-# the paper's are printed beside them.
+# the paper's stand beside them.
 #
 # Does this hold for thin networks? Here are the shares at α = 0.1, and in a live Jupyter a slider for other widths.
 
@@ -372,32 +368,30 @@ def kind_of(layer: nn.Module) -> str:
     return f"{layer.kernel_size[0]}×{layer.kernel_size[0]}"
 
 
-def shares(width: float = 1.0, side: int = 224) -> dict[str, list[float]]:
+def shares(width: float = 1.0) -> dict[str, list[float]]:
     """Return the share (%) of MACs and of parameters by kind of layer, norms aside."""
     with torch.device("meta"):
         net = mobilenet(width)
-        layers = flops.count(net, (1, 3, side, side)).layers
-    rows = [(kind_of(net.get_submodule(r.name)), r) for r in layers if r.macs]
+        rows = [row for row in flops.count(net, (1, 3, 224, 224)).layers if row.macs]
     found = {}
-    for what in ("macs", "params"):
-        whole = sum(getattr(r, what) for _, r in rows)
-        for kind, row in rows:
-            share = found.setdefault(kind, {"macs": 0.0, "params": 0.0})
-            share[what] += 100 * getattr(row, what) / whole
-    return {kind: [*share.values()] for kind, share in found.items()}
+    for row in rows:
+        share = found.setdefault(kind_of(net.get_submodule(row.name)), [0.0, 0.0])
+        share[0] += 100 * row.macs / sum(row.macs for row in rows)
+        share[1] += 100 * row.params / sum(row.params for row in rows)
+    return found
 
-# %% tags=["check"]
+
 TABLE_2 = {"1×1": (94.86, 74.59), "depthwise 3×3": (3.06, 1.06),
            "3×3": (1.19, 0.02), "fully connected": (0.18, 24.33)}  # printed, %
-mine = shares()
-print(f"{'':16}  MACs: ours  printed   weights: ours  printed")
+rows, mine, thin = [], shares(), shares(0.1)
 for kind, (macs, params) in TABLE_2.items():
-    print(f"{kind:16}{mine[kind][0]:10.2f} %{macs:8.2f}{mine[kind][1]:14.2f} %{params:8.2f}")
-    close = abs(mine[kind][0] - macs) < 0.01 and abs(mine[kind][1] - params) < 0.03
-    assert close == (kind != "3×3"), kind
-print(f"sum of the printed MACs: {sum(macs for macs, _ in TABLE_2.values()):.2f} %")
+    found = mine[kind]
+    assert (abs(found[0] - macs) < 0.01 and abs(found[1] - params) < 0.03) == (kind != "3×3")
+    rows.append((kind, f"{found[0]:.2f}", macs, f"{found[1]:.2f}", params, *(f"{s:.0f}" for s in thin[kind])))
+rows.append(("sum", *(f"{sum(float(row[n]) for row in rows):.2f}" for n in range(1, 5)), "", ""))
+page.table(["share (%) of", "MACs", "printed", "weights", "printed", "α = 0.1: MACs", "weights"], rows)
 
-# %% tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 def draw_shares(percent: int) -> None:
     """Draw the shares of MACs and weights of a network of this width (%)."""
     figure, ax = plt.subplots(figsize=(6.4, 1.7))
@@ -441,26 +435,27 @@ for (alpha, side), (macs, params, top1) in FAMILY.items():
     assert abs(cost.params / 1e6 - params) < 0.05
     print(f"{alpha:4}{side:6}{cost.macs:13,}{macs:8}{cost.params:13,}{params:8}{top1:9}")
 
-# %%
-GRID = {  # α: top-1 (%) at 224, 192, 160 and 128 pixels; TF-slim's mobilenet_v1.md
-    1.0: (70.9, 70.0, 68.0, 65.2), 0.75: (68.4, 67.2, 65.3, 62.1),
-    0.5: (63.3, 61.7, 59.1, 56.3), 0.25: (49.8, 47.7, 45.5, 41.5),
-}
+# %% jupyter={"source_hidden": true}
+GRID = {1.0: (70.9, 70.0, 68.0, 65.2), 0.75: (68.4, 67.2, 65.3, 62.1),  # α: top-1 (%); TF-slim's
+        0.5: (63.3, 61.7, 59.1, 56.3), 0.25: (49.8, 47.7, 45.5, 41.5)}  # mobilenet_v1.md
 figure, ax = plt.subplots(figsize=(6.4, 2.8))
+rows, sides = [], (224, 192, 160, 128)
 for number, (alpha, top1) in enumerate(GRID.items()):
     with torch.device("meta"):
         net = mobilenet(alpha)
-        macs = [flops.count(net, (1, 3, s, s)).macs / 1e6 for s in (224, 192, 160, 128)]
+        macs = [flops.count(net, (1, 3, s, s)).macs / 1e6 for s in sides]
+    rows.append((alpha, *(f"{m:.0f} M: {t} %" for m, t in zip(macs, top1, strict=True))))
     ax.semilogx(macs, top1, f"C{number}o-")
     ax.annotate(f"  α = {alpha}", (macs[0], top1[0]), color=f"C{number}", va="top")
 ax.set(xlabel="MACs (millions)", ylabel="top-1 (%)", xlim=(10, 1100))
 plt.show()
+page.table(["α", *(f"{side} pixels" for side in sides)], rows)
 
 # %% [markdown]
 # A line is a width; its dots are 224, 192, 160 and 128 pixels from the right. At about 150 million MACs a wide network
 # with small images is better than a thin one with large images. With α = 0.75 at 160 it has 65.3 % (166 million), with α = 0.5 at 224
 # 63.3 % (149 million), and a line drawn between the dots of α = 0.75 is at 64.5 % there. At about
-# 300 million there is hardly a difference: α = 0.75 at 224 has 68.4 % (325 million), α = 1 at 160 has 68.0 % (290 million).
+# 300 million there is hardly a difference: α = 0.75 at 224 has 68.4 % (325 million), α = 1 at 160 has 68.0 % (291 million).
 #
 # ## MACs and time
 #
@@ -470,8 +465,8 @@ plt.show()
 # %% tags=["nbval-ignore-output"]
 image = torch.randn(1, 3, 224, 224)
 PAPER = {"MobileNet": (569, 4.2), "GoogLeNet": (1550, 6.8), "VGG-16": (15300, 138), "full": (4866, 29.3)}
-nets = {"MobileNet": mobilenet, "GoogLeNet": lambda: built("GoogLeNet"),
-        "VGG-16": lambda: built("VGG-16"), "full": mobilenet_full}
+vgg, googlenet = notebook.load("05_vgg").vgg, notebook.load("06_googlenet").googlenet
+nets = {"MobileNet": mobilenet, "GoogLeNet": partial(googlenet, aux=False), "VGG-16": vgg, "full": mobilenet_full}
 times = {}
 print(f"{'':10}{'MACs':>15}{'printed':>10}{'parameters':>13}{'printed':>8}{'latency':>11}")
 for name, build in nets.items():
@@ -626,9 +621,9 @@ for row in rows:
     arms.setdefault(row["arm"], []).append(row)
 figure, ax = plt.subplots(figsize=(6.4, 1.6))
 for number, (arm, runs) in enumerate(arms.items()):
-    top1 = torch.tensor([100 * float(run["test_top1"]) for run in runs])
-    print(f"{arm:16}{int(runs[0]['macs']):10,} MACs{int(runs[0]['params']):11,} parameters"
-          f"{top1.mean():7.1f} ± {top1.std():.1f} % of the test digits")
+    known, top1 = torch.tensor([[100 * float(run[f"{part}_top1"]) for run in runs] for part in ("train", "test")])
+    print(f"{arm}: {int(runs[0]['macs']):,} MACs, {int(runs[0]['params']):,} parameters, {top1.mean():.1f} ± "
+          f"{top1.std():.1f} % of the test digits, {known.min():.1f} to {known.max():.1f} % of the training digits")
     ax.plot(top1, [number] * len(top1), f"C{number}o", alpha=0.7)
 ax.set(xlabel="test top-1 (%); a dot is a seed", ylim=(1.5, -0.5))
 ax.set_yticks(range(2), arms)
@@ -653,15 +648,11 @@ page.record("10_mobilenet-mobilenet_small-cifar10-long-seed0")
 # And does ReLU6 do anything? Count how many of the activations reach 6 after training; then take the limit away and measure again.
 
 # %% tags=["nbval-ignore-output"]
-pixels, labels = next(data.batches(val, len(val)))
 with torch.inference_mode():
-    sure, said = net.eval()(pixels).softmax(dim=1).max(dim=1)
-wrong = (said != labels).nonzero().flatten()
-worst = wrong[sure[wrong].argsort(descending=True)][:6]
-titles = [f"{labels[i]}, said {said[i]}\n{sure[i]:.0%}" for i in worst]
+    logits = net.eval()(next(data.batches(val, len(val)))[0])
 figure, axes = plt.subplots(1, 6, figsize=(6.4, 1.7))
-plot.images(axes, val.images[worst], titles)
-for ax in axes[len(worst) :]:
+plot.mistakes(axes, val, logits)
+for ax in axes:
     ax.set_axis_off()
 plt.show()
 

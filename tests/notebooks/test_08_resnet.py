@@ -323,6 +323,20 @@ def test_depth_harms_each_plain_network_and_no_residual_one():
     assert len(rows) == len(error) == 20
 
 
+def test_no_other_size_of_step_cures_the_plain_network():
+    with open(results.RESULTS / "08_resnet-cures.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    error = {
+        (row["network"], row["depth"], row["cure"], row["seed"]): row for row in rows
+    }
+    assert len(error) == len(rows) == 6 * 3
+    for (network, depth, *_), row in error.items():
+        if (network, depth) == ("plain", "56"):
+            assert float(row["train_error"]) > 0.5
+        else:
+            assert float(row["train_error"]) < 0.05
+
+
 @pytest.mark.slow
 def test_cells_that_check_run_without_data(monkeypatch):
     monkeypatch.delenv("COURSE_DATA", raising=False)

@@ -24,8 +24,8 @@ def test_a_notebook_keeps_to_the_house_s_measure(unit):
     cells = nbformat.read(path, 4).cells
     lines = [len(c.source.splitlines()) for c in cells if c.cell_type == "code"]
     visible = [cell for cell in cells if not notebook.is_folded(cell)]
-    number = rule("It has 25 to 45 cells that are not folded, and none is empty.")
-    assert 25 <= len(visible) <= 45, number
+    number = rule("It has 25 to 38 cells that are not folded, and none is empty.")
+    assert 25 <= len(visible) <= 38, number
     assert all(cell.source.strip() for cell in cells), number
     length = rule("A code cell has at most 30 lines, the median at most 14.")
     assert statistics.median(lines) <= 14, length
