@@ -38,6 +38,7 @@ SGD = AUGMENTED | {
     "warmup_epochs": 1.0,
 }
 NO_NORM = SGD | {"learning_rate": 0.05, "weight_decay": 1e-4, "clip_norm": 5.0}
+GENTLE = SGD | {"batch_size": 64, "learning_rate": 0.02, "clip_norm": 1.0}
 RESNET = SGD | {"epochs": 40}
 RACE = {
     "epochs": 40,
@@ -71,7 +72,7 @@ VGG = Row(
     "05_vgg-vgg_small-cifar10-long",
     "05_vgg",
     "vgg_small",
-    NO_NORM | {"epochs": 30},
+    GENTLE | {"epochs": 30},
     {"dropout": 0.1},
     bar=CODEBOOKS,
     why="Configuration D as in the paper, which knows no batch normalisation.",
@@ -80,7 +81,7 @@ VGG_WIDE = Row(
     "05_vgg-vgg_small-wide-cifar10-long",
     "05_vgg",
     "vgg_wide",
-    NO_NORM | {"epochs": 30},
+    NO_NORM | {"epochs": 20},
     {"dropout": 0.1},
     bar=CODEBOOKS,
     why="As published, without normalisation, twice as wide as the small network.",
