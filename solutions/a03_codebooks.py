@@ -668,32 +668,35 @@ def tenth(rows, power):  # the mean share of energy in the largest tenth, by pow
     return np.mean(found)
 
 
-powers, sums = [1.0, 0.5, 0.2, 0.0], []
-for descriptors in digit_sets:
-    part = np.zeros(tuple(digit_words.shape))
+powers, sums = [1.0, 0.5, 0.2, 0.0], np.zeros((len(digit_sets), *digit_words.shape))
+for part, descriptors in zip(sums, digit_sets, strict=True):
     for x in descriptors.numpy():
         apart = x - digit_words.numpy()
         nearest = (apart**2).sum(axis=1).argmin()
         part[nearest] += apart[nearest]
-    sums.append(part)
 intra = [part / np.maximum(np.linalg.norm(part, axis=1)[:, None], 1e-9) for part in sums]
 curve = burst_curve(digit_sets, digit_words, powers, 0.1)
 assert curve is not None, "your function returns None: is there a `return`?"
-assert len(curve) == 4, f"{len(curve)} numbers for 4 powers"
+assert not isinstance(curve, float), f"a list, one number for each power, not {curve}"
+assert len(curve) == 4, f"{len(curve)} numbers for 4 powers: for each power a mean over the images"
 assert curve[0] != curve[1], "every power gives the same: does `normalise` get it?"
 (half,) = burst_curve(digit_sets, digit_words, [1.0], 0.5)
 assert half > curve[0], f"half of the entries hold {half}, a tenth {curve[0]}: use `share`"
-likely = {
-    "that is with intra normalisation, which is left out here": tenth(intra, 1.0),
-    "one VLAD of all images together: each image has its own": tenth([sum(sums)], 1.0),
+others = burst_curve(digit_sets[:20], digit_words, powers), burst_curve(digit_sets, digit_words[:4], powers)
+for name, other in zip(("sets", "codebook"), others, strict=True):
+    assert other != curve, f"another `{name}` gives the same curve: is it used?"
+likely = {  # what the curve is at a power
+    "that is with intra normalisation, which is left out here": (0, tenth(intra, 1.0)),
+    "one VLAD of all images together: each image has its own": (0, tenth([sum(sums)], 1.0)),
+    "a share in [0, 1], not percent": (0, 100 * tenth(sums, 1.0)),
+    "the power is applied twice": (1, tenth(sums, 0.25)),
 }
-for mistake, wrong in likely.items():
-    assert abs(curve[0] - wrong) > 1e-4, mistake
+for mistake, (place, wrong) in likely.items():
+    assert abs(curve[place] - wrong) > 1e-4, mistake
 assert curve[0] > curve[-1], f"in the order of `powers`, here 1 first: {curve}"
 for power, mine in zip(powers[:3], curve[:3], strict=True):
     check.close(mine, tenth(sums, power), rtol=5e-4, what=f"the energy at {power = }")
-falling = curve[0] > curve[1] > curve[2] > curve[3]
-assert falling, f"the smaller the power, the more even the entries: {curve}"
+assert curve[0] > curve[1] > curve[2] > curve[3], f"the smaller the power, the more even the entries: {curve}"
 ### END HIDDEN TESTS
 
 # %% [markdown]

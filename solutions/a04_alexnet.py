@@ -475,11 +475,19 @@ with check.without("torch.nn.Module.__init__"):  # a pencil builds no layer
 for groups, mine in [(1, one), (2, two)]:
     layer = nn.Conv2d(384, 384, 3, groups=groups)
     true = sum(p.numel() for p in layer.parameters())
+    weights = true - 384
     hints = {
-        true - 384: "each of the 384 output channels has a bias",
-        (true - 384) // groups + 384: "two groups have half the weights, not a quarter",
-        (true - 384) // 9 + 384: "a kernel has 3x3 weights for each channel it sees",
-        (true - 384) * groups + 384: "a kernel sees the channels of its group only",
+        weights // 2 + 384: "one group comes first, then two",
+        weights: "each of the 384 output channels has a bias",
+        weights + 384 // 2: "each of the 384 output channels has a bias, in groups, too",
+        weights + 2 * 384: "an output channel has one bias",
+        weights // groups + 384: "two groups have half the weights, not a quarter",
+        weights // 9 + 384: "a kernel has 3x3 weights for each channel it sees",
+        weights // 3 + 384: "a kernel has 3x3 weights for each channel it sees",
+        weights * groups + 384: "a kernel sees the channels of its group only",
+        9 * 384 + 384: "a kernel has weights for every channel of its group",
+        4 * true: "parameters, not their bytes",
+        weights * 13 * 13: "parameters; multiplications are counted later",
     }
     hint = hints.get(mine, "384 kernels, each over 384 / groups channels")
     assert mine == true, f"{groups = }: you expected {mine:,}, it has {true:,}: {hint}"
@@ -497,6 +505,7 @@ for channels, width, kernel_size, groups, bias in [
     with check.without("torch.nn.Module.__init__"):  # no layer is built to be counted
         mine = conv_params(channels, width, kernel_size, groups, bias)
     called = f"conv_params{channels, width, kernel_size, groups, bias}"
+    assert mine is not None, "your function returns None: is there a `return`?"
     assert isinstance(mine, int), f"{called} is {mine!r}: // keeps integers"
     ungrouped, kernels = width * channels * kernel_size**2, true - width * bias
     hints = {
@@ -526,13 +535,12 @@ for channels, width, kernel_size, groups, bias in [
     called = f"conv_params{channels, width, kernel_size, groups, bias}"
     assert mine == true, f"{called} is {mine:,}, the layer has {true:,}"
 for channels, width, groups in [(10, 9, 5), (9, 10, 5)]:
-    refused = None
     try:
-        conv_params(channels, width, 3, groups)
+        mine = conv_params(channels, width, 3, groups)
     except Exception as error:
-        refused = error
+        mine = error
     what = f"{channels} to {width} in {groups} groups: a ValueError is expected"
-    assert isinstance(refused, ValueError), f"{what}, not {refused!r}"
+    assert isinstance(mine, ValueError), f"{what}, not {mine!r}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "price_macs_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -549,14 +557,27 @@ for channels, width, kernel_size, groups, side, true in [
         mine = conv_macs(channels, width, kernel_size, groups, side)
     called = f"conv_macs{channels, width, kernel_size, groups, side}"
     hints = {
+        None: "is there a `return`?",
         true // side: "the map has side² places",
+        true * side: "the map has side² places, not side³",
+        true // kernel_size: "a kernel has kernel_size² places",
+        true // kernel_size**2: "a kernel has kernel_size² places",
+        true // (channels // groups): "each output reads all channels of its group",
+        true // groups: "groups are counted twice",
         true + side**2 * width: "the additions of a bias are not counted",
-        true * groups: "a kernel sees the channels of its group only",
         2 * true: "a multiplication and its addition count once",
+        true * groups: "a kernel sees the channels of its group only",
         true // side**2: "each place of the map has its multiplications",
     }
     hint = hints.get(mine, "at each place, a multiplication for each weight")
-    assert mine == true, f"{called} is {mine:,}, expected {true:,}: {hint}"
+    assert mine == true, f"{called} is {mine}, expected {true:,}: {hint}"
+for channels, width in [(10, 9), (9, 10)]:
+    try:
+        mine = conv_macs(channels, width, 3, 5, 7)
+    except Exception as error:
+        mine = error
+    what = f"{channels} to {width} in 5 groups: a ValueError is expected"
+    assert isinstance(mine, ValueError), f"{what}, not {mine!r}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -569,9 +590,9 @@ for channels, width, kernel_size, groups, side, true in [
 # **Contract.** `elu(x)` works entry by entry on any shape. Its values and its *gradient* are
 # finite, however large |x| is. Do not use `nn.ELU` or its relatives.
 #
-# `race(activation, learning_rate, epochs)` trains `alexnet.race_network` with one of `ACTIVATIONS`
-# on `RUNNERS`, with batches of 16 and a constant learning rate. It returns the training error of
-# each epoch, a fraction in [0, 1]. It stops after the first epoch with an error of 25 % or less, or
+# `race(activation, learning_rate, epochs, batch_size)` trains `alexnet.race_network` with one of
+# `ACTIVATIONS` on `RUNNERS`, at a constant learning rate. It returns the training error of each
+# epoch, a fraction in [0, 1]. It stops after the first epoch with an error of 25 % or less, or
 # after `epochs`. Every call starts from the same weights.
 #
 # *Hint:* `torch.where` computes *both* sides, and $0 \cdot \infty$ is `nan` in the gradient. The
@@ -634,7 +655,9 @@ RUNNERS = data.load("digits", "train", size=32, channels=3).take(300)
 
 
 # %% nbgrader={"grade": false, "grade_id": "race", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def race(activation: str, learning_rate: float, epochs: int = 12) -> list[float]:
+def race(
+    activation: str, learning_rate: float, epochs: int = 12, batch_size: int = 16
+) -> list[float]:
     """Return the training error (fraction) of each epoch, the last 25 % or less.
 
     activation: a name in ACTIVATIONS. epochs: the most to train; a slower runner is
@@ -643,7 +666,7 @@ def race(activation: str, learning_rate: float, epochs: int = 12) -> list[float]
     ### BEGIN SOLUTION
     torch.manual_seed(0)
     network = alexnet.race_network(ACTIVATIONS[activation])
-    recipe = Recipe(epochs, 16, learning_rate, schedule="constant")
+    recipe = Recipe(epochs, batch_size, learning_rate, schedule="constant")
     done = lambda epoch: epoch.train_top1 >= 0.75  # noqa: E731
     history = fit(network, RUNNERS, None, recipe, until=done, quiet=True)
     return [1 - epoch.train_top1 for epoch in history]
@@ -663,14 +686,16 @@ assert last <= 0.25, f"the last error is {last:.2f}: the race ends at 0.25 or be
 early = [error for error in errors[:-1] if error <= 0.25]
 assert not early, f"{errors}: the race ends after the *first* epoch at 0.25 or below"
 again = race("tanh", learning_rate=0.01, epochs=1)
+assert len(again) == 1, f"{len(again)} epochs where 1 is allowed: is `epochs` used?"
 what = "the same weights, and a constant learning rate?"
 assert again == errors[:1], f"one epoch: {again}, not {errors[:1]}: {what}"
 slow = race("relu", learning_rate=1e-6, epochs=2)
 assert len(slow) == 2, f"one that hardly learns stops after 2 epochs, not {len(slow)}"
 assert slow[-1] > 0.25, f"it cannot have reached {slow[-1]:.2f}"
-for activation, rate, name in (("tanh", 1e-6, "learning_rate"), ("relu", 0.01, "activation")):
-    other = race(activation, learning_rate=rate, epochs=2)
-    what = f"{activation} at {rate} has the errors of tanh at 0.01"
+tanh = {"activation": "tanh", "learning_rate": 0.01, "epochs": 2, "batch_size": 16}
+for changed in ({"learning_rate": 1e-6}, {"activation": "relu"}, {"batch_size": 100}):
+    other, (name,) = race(**tanh | changed), changed
+    what = f"with {changed} the errors are those of {tanh}"
     assert other != errors[:2], f"{what}: is `{name}` used?"
 
 # %% [markdown]

@@ -405,36 +405,42 @@ def best_logits(label: int, epsilon: float, prior: Tensor) -> Tensor:
 # Hidden: random priors; softmax gives the target, the mean is 0; targets of 0 refused.
 ### BEGIN HIDDEN TESTS
 rng = torch.Generator().manual_seed(6)
-for classes, epsilon in [(2, 0.5), (10, 0.1), (1000, 0.1), (5, 1.0)]:
+for classes, epsilon in [(2, 0.3), (10, 0.1), (1000, 0.1), (5, 1.0)]:
     prior = torch.rand(classes, generator=rng) + 0.1
     prior /= prior.sum()
     label = int(torch.randint(classes, (), generator=rng))
-    before = prior.clone()
-    target = epsilon * prior
-    target[label] += 1 - epsilon
+    own, before = F.one_hot(torch.tensor(label), classes), prior.clone()
+    target = (1 - epsilon) * own + epsilon * prior
     answer = best_logits(label, epsilon, prior)
     what = f"best_logits({label}, {epsilon}, a prior of {classes})"
+    assert answer is not None, "your function returns None: is there a `return`?"
+    assert isinstance(answer, Tensor), f"{what} is a {type(answer).__name__}, not a tensor"
     assert torch.equal(prior, before), "your function changed the prior in place"
     assert tuple(answer.shape) == (classes,), f"{what} is {tuple(answer.shape)}"
-    answer = answer.to(prior.dtype)
-    shift = target.mean() - answer.mean()
-    same = torch.allclose(answer + shift, target, atol=1e-6)
-    assert not same, f"{what} are probabilities: logits are their logarithms"
-    even = torch.full_like(prior, epsilon / classes)
-    even[label] += 1 - epsilon
-    same = torch.allclose(answer.softmax(0), even, rtol=1e-4)
-    assert not same, f"{what} ignores the prior"
-    check.close(answer.softmax(0), target, rtol=1e-3, what=f"the softmax of {what}")
+    likely = {
+        "these are probabilities: logits are their logarithms": target.exp(),
+        "the sign is wrong: a more probable class has a larger logit": 1 / target,
+        "logarithms to base 2: softmax takes powers of e": target ** (1 / math.log(2)),
+        "the prior is ignored": (1 - epsilon) * own + epsilon / classes,
+        "the label is ignored": prior,
+        "ε and 1 − ε are exchanged": epsilon * own + (1 - epsilon) * prior,
+        "the label keeps all of its weight: it has 1 − ε": own + epsilon * prior,
+        "the label gets 1 − ε *and* its share of the prior": torch.where(own > 0, 1 - epsilon, epsilon * prior),
+    }
+    found = answer.to(prior.dtype).softmax(0)
+    for mistake, wrong in likely.items():
+        right = torch.allclose(wrong / wrong.sum(), target, rtol=1e-3)
+        assert right or not torch.allclose(found, wrong / wrong.sum(), rtol=1e-4), mistake
+    check.close(found, target, rtol=1e-3, what=f"the softmax of {what}")
     what = f"the mean of {what} (a shift changes no loss, so subtract the mean)"
-    check.close(answer.mean(), 0.0, atol=1e-4, what=what)
+    check.close(answer.to(prior.dtype).mean(), 0.0, atol=1e-4, what=what)
 for epsilon, prior in [(0.0, [0.5, 0.5]), (0.1, [1.0, 0.0])]:
-    refused = None
     try:
-        best_logits(0, epsilon, torch.tensor(prior))
+        answer = best_logits(0, epsilon, torch.tensor(prior))
     except Exception as error:
-        refused = error
+        answer = error
     what = f"ε = {epsilon}, prior {prior}: a class has the target 0, so a ValueError is due"
-    assert isinstance(refused, ValueError), f"{what}, not {refused!r}"
+    assert isinstance(answer, ValueError), f"{what}, not {answer!r}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -514,31 +520,41 @@ def cheapest_stack(
 
 # %% nbgrader={"grade": true, "grade_id": "stack_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 for field, layers, menu in [
-    (5, 2, SQUARE),
-    (5, 1, SQUARE),
-    (7, 3, V3),
-    (7, 2, V3),
-    (9, 4, V3),
-    (1, 2, V3),
+    *((9, 4, V3), (7, 3, V3), (7, 3, SQUARE), (5, 2, V3)),
+    *((5, 2, SQUARE), (5, 1, SQUARE), (7, 2, V3), (1, 2, V3)),
 ]:
     called = f"cheapest_stack({field}, {layers}, {menu})"
-    least, given = cheapest_spec(field, layers, menu), list(menu)
+    depths, given = range(1, layers + 1), list(menu)
+    every = [s for n in depths for s in itertools.combinations_with_replacement(menu, n)]
+    every = [stack for stack in every if sees(stack) == (field, field)]
+    least, fewest = min(map(weights, every)), min(map(len, every))
     try:
         answer = cheapest_stack(field, layers, given)
     except ValueError as error:
         hint = f"a stack has {least} weights: a kernel of r rows adds r - 1, the first too"
         raise AssertionError(f"{called} raised {error!r}, but {hint}") from error
     assert answer is not None, "your function returns None: is there a `return`?"
+    assert not isinstance(answer, int), f"{called} is {answer}: name the kernels, not their weights"
     assert given == list(menu), "your function changed the menu in place"
     stack = [tuple(kernel) for kernel in answer]
     assert stack, f"{called} is empty: no layer sees nothing, not 1 x 1"
     strange = [kernel for kernel in stack if kernel not in menu]
     assert not strange, f"{called} uses {strange}, which is not on the menu"
-    assert len(stack) <= layers, f"{called} has {len(stack)} layers: {stack}"
-    assert sees(stack) == (field, field), f"{called}: {stack} sees {sees(stack)}"
-    hint = f"{called}: {stack} has {weights(stack)} weights, {least} are enough"
-    why = "fewest weights, not fewest layers: a kernel has rows × columns; all depths count"
-    assert weights(stack) == least, f"{hint} ({why})"
+    assert len(stack) <= layers, f"{called} has {len(stack)} layers, at most {layers} are allowed: {stack}"
+    seen = f"{called}: {stack} sees {sees(stack)}, not {field} x {field}"
+    assert max(sees(stack)) <= field, f"{seen}: it sees exactly the field, and no more"
+    assert sees(stack) == (field, field), f"{seen}: a kernel of r rows adds r - 1, the first too"
+    likely = {
+        "fewer layers than allowed can be cheaper": [s for s in every if len(s) == layers],
+        "kernels that are not square count, too": [s for s in every if all(r == c for r, c in s)],
+        "a kernel may occur several times": [s for s in every if len({*s}) == len(s)],
+        "these are the fewest layers, not the fewest weights": [s for s in every if len(s) == fewest],
+    }
+    hints = {min(map(weights, some), default=0): hint for hint, some in likely.items()}
+    hints[max(map(weights, every))] = "these are the most weights; the fewest are asked for"
+    hint = hints.get(weights(stack), "a kernel has rows × columns weights")
+    hint = f"{called}: {stack} has {weights(stack)} weights, {least} are enough: {hint}"
+    assert weights(stack) == least, hint
 
 # %% nbgrader={"grade": true, "grade_id": "stack_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: random menus with even and oblong kernels; a field of 61 within seconds.
@@ -628,35 +644,41 @@ plt.show()
 
 # %% nbgrader={"grade": true, "grade_id": "separable_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 rng = torch.Generator().manual_seed(8)
-for shape, channels in [((3, 3), 1), ((5, 5), 2), ((3, 7), 3)]:
+for shape, channels in [((3, 3), 1), ((5, 5), 2), ((3, 7), 3), ((7, 3), 2)]:
     kernel = torch.randn(shape, generator=rng)
-    before = kernel.clone()
-    columns, rows = separable(kernel, channels)
+    before, size = kernel.clone(), f"{shape[0]}x{shape[1]}"
+    try:
+        answer = separable(kernel, channels)
+    except RuntimeError as error:
+        raise AssertionError(f"{size}: {error}; did you say full_matrices=False?") from error
+    assert answer is not None, "your function returns None: is there a `return`?"
+    assert not isinstance(answer, Tensor), "return columns and rows, not one tensor"
+    columns, rows = answer
     assert torch.equal(kernel, before), "your function changed the kernel"
-    shapes = tuple(columns.shape), tuple(rows.shape)
-    expected = (channels, shape[0]), (channels, shape[1])
-    assert shapes == expected, f"the shapes are {shapes}, expected {expected}"
-    total = torch.einsum("in,im->nm", columns, rows)
-    u, singular, v = torch.linalg.svd(kernel, full_matrices=False)
-    kept = slice(channels)
+    shapes, expected = (columns.shape, rows.shape), ((channels, shape[0]), (channels, shape[1]))
+    swapped = shapes == expected[::-1] and shape[0] != shape[1]
+    assert shapes == expected or swapped, f"the shapes are {shapes}, expected {expected}"
+    u, s, v = torch.linalg.svd(kernel, full_matrices=False)
+    kept, square = slice(channels), shape[0] == shape[1]
+    nearest = u[:, kept] * s[kept] @ v[kept]
+    swapped = torch.allclose(rows.T @ columns, nearest, atol=1e-4) if square else swapped
+    assert not swapped, "columns and rows are exchanged: columns (channels, n) come first"
     likely = {
         "the singular values are missing": u[:, kept] @ v[kept],
-        "the singular values enter twice": u[:, kept] * singular[kept] ** 2 @ v[kept],
-        "these are the smallest singular values; the largest matter": (
-            u[:, -channels:] * singular[-channels:] @ v[-channels:]
-        ),
-        "rows of U: its columns belong to the singular values": (
-            (u * singular)[kept].T @ v[kept] if shape[0] == len(singular) else kernel + 1
-        ),
-        "columns of V: its rows (of Vᵀ) belong to the singular values": (
-            u[:, kept] * singular[kept] @ v.T[kept] if len(v) == len(v.T) else kernel + 1
-        ),
+        "the singular values enter twice": u[:, kept] * s[kept] ** 2 @ v[kept],
+        "the root of a singular value enters once: it belongs to both": u[:, kept] * s[kept].sqrt() @ v[kept],
+        "these are the smallest singular values; the largest matter": u[:, -channels:] * s[-channels:] @ v[-channels:],
+        "rows of U: its columns belong to the singular values": (u * s)[kept].T @ v[kept] if square else nearest,
+        "columns of V: its rows (of Vᵀ) belong to the singular values": u[:, kept] * s[kept] @ v.T[kept] if square else nearest,
+        "only the first pair: there are `channels` of them": u[:, :1] * s[:1] @ v[:1],
+        "the first column and row are not the best pair": kernel[:, :1] @ kernel[:1],
     }
+    total = columns.T @ rows
     for mistake, wrong in likely.items():
-        same = torch.allclose(total, wrong, atol=1e-4)
-        assert torch.allclose(wrong, kernel, atol=1e-4) or not same, mistake
-    error, least = (total - kernel).square().sum(), singular[channels:].square().sum()
-    what = f"the squared error of {channels} pairs for a {shape[0]}x{shape[1]} kernel"
+        right = torch.allclose(wrong, nearest, atol=1e-4)
+        assert right or not torch.allclose(total, wrong, atol=1e-4), mistake
+    error, least = (total - kernel).square().sum(), s[channels:].square().sum()
+    what = f"the squared error of {channels} pairs for a {size} kernel"
     check.close(error, least, rtol=1e-3, atol=1e-4, what=what)
 
 # %% nbgrader={"grade": true, "grade_id": "separable_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -668,9 +690,11 @@ for _ in range(10):
     kernel = torch.randn(n, m, generator=rng)
     if channels == 2:
         kernel = kernel[:, :1] @ kernel[:1]  # rank 1
-    before = kernel.clone()
-    columns, rows = separable(kernel, channels)
-    called = f"separable of {n}x{m}, {channels} channels"
+    before, called = kernel.clone(), f"separable of {n}x{m}, {channels} channels"
+    try:
+        columns, rows = separable(kernel, channels)
+    except ValueError as error:
+        raise AssertionError(f"{called}: more than needed are no mistake: {error}") from error
     shapes = tuple(columns.shape), tuple(rows.shape)
     right = shapes == ((channels, n), (channels, m))
     assert right, f"{called} gives {shapes}: pairs that are not needed are zeros"
@@ -684,13 +708,12 @@ for _ in range(10):
     check.close(mine, theirs, rtol=1e-3, atol=1e-3, what=f"{called}, on images")
     assert torch.equal(kernel, before), f"{called} changed the kernel"
 for shape, channels in [((3, 3), 0), ((3,), 1), ((1, 3, 3), 1)]:
-    refused = None
     try:
-        separable(torch.ones(shape), channels)
+        answer = separable(torch.ones(shape), channels)
     except Exception as error:
-        refused = error
-    what = f"shape {shape}, {channels} channels: a ValueError is expected, not {refused!r}"
-    assert isinstance(refused, ValueError), what
+        answer = error
+    what = f"shape {shape}, {channels} channels: a ValueError is expected, not {answer!r}"
+    assert isinstance(answer, ValueError), what
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -721,14 +744,32 @@ with check.without("torch.nn.Module.__init__"):  # a pencil builds no layer
     pairs, whole = predicted_weights()
 branch = inception.Mixed(768, inception.module_b(160)).branches[2]
 kernels = [p for p in branch.parameters() if p.ndim == 4][1:]
-true = sum(p.numel() for p in kernels)
-hints = {716_800: "the last kernel has 192 outputs, not 160", 752_640 + 672: "no biases"}
-hint = hints.get(pairs, "7 · 160 for each output: three times 160, once 192")
-assert pairs == true, f"the pairs: you expected {pairs:,}, they have {true:,}: {hint}"
 layers = nn.Conv2d(160, 160, 7, bias=False), nn.Conv2d(160, 192, 7, bias=False)
-true = sum(layer.weight.numel() for layer in layers)
-hint = "49 · 160 for each output: 160 and 192"
-assert whole == true, f"two 7×7: you expected {whole:,}, they have {true:,}: {hint}"
+four, two = sum(p.numel() for p in kernels), sum(layer.weight.numel() for layer in layers)
+hints = {
+    two: "the four kernels come first, then the two 7×7",
+    7 * 160 * 4 * 160: "the last kernel has 192 outputs, not 160",
+    7 * 160 * 3 * 160: "the fourth kernel is missing: 1×7 with 192 outputs",
+    7 * four: "a 7×1 kernel has 7 places, not 49",
+    four // 7: "a 7×1 kernel has 7 places",
+    four // 160: "each output reads 160 channels",
+    four + 160 * 768: "the 1×1 before them does not count",
+    four + 160 * 3 + 192: "no convolution has a bias",
+    four + 2 * (160 * 3 + 192): "batch normalisation does not count",
+}
+hint = hints.get(pairs, "7 · 160 for each output: three times 160, once 192")
+assert pairs == four, f"the pairs: you expected {pairs:,}, they have {four:,}: {hint}"
+hints = {
+    49 * 160 * 160: "one 7×7 is missing: that with 192 outputs",
+    49 * 160 * 192: "one 7×7 is missing: that with 160 outputs",
+    49 * 160 * 2 * 160: "the last 7×7 has 192 outputs, not 160",
+    two // 7: "a 7×7 kernel has 49 places",
+    two // 49: "a 7×7 kernel has 49 places",
+    two // 160: "each output reads 160 channels",
+    two + 160 + 192: "no convolution has a bias",
+}
+hint = hints.get(whole, "49 · 160 for each output: 160 and 192")
+assert whole == two, f"two 7×7: you expected {whole:,}, they have {two:,}: {hint}"
 ### END HIDDEN TESTS
 
 # %% [markdown]

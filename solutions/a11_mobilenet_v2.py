@@ -95,6 +95,7 @@ for channels, true, hint in [
     with check.without(*RULES):
         mine = rounded(channels)
     assert mine is not None, "your function returns None: is there a `return`?"
+    assert mine % 8 == 0, f"rounded({channels}) is {mine}: without `divisor` it is a multiple of 8"
     assert mine == true, f"rounded({channels}) is {mine}, expected {true}: {hint}"
     assert isinstance(mine, int), f"rounded({channels}) is {mine!r}: an int, please"
 
@@ -102,13 +103,13 @@ for channels, true, hint in [
 # Hidden: other divisors and shares; widths that are not whole; bad values.
 ### BEGIN HIDDEN TESTS
 for channels, divisor, share, true in [
+    (5, 1, 1.0, 5),
     (9.9, 4, 0.9, 12),
     (10, 4, 0.0, 12),
     (17, 4, 0.95, 20),
     (17, 4, 0.9, 16),
     (20, 16, 0.5, 16),
     (20, 16, 0.81, 32),
-    (5, 1, 1.0, 5),
     (5.4, 1, 1.0, 6),
     (70, 64, 0.0, 64),
     (0.3, 32, 0.9, 32),
@@ -118,17 +119,18 @@ for channels, divisor, share, true in [
     with check.without(*RULES):
         mine = rounded(channels, divisor, share)
     hints = {8: "is `divisor` used?", 0: "never below the divisor"}
+    if true == share * channels:
+        hints[true + divisor] = "exactly the share is not less than the share"
     hint = hints.get(mine, "is `share` used? is the *nearest* multiple tried first?")
     called = f"rounded({channels}, {divisor}, {share})"
     assert mine == true, f"{called} is {mine}, expected {true}: {hint}"
 for channels, divisor, share in [(0, 8, 0.9), (-3, 8, 0.9), (9, 0, 0.9), (9, 8, 1.1), (9, 8, -0.1)]:
-    refused = None
     try:
-        rounded(channels, divisor, share)
+        mine = rounded(channels, divisor, share)
     except Exception as error:
-        refused = error
+        mine = error
     what = f"rounded({channels}, {divisor}, {share}): a ValueError is expected"
-    assert isinstance(refused, ValueError), f"{what}, not {refused!r}"
+    assert isinstance(mine, ValueError), f"{what}, not {mine!r}"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -398,16 +400,26 @@ def share_lost(T: Tensor, x: Tensor) -> float:
 # Yours: for example, both by n at d = 8.
 
 # %% nbgrader={"grade": true, "grade_id": "chance_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-for n, d, true in [(5, 2, 6 / 32), (2, 2, 0.75), (3, 2, 0.5), (4, 3, 11 / 16), (1, 1, 0.5)]:
+for n, d, true in [(7, 3, 29 / 128), (5, 2, 6 / 32), (2, 2, 0.75), (3, 2, 0.5), (4, 3, 11 / 16), (1, 1, 0.5)]:
     mine = chance_lost(n, d)
     assert mine is not None, "your function returns None: is there a `return`?"
-    hints = {
-        1 - true: "this is the probability that nothing is lost",
-        math.comb(n, d) / 2**n: "exactly d are active; asked is: fewer than d",
-        true + math.comb(n, d) / 2**n: "d active units are enough: fewer than d are not",
-        true * 2**n: "a number of cases: divide by all 2ⁿ",
+    cases = round(true * 2**n)
+    likely = {
+        "this is the probability that nothing is lost": 1 - true,
+        "exactly d are active; asked is: fewer than d": math.comb(n, d) / 2**n,
+        "d active units are enough: fewer than d are not": true + math.comb(n, d) / 2**n,
+        "no active unit is a case, too": true - 1 / 2**n,
+        "that is the notebook's formula, for two dimensions": (n + 1) / 2**n,
+        "which units are active counts, not their order": sum(math.perm(n, k) for k in range(d)) / 2**n,
+        "a number of cases: divide by all 2ⁿ": cases,
+        "there are 2ⁿ cases, not n²": cases / n**2,
+        "there are 2ⁿ cases, not 2 · n": cases / (2 * n),
+        "// leaves the whole number: divide by /": cases // 2**n,
+        "a probability, not percent": 100 * true,
     }
-    hint = hints.get(mine, f"add the cases of 0 to {d - 1} active units")
+    hints = {wrong: hint for hint, wrong in likely.items() if wrong != true}
+    near = "exact to 12 digits: add the cases up, do not draw them" if abs(mine - true) < 0.05 else ""
+    hint = hints.get(mine, near or f"add the cases of 0 to {d - 1} active units")
     assert abs(mine - true) < 1e-12, f"chance_lost({n}, {d}) is {mine}, expected {true}: {hint}"
 
 # %% nbgrader={"grade": true, "grade_id": "chance_hidden", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -420,12 +432,13 @@ for n, d, true in [
     (2000, 1000, 0.49108049442707286),
     (1500, 700, 0.004545001635745942),
 ]:
+    hint = "divide integers by an integer" if n > 1000 else "d may be 0, or more than n"
     try:
         mine = chance_lost(n, d)
-    except OverflowError as error:
-        raise AssertionError(f"n = {n}: {error}; divide integers by an integer") from error
+    except Exception as error:
+        raise AssertionError(f"chance_lost({n}, {d}): {error!r}; {hint}") from error
     right = abs(mine - true) <= 1e-12 * max(true, 1e-3)
-    assert right, f"chance_lost({n}, {d}) is {mine}, expected {true}"
+    assert right, f"chance_lost({n}, {d}) is {mine}, expected {true} to 12 digits; {hint}"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "share_visible", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -593,27 +606,31 @@ assert len(found) == 3, f"{len(found)} parts, expected 3"
 shape = tuple(found[0].shape)
 assert shape == (2, 4, 6, 5), f"a part is {shape}: after the projection it is (2, 4, 6, 5)"
 with torch.no_grad():
-    wide = block.filter(block.expand(x))
-    whole, thirds = block.project[0](wide), torch.arange(24)[:, None, None] // 8
-    whole_parts = [block.project[0](wide * (thirds == third)) for third in range(3)]
-    assert not torch.allclose(sum(found), block(x), atol=1e-2), (
-        "the parts already hold norm and shortcut; these come after the sum"
-    )
-    normed = sum(block.project[1](part) for part in whole_parts)
-    assert not torch.allclose(sum(found), normed, atol=1e-2), (
-        "each part went through the last norm; it comes once, after the sum"
-    )
-what = "the sum of three parts (each norm and ReLU6 acts on the group's own channels)"
-check.close(sum(found), whole, 1e-3, 1e-2, what=what)
+    (expand, norm1, _), (depthwise, norm2, _) = block.expand, block.filter
+    project, norm3 = block.project
+    wide, thirds = block.filter(block.expand(x)), torch.arange(24)[:, None, None] // 8
+    true = [project(wide * (thirds == third)) for third in range(3)]
+    likely = {
+        "the parts already hold norm and shortcut; these come after the sum": block(x),
+        "each part went through the last norm; it comes once, after the sum": sum(map(norm3, true)),
+        "each part holds the parts before it, too": 3 * true[0] + 2 * true[1] + true[2],
+        "each part is the whole": 3 * sum(true),
+        "an activation is missing: ReLU6 comes after each of the two norms": project(norm2(depthwise(norm1(expand(x))))),
+        "ReLU for ReLU6": project(norm2(depthwise(norm1(expand(x)).relu())).relu()),
+        "the norms of expansion and filter are missing": project(F.relu6(depthwise(F.relu6(expand(x))))),
+    }
+for mistake, wrong in likely.items():
+    assert not torch.allclose(sum(found), wrong, atol=1e-2), mistake
+what = "the sum of three parts (each norm takes the numbers of the group's own channels)"
+check.close(sum(found), sum(true), 1e-3, 1e-2, what=what)
 assert not torch.allclose(found[0], found[1]), "the parts are equal: groups of channels differ"
 for splits, train in [(5, False), (0, False), (3, True)]:
-    refused = None
     try:
-        parts(block.train(train), x, splits)
+        answer = parts(block.train(train), x, splits)
     except Exception as error:
-        refused = error
-    what = f"{splits} splits, {train = }: a ValueError is expected, not {refused!r}"
-    assert isinstance(refused, ValueError), what
+        answer = error
+    what = f"{splits} splits, {train = }: a ValueError is expected, not {type(answer).__name__}"
+    assert isinstance(answer, ValueError), what
 
 # %% nbgrader={"grade": true, "grade_id": "parts_hidden", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Hidden: each part by itself, other shapes and strides, t = 1; what is left of the block.
@@ -630,20 +647,28 @@ for channels, width, stride, expansion, splits in [
     block.eval()
     before = {name: value.clone() for name, value in block.state_dict().items()}
     x = torch.randn(2, channels, 6, 8)
-    found, size = parts(block, x.clone(), splits), channels * expansion // splits
-    called = f"part {{}} of {splits}, {channels} to {width} channels, t = {expansion}"
-    assert len(found) == splits, f"{len(found)} parts, expected {splits}"
-    with torch.no_grad():
-        wide = block.filter(block.expand(x))
-        for number, part in enumerate(found):
-            alone = torch.zeros_like(wide)
-            chosen = slice(number * size, (number + 1) * size)
-            alone[:, chosen] = wide[:, chosen]
-            check.close(part, block.project[0](alone), 1e-3, 1e-2, what=called.format(number))
+    called = f"{splits} parts, {channels} to {width} channels, t = {expansion}, stride {stride}"
+    try:
+        found = parts(block, x.clone(), splits)
+    except (TypeError, AttributeError) as error:
+        hint = "with t = 1 `expand` is an identity"
+        raise AssertionError(f"{called}: {error!r}; {hint}") from error
+    assert len(found) == splits, f"{called}: {len(found)} were returned"
+    shape, size = (2, width, 6 // stride, 8 // stride), channels * expansion // splits
+    same = tuple(found[0].shape) == shape
+    assert same, f"{called}: a part is {tuple(found[0].shape)}, not {shape}; does the filter stride?"
     assert not found[0].requires_grad, "the parts carry gradients"
     same = all(torch.equal(v, before[name]) for name, v in block.state_dict().items())
     assert same, "weights or statistics of the block changed"
     assert not block.training, "the block was in eval mode and is left in train mode"
+    with torch.no_grad():
+        wide, group = block.filter(block.expand(x)), torch.arange(splits * size)[:, None, None]
+        mixed = block.project[0](wide * (group % splits == 0))
+        for number, part in enumerate(found):
+            alone = block.project[0](wide * (group // size == number))
+            apart = number or torch.allclose(mixed, alone, atol=1e-2) or not torch.allclose(part, mixed, atol=1e-2)
+            assert apart, f"a group is consecutive channels, not every {splits}th"
+            check.close(part, alone, 1e-3, 1e-2, what=f"part {number} of {called}")
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -36,7 +36,7 @@ from .common.folder import Folder
 from .common.shell import MOST, captured, make
 from .common.warm import import_all
 from .common.wire import Channel, Gone, Late, Malformed
-from .judging import guard, programs
+from .judging import guard, layers, programs
 from .judging.judge import Judge
 from .judging.oracles import comparisons
 from .nursery import REPLY, Nursery
@@ -265,6 +265,7 @@ def judge_main(
         warm=zygote.warmed,
         secret=bundle.options.get("secret", b""),
     )
+    layers.obey_rules(lambda: judge.link)
     notebook = judge.run(submission.notebooks[lesson])
     text = nbformat.v4.writes(notebook).encode("utf-8", "replace")  # lone surrogates
     facts = {"seconds": judge.seconds, "notes": judge.notes, "used": judge.used}

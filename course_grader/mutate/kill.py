@@ -9,11 +9,13 @@ up to the first test that fails. Processor time and memory are limited.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import multiprocessing
 import os
 import resource
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -113,7 +115,10 @@ def judged(
 
 
 def _baseline(cells: list[Cell], folder: Path) -> dict[str, float]:
-    """Run the whole solution in a fork; return the seconds that each cell took."""
+    """Run the whole solution in a fork; return the seconds that each cell took.
+
+    What it imported is imported here once: else each mutant's fork would do it again.
+    """
     ours, process = _fork(_timed, cells, folder)
     try:
         answer = ours.recv()
@@ -125,7 +130,11 @@ def _baseline(cells: list[Cell], folder: Path) -> dict[str, float]:
             f"the solution fails its own tests: {answer}. Mend it first; then they can "
             "be tested."
         )
-    return answer
+    seconds, modules = answer
+    for name in modules:
+        with contextlib.suppress(Exception):  # a module without a file, e.g. torch.ops
+            importlib.import_module(name)
+    return seconds
 
 
 def _timed(line: Connection, cells: list[Cell], folder: Path) -> None:
@@ -137,7 +146,7 @@ def _timed(line: Connection, cells: list[Cell], folder: Path) -> None:
                 line.send(f"{cell.name} says {error}")
                 return
             seconds[cell.name] = time.process_time() - start
-    line.send(seconds)
+    line.send((seconds, list(sys.modules)))
 
 
 def _all(jobs: dict[Mutant, tuple], workers: int) -> Iterator[Verdict]:

@@ -78,6 +78,13 @@ MISTAKES = {
         "(u < -0.5) - (u > 0.5)",
         REFINE,
     ),
+    "no top returned": (
+        "refine",
+        "return column + x, row + y, level + s, value.item()",
+        "column + x, row + y, level + s, value.item()",
+        REFINE,
+    ),
+    "the value left out": ("refine", "level + s, value.item()", "level + s", REFINE),
     "jumps": ("refine", "(u > 0.5) - (u < -0.5)", "round(u)", {"refine_hidden"}),
     "moves in x, y, s order": ("refine", "(s, y, x)]", "(x, y, s)]", REFINE),
     "place forgotten": (
@@ -673,6 +680,8 @@ WORDS = [
     ("one flat cube spoils all", "fit_hidden", "no other row nan"),
     ("moves the other way", "refine_visible", "move by one"),
     ("jumps", "refine_hidden", "four moves"),
+    ("no top returned", "refine_visible", "do you return the fit?"),
+    ("the value left out", "refine_visible", "expected (x, y, s, value)"),
     ("one fit too many", "refine_hidden", "four moves"),
     ("whatever comes after five", "refine_hidden", "four moves"),
     ("border one too wide", "refine_visible", "all 26 neighbours"),

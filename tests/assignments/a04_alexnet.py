@@ -5,6 +5,19 @@ COLOURS = {"colours_visible", "colours_hidden"}
 FANCY = {"fancy_visible", "fancy_hidden"}
 PRICE = {"price_visible", "price_hidden"}
 HAND_IN = {"hand_in_visible", "hand_in_hidden"}
+PREDICTIONS = {  # a mistake: the two numbers, what the message says of them
+    "without biases": (1_327_104, 663_552, "has a bias"),
+    "half of the biases": (1_327_488, 663_744, "in groups, too"),
+    "two biases": (1_327_872, 664_320, "one bias"),
+    "a quarter for half": (1_327_488, 332_160, "not a quarter"),
+    "no groups": (1_327_488, 1_327_488, "of its group only"),
+    "kernels of one place": (147_840, 74_112, "3x3 weights"),
+    "kernels that are lines": (442_752, 221_568, "3x3 weights"),
+    "kernels of one channel": (3_840, 3_840, "every channel of its group"),
+    "two groups first": (663_936, 1_327_488, "one group comes first"),
+    "bytes": (5_309_952, 2_655_744, "not their bytes"),
+    "multiplications": (224_280_576, 112_140_288, "multiplications are counted later"),
+}
 MISTAKES = {
     # name: cell, in the solution, the mistake, test cells it costs
     "α is divided by n": ("lrn", "alpha * energy", "alpha / n * energy", LRN),
@@ -134,18 +147,6 @@ MISTAKES = {
         "manual_seed(0)",
         {"fancy_hidden"},
     ),
-    "prediction without biases": (
-        "predict",
-        "1_327_488, 663_936",
-        "1_327_104, 663_552",
-        {"predict_hidden"},
-    ),
-    "prediction: a quarter for half": (
-        "predict",
-        "663_936",
-        "332_160",
-        {"predict_hidden"},
-    ),
     # the solution's MACs call its parameters: this mistake is carried over
     "groups forgotten": (
         "price",
@@ -171,13 +172,31 @@ MISTAKES = {
         "+ width // groups * bias",
         PRICE,
     ),
+    "always a bias": (
+        "price",
+        "width * bias",
+        "width",
+        PRICE | {"price_macs_hidden"},
+    ),
+    "another error for a ValueError": (
+        "price",
+        "raise ValueError(",
+        "raise IndexError(",
+        {"price_hidden", "price_macs_hidden"},
+    ),
+    "no parameters returned": (
+        "price",
+        "return width",
+        "width",
+        PRICE | {"price_macs_hidden"},
+    ),
     "bias forgotten": ("price", " + width * bias", "", PRICE),
     "a float": ("price", "channels // groups", "channels / groups", {"price_visible"}),
     "odd groups accepted": (
         "price",
         "channels % groups or width % groups",
         "False",
-        {"price_hidden"},
+        {"price_hidden", "price_macs_hidden"},
     ),
     "side counted once": ("price_macs", "side**2", "side", {"price_macs_hidden"}),
     "operations, not multiplications": (
@@ -190,6 +209,38 @@ MISTAKES = {
         "price_macs",
         "side**2 * ",
         "",
+        {"price_macs_hidden"},
+    ),
+    "no MACs returned": ("price_macs", "return side", "side", {"price_macs_hidden"}),
+    "a cube of places": ("price_macs", "side**2", "side**3", {"price_macs_hidden"}),
+    "any groups accepted by conv_macs": (
+        "price_macs",
+        "conv_params(channels, width, kernel_size, groups, bias=False)",
+        "(width * (channels // groups) * kernel_size**2)",
+        {"price_macs_hidden"},
+    ),
+    "one weight of a kernel": (
+        "price_macs",
+        "conv_params(channels, width, kernel_size, groups, bias=False)",
+        "conv_params(channels, width, 1, groups, bias=False)",
+        {"price_macs_hidden"},
+    ),
+    "one channel of a group": (
+        "price_macs",
+        "conv_params(channels, width, kernel_size, groups, bias=False)",
+        "(width * kernel_size**2)",
+        {"price_macs_hidden"},
+    ),
+    "MACs without groups": (
+        "price_macs",
+        "kernel_size, groups, bias",
+        "kernel_size, 1, bias",
+        {"price_macs_hidden"},
+    ),
+    "MACs with groups twice": (
+        "price_macs",
+        "bias=False)",
+        "bias=False) // groups",
         {"price_macs_hidden"},
     ),
     "biases are multiplications": (
@@ -217,6 +268,18 @@ MISTAKES = {
         {"elu_visible", "elu_hidden"},
     ),
     "one forgotten": ("elu", "expm1()", "exp()", {"elu_visible", "elu_hidden"}),
+    "nothing returned by elu": (
+        "elu",
+        "return x.clamp",
+        "x.clamp",
+        {"elu_visible", "elu_hidden"},
+    ),
+    "a flat answer": (
+        "elu",
+        "x.clamp(min=0) + x.clamp(max=0).expm1()",
+        "(x.clamp(min=0) + x.clamp(max=0).expm1()).flatten()",
+        {"elu_visible"},
+    ),
     "the negative side turned": (
         "elu",
         "+ x.clamp(max=0).expm1()",
@@ -249,8 +312,14 @@ MISTAKES = {
     ),
     "a learning rate of its own": (
         "race",
+        "batch_size, learning_rate,",
+        "batch_size, 0.01,",
+        {"race_visible"},
+    ),
+    "a batch size of its own": (
+        "race",
+        "batch_size, learning_rate,",
         "16, learning_rate,",
-        "16, 0.01,",
         {"race_visible"},
     ),
     "top-1 for the error": (
@@ -295,6 +364,15 @@ MISTAKES = {
         "Recipe(3,",
         {"race_visible"},
     ),
+}
+MISTAKES |= {
+    f"prediction: {mistake}": (
+        "predict",
+        "1_327_488, 663_936",
+        f"{one}, {two}",
+        {"predict_hidden"},
+    )
+    for mistake, (one, two, _) in PREDICTIONS.items()
 }
 BODIES = {
     # name: cell, another body for its function, test cells it costs
@@ -528,12 +606,23 @@ RIGHT = {
         "race",
         "torch.manual_seed(2)\n"
         "network = alexnet.race_network(ACTIVATIONS[activation])\n"
-        "recipe = Recipe(epochs, 16, learning_rate, schedule='constant')\n"
+        "recipe = Recipe(epochs, batch_size, learning_rate, schedule='constant')\n"
         "errors = []\n"
         "for epoch in fit(network, RUNNERS, None, recipe, quiet=True):\n"
         "    errors.append(1.0 - epoch.train_top1)\n"
         "    if errors[-1] <= 0.25: break\n"
         "return errors",
+    ),
+    "the race, its network drawn aside": (
+        "race",
+        "with torch.random.fork_rng():\n"
+        "    torch.manual_seed(3)\n"
+        "    net = alexnet.race_network(ACTIVATIONS[activation])\n"
+        "error = lambda epoch: 1 - epoch.train_top1\n"
+        "history = fit(net, RUNNERS, None, Recipe(epochs, 16, learning_rate,"
+        " schedule='constant'),\n"
+        "              quiet=True, until=lambda epoch: error(epoch) <= 0.25)\n"
+        "return list(map(error, history))",
     ),
     "the race by a loop of one's own": (
         "race",
@@ -543,7 +632,7 @@ RIGHT = {
         "while len(errors) < epochs and not (errors and errors[-1] <= 0.25):\n"
         "    wrong = 0\n"
         "    epoch = {'epoch': len(errors), 'shuffle': True}\n"
-        "    for images, labels in data.batches(RUNNERS, 16, **epoch):\n"
+        "    for images, labels in data.batches(RUNNERS, batch_size, **epoch):\n"
         "        logits = net(images)\n"
         "        wrong += (logits.argmax(1) != labels).sum().item()\n"
         "        optimizer.zero_grad()\n"
@@ -597,11 +686,23 @@ WORDS = [
     ("seed ignored", "fancy_hidden", "the same seed"),
     ("one seed for all", "fancy_hidden", "another seed"),
     ("α for each pixel", "fancy_visible", "draw α once an image"),
-    ("prediction without biases", "predict_hidden", "has a bias"),
-    ("prediction: a quarter for half", "predict_hidden", "not a quarter"),
+    *(
+        (f"prediction: {mistake}", "predict_hidden", words)
+        for mistake, (_, _, words) in PREDICTIONS.items()
+    ),
     ("groups counted twice", "price_visible", "groups are counted twice"),
     ("kernels are lines", "price_visible", "kernel_size² places"),
     ("odd groups accepted", "price_hidden", "a ValueError is expected"),
+    ("always a bias", "price_visible", "there is no bias here"),
+    ("another error for a ValueError", "price_hidden", "not IndexError"),
+    ("no parameters returned", "price_visible", "is there a `return`?"),
+    ("no MACs returned", "price_macs_hidden", "is there a `return`?"),
+    ("a cube of places", "price_macs_hidden", "not side³"),
+    ("any groups accepted by conv_macs", "price_macs_hidden", "a ValueError is"),
+    ("one weight of a kernel", "price_macs_hidden", "kernel_size² places"),
+    ("one channel of a group", "price_macs_hidden", "all channels of its group"),
+    ("MACs without groups", "price_macs_hidden", "of its group only"),
+    ("MACs with groups twice", "price_macs_hidden", "groups are counted twice"),
     ("side counted once", "price_macs_hidden", "side² places"),
     ("operations, not multiplications", "price_macs_hidden", "count once"),
     ("one place of the map", "price_macs_hidden", "each place"),
@@ -611,6 +712,10 @@ WORDS = [
     ("the negative side turned", "elu_visible", "the sign is wrong"),
     ("both sides everywhere", "elu_visible", "is positive, too"),
     ("sides exchanged", "elu_visible", "sides are exchanged"),
+    ("nothing returned by elu", "elu_visible", "is there a `return`?"),
+    ("a flat answer", "elu_visible", "the shape became"),
+    ("PyTorch's own", "elu_visible", "torch.nn.functional.elu"),
+    ("PyTorch's celu", "elu_visible", "torch.nn.functional.elu"),
     (
         "a schedule that ends with the epochs",
         "race_visible",
@@ -618,10 +723,12 @@ WORDS = [
     ),
     ("one activation for all", "race_visible", "is `activation` used?"),
     ("a learning rate of its own", "race_visible", "is `learning_rate` used?"),
+    ("a batch size of its own", "race_visible", "is `batch_size` used?"),
     ("top-1 for the error", "race_visible", "which grows"),
     ("percent for a fraction", "race_visible", "not fractions"),
     ("runs on after the goal", "race_visible", "the *first* epoch"),
     ("stops at 25 % top-1", "race_visible", "0.25 or below"),
     ("the number of epochs", "race_visible", "expected a list"),
     ("other weights each time", "race_visible", "the same weights"),
+    ("epochs ignored", "race_visible", "is `epochs` used?"),
 ]

@@ -6,6 +6,24 @@ REFUSES = {"reduction_refuses_visible"}
 SMOOTHING = {"smoothing_visible", "smoothing_hidden"}
 STACK = {"stack_visible", "stack_hidden"}
 SEPARABLE = {"separable_visible", "separable_hidden"}
+PREDICTED = "752_640, 2_759_680"
+PREDICTIONS = {  # a mistake: the two numbers, what the message says of them
+    "without the last kernel's width": (716_800, 2_759_680, "192 outputs, not 160"),
+    "three kernels": (537_600, 2_759_680, "the fourth kernel is missing"),
+    "four kernels of 49": (5_268_480, 2_759_680, "7 places, not 49"),
+    "one place of a column": (107_520, 2_759_680, "has 7 places"),
+    "one input of the pairs": (4_704, 2_759_680, "reads 160 channels"),
+    "with the 1×1": (875_520, 2_759_680, "the 1×1 before them"),
+    "biases of the pairs": (753_312, 2_759_680, "no convolution has a bias"),
+    "norms of the pairs": (753_984, 2_759_680, "batch normalisation does not count"),
+    "the 7×7 first": (2_759_680, 752_640, "the four kernels come first"),
+    "one 7×7": (752_640, 1_505_280, "that with 160 outputs"),
+    "the first 7×7 alone": (752_640, 1_254_400, "that with 192 outputs"),
+    "160 outputs twice": (752_640, 2_508_800, "192 outputs, not 160"),
+    "seven places": (752_640, 394_240, "a 7×7 kernel has 49 places"),
+    "one input of the 7×7": (752_640, 17_248, "reads 160 channels"),
+    "biases of the 7×7": (752_640, 2_760_032, "no convolution has a bias"),
+}
 MISTAKES = {
     # name: cell, in the solution, the mistake, test cells it costs
     "direct branch without padding": (
@@ -195,6 +213,39 @@ MISTAKES = {
         "if False:",
         {"best_hidden"},
     ),
+    "an assertion for a ValueError": (
+        "best",
+        "if (target <= 0).any():\n        raise ValueError(",
+        "assert (target > 0).all(), (",
+        {"best_hidden"},
+    ),
+    "logarithms to base 2": ("best", "target.log()", "target.log2()", {"best_hidden"}),
+    "the sign of the logarithm": (
+        "best",
+        "target.log()",
+        "-target.log()",
+        {"best_hidden"},
+    ),
+    "the label's share of the prior overwritten": (
+        "best",
+        "target[label] += 1",
+        "target[label] = 1",
+        {"best_hidden"},
+    ),
+    "the label keeps all of its weight in best_logits": (
+        "best",
+        "+= 1 - epsilon",
+        "+= 1",
+        {"best_hidden"},
+    ),
+    "the label left out": (
+        "best",
+        "epsilon * prior.double()\n    target[label] += 1 - epsilon",
+        "prior.double()",
+        {"best_hidden"},
+    ),
+    "logits in a list": ("best", ").float()", ").tolist()", {"best_hidden"}),
+    "no logits returned": ("best", "return (logits", "(logits", {"best_hidden"}),
     "kernels add r pixels": (
         "stack",
         "rows + r - 1, columns + c - 1",
@@ -231,7 +282,50 @@ MISTAKES = {
         "found += [best[s] for s in best if s[0] == field]",
         STACK,
     ),
-    "most weights": ("stack", "min(found)[1]", "max(found)[1]", STACK),
+    "the dearest of the cheapest": ("stack", "min(found)[1]", "max(found)[1]", STACK),
+    "weights for kernels": ("stack", "min(found)[1]", "min(found)[0]", STACK),
+    "no stack returned": (
+        "stack",
+        "return min(",
+        "min(",
+        STACK | {"stack_refuses_visible"},
+    ),
+    "square kernels alone": (
+        "stack",
+        "if max(seen) <= field and",
+        "if r == c and max(seen) <= field and",
+        STACK,
+    ),
+    "no kernel twice": (
+        "stack",
+        "if max(seen) <= field and",
+        "if (r, c) not in stack and max(seen) <= field and",
+        STACK,
+    ),
+    "no layer for a field of 1": (
+        "stack",
+        "    found = []\n",
+        "    found = [best[1, 1]] if field == 1 else []\n",
+        {"stack_visible"},
+    ),
+    "a column and a row, whatever the menu": (
+        "stack",
+        "return min(found)[1]",
+        "return [(field, 1), (1, field)][:layers]",
+        STACK,
+    ),
+    "more than the field": (
+        "stack",
+        "if max(seen) <= field and price",
+        "seen = min(seen[0], field), min(seen[1], field)\n                if price",
+        STACK | {"stack_refuses_visible"},
+    ),
+    "the menu used up": (
+        "stack",
+        "    found = []\n",
+        "    found = []\n    if (1, 1) in menu:\n        menu.remove((1, 1))\n",
+        {"stack_visible"},
+    ),
     "rows forgotten in the price": ("stack", "cost + r * c", "cost + c", STACK),
     "nothing found is an empty list": (
         "stack",
@@ -252,6 +346,43 @@ MISTAKES = {
         {"separable_hidden"},
     ),
     "singular values left out": ("separable", "(u * s).T", "u.T", SEPARABLE),
+    "one root of the singular values": (
+        "separable",
+        "(u * s).T",
+        "(u * s.sqrt()).T",
+        SEPARABLE,
+    ),
+    "rows for columns": (
+        "separable",
+        "return columns, rows",
+        "return rows, columns",
+        SEPARABLE,
+    ),
+    "the sum for the pairs": (
+        "separable",
+        "return columns, rows",
+        "return columns.T @ rows",
+        SEPARABLE,
+    ),
+    "no pairs returned": (
+        "separable",
+        "return columns, rows",
+        "columns, rows",
+        SEPARABLE,
+    ),
+    "the first pair alone": (
+        "separable",
+        "(u * s).T[:channels], vt[:channels]",
+        "(u * s).T[:1], vt[:1]",
+        SEPARABLE,
+    ),
+    "full matrices": ("separable", ", full_matrices=False", "", SEPARABLE),
+    "more channels than needed refused": (
+        "separable",
+        "kernel.ndim != 2 or channels < 1",
+        "kernel.ndim != 2 or not 1 <= channels <= min(kernel.shape)",
+        {"separable_hidden"},
+    ),
     "singular values twice": (
         "separable",
         "vt[:channels]",
@@ -277,13 +408,15 @@ MISTAKES = {
         "",
         {"separable_hidden"},
     ),
-    "prediction without the last kernel's width": (
+}
+MISTAKES |= {
+    f"prediction: {mistake}": (
         "predict",
-        "752_640",
-        "716_800",
+        PREDICTED,
+        f"{pairs}, {whole}",
         {"predict_hidden"},
-    ),
-    "prediction: one 7×7": ("predict", "2_759_680", "1_505_280", {"predict_hidden"}),
+    )
+    for mistake, (pairs, whole, _) in PREDICTIONS.items()
 }
 HEAD = """class GridReduction(nn.Module):
     def __init__(self, channels, width):
@@ -383,6 +516,15 @@ BODIES = {
         "return F.cross_entropy(logits, labels, label_smoothing=epsilon)",
         SMOOTHING | {"smoothing_refuses_visible"},
     ),
+    "most weights": (
+        "stack",
+        "every = [s for n in range(1, layers + 1)\n"
+        "         for s in itertools.combinations_with_replacement(menu, n)\n"
+        "         if sees(s) == (field, field)]\n"
+        "if not every: raise ValueError(field)\n"
+        "return list(max(every, key=weights))",
+        STACK,
+    ),
     "greedy: the dearest kernel that fits": (
         "stack",
         "stack, seen = [], (1, 1)\n"
@@ -447,14 +589,46 @@ WORDS = [
     ("PyTorch's own smoothing", "smoothing_refuses_visible", "not RuntimeError"),
     ("probabilities for logits", "best_hidden", "logits are their logarithms"),
     ("mean not subtracted", "best_hidden", "subtract the mean"),
-    ("uniform prior in best_logits", "best_hidden", "ignores the prior"),
+    ("uniform prior in best_logits", "best_hidden", "the prior is ignored"),
+    ("ε and 1 - ε exchanged in best_logits", "best_hidden", "are exchanged"),
     ("prior changed in place", "best_hidden", "changed the prior in place"),
     ("infinite logits accepted", "best_hidden", "a class has the target 0"),
+    ("an assertion for a ValueError", "best_hidden", "is due, not AssertionError"),
+    ("logarithms to base 2", "best_hidden", "softmax takes powers of e"),
+    ("the sign of the logarithm", "best_hidden", "the sign is wrong"),
+    (
+        "the label's share of the prior overwritten",
+        "best_hidden",
+        "*and* its share of the prior",
+    ),
+    (
+        "the label keeps all of its weight in best_logits",
+        "best_hidden",
+        "it has 1 − ε",
+    ),
+    ("the label left out", "best_hidden", "the label is ignored"),
+    ("logits in a list", "best_hidden", "not a tensor"),
+    ("no logits returned", "best_hidden", "is there a `return`?"),
     ("kernels add r pixels", "stack_visible", "adds r - 1"),
-    ("one layer too many", "stack_visible", "has 2 layers"),
-    ("fewest layers, not weights", "stack_visible", "not fewest layers"),
-    ("only just so many layers", "stack_visible", "all depths count"),
-    ("rows forgotten in the price", "stack_visible", "rows × columns"),
+    ("one layer too many", "stack_visible", "at most 2 are allowed"),
+    ("fewest layers, not weights", "stack_visible", "not the fewest weights"),
+    (
+        "rows added for multiplied in the price",
+        "stack_visible",
+        "not the fewest weights",
+    ),
+    ("rows forgotten in the price", "stack_visible", "not the fewest weights"),
+    ("only just so many layers", "stack_visible", "fewer layers than allowed"),
+    ("most weights", "stack_visible", "these are the most weights"),
+    ("weights for kernels", "stack_visible", "name the kernels"),
+    ("no stack returned", "stack_visible", "is there a `return`?"),
+    ("square kernels alone", "stack_visible", "not square count, too"),
+    ("no kernel twice", "stack_visible", "may occur several times"),
+    ("no layer for a field of 1", "stack_visible", "no layer sees nothing"),
+    ("a column and a row, whatever the menu", "stack_visible", "not on the menu"),
+    ("more than the field", "stack_visible", "exactly the field"),
+    ("the menu used up", "stack_visible", "changed the menu"),
+    ("it refuses every stack", "stack_visible", "weights: a kernel of r rows"),
     (
         "nothing found is an empty list",
         "stack_refuses_visible",
@@ -462,9 +636,16 @@ WORDS = [
     ),
     ("singular values left out", "separable_visible", "values are missing"),
     ("singular values twice", "separable_visible", "enter twice"),
+    ("one root of the singular values", "separable_visible", "it belongs to both"),
     ("smallest first", "separable_visible", "the largest matter"),
     ("columns for rows of u", "separable_visible", "rows of U"),
     ("rows of V for its columns", "separable_visible", "columns of V"),
+    ("rows for columns", "separable_visible", "come first"),
+    ("the sum for the pairs", "separable_visible", "not one tensor"),
+    ("no pairs returned", "separable_visible", "is there a `return`?"),
+    ("the first pair alone", "separable_visible", "only the first pair"),
+    ("the first row and column", "separable_visible", "not the best pair"),
+    ("full matrices", "separable_visible", "full_matrices=False"),
     ("the kernel becomes nothing", "separable_visible", "changed the kernel"),
     (
         "too few pairs where the kernel is small",
@@ -472,13 +653,30 @@ WORDS = [
         "not needed are zeros",
     ),
     (
-        "prediction without the last kernel's width",
-        "predict_hidden",
-        "192 outputs, not 160",
+        "more channels than needed refused",
+        "separable_hidden",
+        "more than needed are no mistake",
     ),
-    ("prediction: one 7×7", "predict_hidden", "49 · 160 for each output"),
+    ("any kernel accepted", "separable_hidden", "a ValueError is expected"),
+    *(
+        (f"prediction: {mistake}", "predict_hidden", words)
+        for mistake, (_, _, words) in PREDICTIONS.items()
+    ),
 ]
 RIGHT = {
+    "prediction, kernel by kernel": (
+        "predict",
+        "rows = [(7, 160, 160)] * 3 + [(7, 160, 192)], [(49, 160, 160), (49, 160, 192)]\n"
+        "return tuple(sum(k * c * d for k, c, d in row) for row in rows)",
+    ),
+    "prediction by outputs": (
+        "predict",
+        "one = 7 * 160\nreturn one * (3 * 160 + 192), 7 * one * (160 + 192)",
+    ),
+    "prediction by a ratio": (
+        "predict",
+        "pairs = 7 * 160 * 672\nreturn [pairs, pairs * 7 * 352 // 672]",
+    ),
     "stack by recursion that remembers": (
         "stack",
         "import functools\n"

@@ -52,6 +52,26 @@ MISTAKES = {
         {"rounded_hidden"},
     ),
     "no width accepted": ("rounded", "channels <= 0 or ", "", {"rounded_hidden"}),
+    "no divisor accepted": ("rounded", "divisor < 1 or ", "", {"rounded_hidden"}),
+    "any share accepted": (
+        "rounded",
+        "or not 0 <= share <= 1",
+        "",
+        {"rounded_hidden"},
+    ),
+    "exactly the share is too little": (
+        "rounded",
+        "nearest < share",
+        "nearest <= share",
+        {"rounded_hidden"},
+    ),
+    "a width that is a float": (
+        "rounded",
+        "nearest + divisor if nearest < share * channels else nearest",
+        "float(nearest + divisor if nearest < share * channels else nearest)",
+        {"rounded_visible"},
+    ),
+    "no width returned": ("rounded", "return nearest", "nearest", ROUNDED),
     "expansion on the wrong side": (
         "everywhere",
         "hidden = expansion * channels",
@@ -156,11 +176,31 @@ MISTAKES = {
         CHANCE,
     ),
     "not divided": ("chance", " / 2**n", "", CHANCE),
+    "n² cases": ("chance", "2**n", "n**2", CHANCE),
+    "2 n cases": ("chance", "2**n", "(2 * n)", CHANCE),
+    "whole numbers divided": ("chance", "/ 2**n", "// 2**n", CHANCE),
+    "percent for a probability": ("chance", "return sum", "return 100 * sum", CHANCE),
+    "no active unit left out": ("chance", "range(d)", "range(1, d)", CHANCE),
+    "units in their order": ("chance", "math.comb", "math.perm", CHANCE),
+    "no chance returned": ("chance", "return sum", "sum", CHANCE),
     "powers of a float": ("chance", "/ 2**n", "* 0.5**n", {"chance_hidden"}),
     "of a plane alone": (
         "chance",
         "sum(math.comb(n, k) for k in range(d))",
         "(n + 1)",
+        CHANCE,
+    ),
+    "more than all units refused": (
+        "chance",
+        "    return sum",
+        "    if d > n:\n        raise ValueError(d)\n    return sum",
+        {"chance_hidden"},
+    ),
+    "drawn, not added up": (
+        "chance",
+        "return sum(math.comb(n, k) for k in range(d)) / 2**n",
+        "coins = torch.rand(2_000, n, generator=torch.Generator().manual_seed(0))\n"
+        "    return ((coins < 0.5).sum(dim=1) < d).double().mean().item()",
         CHANCE,
     ),
     "counted, not ranked": (
@@ -270,6 +310,35 @@ MISTAKES = {
         PARTS,
     ),
     "no activation": ("parts", "return F.relu6(", "return (", PARTS),
+    "ReLU in the parts": ("parts", "F.relu6(", "F.relu(", PARTS),
+    "no norm": (
+        "parts",
+        "F.relu6(F.batch_norm(x, *numbers, eps=norm.eps))",
+        "F.relu6(x)",
+        PARTS,
+    ),
+    "each part with those before it": (
+        "parts",
+        "return found",
+        "return [sum(found[: number + 1]) for number in range(splits)]",
+        PARTS,
+    ),
+    "the wide parts": (
+        "parts",
+        "found.append(F.conv2d(wide, block.project[0].weight[:, chosen]))",
+        "found.append(wide)",
+        PARTS,
+    ),
+    "no parts returned": ("parts", "return found", "found", PARTS),
+    "the sum of the parts": ("parts", "return found", "return sum(found)", PARTS),
+    "every third channel": (
+        "parts",
+        "for first in range(0, hidden, size):\n"
+        "        chosen = slice(first, first + size)",
+        "for first in range(splits):\n        chosen = slice(first, None, splits)",
+        {"parts_hidden"},
+    ),
+    "no splits accepted": ("parts", "splits < 1 or ", "", {"parts_visible"}),
     "stride forgotten": (
         "parts",
         "stride=stride, padding",
@@ -318,6 +387,26 @@ BODIES = {
         PARTS,
     ),
     "it refuses every block": ("parts", "raise ValueError", PARTS),
+    "the block, divided": (
+        "parts",
+        "if block.training or splits < 1 or block.filter[0].in_channels % splits:\n"
+        "    raise ValueError\n"
+        "return [block(x) / splits] * splits",
+        PARTS,
+    ),
+    "the weights of other groups wiped": (
+        "parts",
+        "hidden = block.filter[0].in_channels\n"
+        "if block.training or splits < 1 or hidden % splits: raise ValueError\n"
+        "weight = block.project[0].weight\n"
+        "before, found = weight.clone(), []\n"
+        "for group in torch.arange(hidden).chunk(splits):\n"
+        "    weight.zero_()\n"
+        "    weight[:, group] = before[:, group]\n"
+        "    found.append(block.project[0](block.filter(block.expand(x))))\n"
+        "return found",
+        PARTS,
+    ),
     "the counter": (
         "expect",
         "found = [flops.count(mobilenet.InvertedResidual(24, 24), "
@@ -551,16 +640,45 @@ WORDS = [
     ("d or fewer", "chance_visible", "d active units are enough"),
     ("not divided", "chance_visible", "divide by all"),
     ("the other side", "chance_visible", "nothing is lost"),
+    ("n² cases", "chance_visible", "not n²"),
+    ("2 n cases", "chance_visible", "not 2 · n"),
+    ("whole numbers divided", "chance_visible", "divide by /"),
+    ("percent for a probability", "chance_visible", "not percent"),
+    ("no active unit left out", "chance_visible", "is a case, too"),
+    ("units in their order", "chance_visible", "not their order"),
+    ("no chance returned", "chance_visible", "is there a `return`?"),
+    ("of a plane alone", "chance_visible", "the notebook's formula"),
+    ("drawn, not added up", "chance_visible", "do not draw them"),
+    ("more than all units refused", "chance_hidden", "or more than n"),
     ("counted, not ranked", "share_visible", "adds no rank"),
     ("what is kept", "share_visible", "nothing"),
     ("the norm in each part", "parts_visible", "went through the last norm"),
+    ("the block, divided", "parts_visible", "already hold norm and shortcut"),
     ("statistics of the first group", "parts_visible", "the group's own channels"),
-    ("no activation", "parts_visible", "the group's own channels"),
+    ("no activation", "parts_visible", "an activation is missing"),
+    ("ReLU in the parts", "parts_visible", "ReLU for ReLU6"),
+    ("no norm", "parts_visible", "norms of expansion and filter are missing"),
+    ("each part with those before it", "parts_visible", "the parts before it, too"),
+    ("the wide parts", "parts_visible", "after the projection"),
+    ("no parts returned", "parts_visible", "is there a `return`?"),
+    ("the sum of the parts", "parts_visible", "parts, expected 3"),
     ("the whole, divided", "parts_visible", "the parts are equal"),
-    ("unequal parts accepted", "parts_visible", "a ValueError is expected"),
-    ("train mode accepted", "parts_visible", "a ValueError is expected"),
+    ("unequal parts accepted", "parts_visible", "5 splits"),
+    ("no splits accepted", "parts_visible", "not ZeroDivisionError"),
+    ("train mode accepted", "parts_visible", "train = True: a ValueError is expected"),
+    ("stride forgotten", "parts_hidden", "does the filter stride?"),
+    ("always an expansion", "parts_hidden", "`expand` is an identity"),
+    ("every third channel", "parts_hidden", "consecutive channels"),
+    ("the weights of other groups wiped", "parts_hidden", "of the block changed"),
     ("with gradients", "parts_hidden", "carry gradients"),
-    ("always to 8", "rounded_hidden", "expected 12"),
+    ("always to 8", "rounded_hidden", "is `divisor` used?"),
+    ("not to 8", "rounded_visible", "it is a multiple of 8"),
+    ("no divisor accepted", "rounded_hidden", "not ZeroDivisionError"),
+    ("any share accepted", "rounded_hidden", "a ValueError is expected, not 16"),
+    ("exactly the share is too little", "rounded_hidden", "is not less than the share"),
+    ("a width that is a float", "rounded_visible", "an int, please"),
+    ("no width returned", "rounded_visible", "is there a `return`?"),
+    ("the notebook's rounding", "rounded_visible", "round_channels"),
     ("nothing at least", "rounded_hidden", "never below the divisor"),
     ("90 % for ever", "rounded_hidden", "is `share` used?"),
     ("no width accepted", "rounded_hidden", "a ValueError is expected"),

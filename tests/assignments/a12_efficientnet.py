@@ -296,6 +296,7 @@ MISTAKES = {
         "[(distance, *triple) for distance, triple in sorted(found)]",
         TRIPLES,
     ),
+    "no triples returned": ("triples", "return [triple", "[triple", TRIPLES),
     "one step too many": (
         "triples",
         "range(steps + 1)",
@@ -315,6 +316,19 @@ MISTAKES = {
         {"side_visible"},
     ),
     "the first that fails": ("side", "return fits", "return fails", SIDE),
+    "one more than the largest": (
+        "side",
+        "    return fits",
+        "    return fits + 1 if fits == most else fits",
+        SIDE,
+    ),
+    "no side returned": ("side", "return fits", "fits", SIDE),
+    "another error for a ValueError": (
+        "side",
+        "raise ValueError(",
+        "raise IndexError(",
+        {"side_hidden"},
+    ),
     "never the largest": ("side", "most + 1", "most", SIDE),
     "halves of a pixel": (
         "side",
@@ -431,6 +445,17 @@ BODIES = {
         "fitting = [s for s in range(least, most + 1) if macs(s) <= budget]\n"
         "if not fitting: raise ValueError\n"
         "return fitting[-1]",
+        {"side_visible"},
+    ),
+    "asked outside the range": (
+        "side",
+        "if macs(least) > budget: raise ValueError(least)\n"
+        "fits, fails = least, most + 2\n"
+        "while fails - fits > 1:\n"
+        "    middle = (fits + fails) // 2\n"
+        "    if macs(middle) <= budget: fits = middle\n"
+        "    else: fails = middle\n"
+        "return min(fits, most)",
         {"side_visible"},
     ),
     "it refuses every side": ("side", "raise ValueError", SIDE),
@@ -746,6 +771,11 @@ WORDS = [
     ("at the edge refused", "triples_hidden", "exactly the tolerance"),
     ("the budget itself refused", "side_visible", "exactly the budget"),
     ("the first that fails", "side_visible", "exactly the budget"),
+    ("one more than the largest", "side_visible", "all fit: the largest"),
+    ("no side returned", "side_visible", "is there a `return`?"),
+    ("asked outside the range", "side_visible", "are outside the range"),
+    ("another error for a ValueError", "side_hidden", "but IndexError"),
+    ("no triples returned", "triples_visible", "is there a `return`?"),
     ("never the largest", "side_visible", "all fit: the largest"),
     ("halves of a pixel", "side_visible", "a side is a whole number"),
     ("side by side", "side_visible", "are enough"),

@@ -42,11 +42,21 @@ def forge(folder: Path, **facts) -> None:
     path.write_text(json.dumps(row), "utf-8")
 
 
-def test_claim_that_the_weights_do_not_keep(folder, lost):
-    forge(folder, test_top1=0.9999)
+@pytest.mark.parametrize(
+    ("facts", "cost", "words"),
+    [
+        ({"test_top1": 0.9999}, {"hand_in_hidden"}, "claims 100.0%"),
+        ({"test_top1": 0.9}, HAND_IN, "90.0% of the test images, not 93 %"),
+        ({"network": "alexnet"}, {"hand_in_visible"}, "04_alexnet.alexnet was trained"),
+        ({"images": {"test": "0"}}, {"hand_in_hidden"}, "of other images than TEST"),
+    ],
+    ids=["claim too high", "claim too low", "another network", "other test images"],
+)
+def test_forged_record(folder, lost, facts, cost, words):
+    forge(folder, **facts)
     found, errors = lost({}, HAND_IN)
-    assert found == {"hand_in_hidden"}
-    assert "claims 100.0%" in errors["hand_in_hidden"]
+    assert found == cost
+    assert any(words in errors[cell] for cell in cost)
 
 
 def test_training_on_the_test_images(folder, lost):
@@ -60,18 +70,24 @@ def test_training_on_the_test_images(folder, lost):
 def test_weights_of_another_training(folder, lost):
     network = notebook.load("04_alexnet").alexnet_small()
     results.save_weights(folder / "record.safetensors", network)
-    assert lost({}, HAND_IN)[0] == {"hand_in_hidden"}
+    found, errors = lost({}, HAND_IN)
+    assert found == {"hand_in_hidden"}
+    assert "is not the file that" in errors["hand_in_hidden"]
 
 
 def test_weights_not_handed_in(folder, lost):
     (folder / "record.safetensors").unlink()
-    assert lost({}, HAND_IN)[0] == {"hand_in_hidden"}
+    found, errors = lost({}, HAND_IN)
+    assert found == {"hand_in_hidden"}
+    assert "record.safetensors is missing" in errors["hand_in_hidden"]
 
 
 def test_more_epochs_than_allowed(folder, lost):
     history = json.loads((folder / "record.json").read_text("utf-8"))["history"]
     forge(folder, history=history + history[-1:])
-    assert lost({}, HAND_IN)[0] == {"hand_in_visible"}
+    found, errors = lost({}, HAND_IN)
+    assert found == {"hand_in_visible"}
+    assert "at most five are allowed" in errors["hand_in_visible"]
 
 
 def test_recipe_of_the_notebook_needs_more_than_five_epochs(tmp_path):
@@ -82,6 +98,7 @@ def test_recipe_of_the_notebook_needs_more_than_five_epochs(tmp_path):
     )
     run = execute.score(NAME, tmp_path, {"hand_in": changed}, skip=["race_visible"])
     assert run.lost == HAND_IN
+    assert "of the test images, not 93 %" in run.errors["hand_in_visible"]
 
 
 def test_untrained_network_honestly_recorded(folder, lost):
@@ -93,4 +110,6 @@ def test_untrained_network_honestly_recorded(folder, lost):
     history = History(results.read(folder / "record.json").history[:1])
     facts = {"unit": "04_alexnet", "network": "alexnet_small"}
     results.save(folder / "record", network, history, Recipe(1), train, test, **facts)
-    assert lost({}, HAND_IN)[0] == HAND_IN
+    found, errors = lost({}, HAND_IN)
+    assert found == HAND_IN
+    assert "of the test images, not 93 %" in errors["hand_in_visible"]

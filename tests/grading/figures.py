@@ -12,7 +12,15 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from . import engine_cases, judge_cases, test_attacks, test_hidden, value_cases
+from . import (
+    engine_cases,
+    judge_cases,
+    object_cases,
+    rule_cases,
+    test_attacks,
+    test_hidden,
+    value_cases,
+)
 
 ROOT = Path(__file__).parents[2]
 PAGE, SPEED = ROOT / "docs" / "grading_figures.md", ROOT / "docs" / "grading_speed.csv"
@@ -50,7 +58,9 @@ def counts() -> Iterator[tuple[str, int, int]]:
         yield what, hostile, len(kind.CASES) - hostile
     yield "A small course of another kind", len(json.loads(HOSTILE.read_text())), 5
     yield "Objects that would decide", *exercises(judge_cases.EXERCISES)
+    yield "Networks and other objects", *exercises(object_cases.EXERCISES)
     yield "Values of unusual classes", *exercises(value_cases.EXERCISES)
+    yield "Forbidden functions, out of sight", *exercises(rule_cases.EXERCISES)
     yield "Tests in two processes as in one", 0, len(engine_cases.CASES)
     yield "Hidden tests that would move", len(test_hidden.MOVES), len(test_hidden.STAYS)
     along, nothing = test_hidden.TAKES_ALONG, test_hidden.TAKES_NOTHING

@@ -11,7 +11,7 @@ from typing import NamedTuple
 # ruff: noqa: E501  (answers and tests as they stand in their cells)
 
 SETUP = """
-import collections, dataclasses, enum, random, types, typing
+import collections, dataclasses, enum, functools, random, types, typing
 from dataclasses import dataclass
 import numpy as np
 import torch
@@ -60,6 +60,20 @@ class Node:
 class Colour(enum.Enum):
     RED = 1
     BLUE = 2
+
+class Refused(ValueError):
+    def __init__(self, size):
+        super().__init__(f"{size} is refused")
+        self.size = size
+
+@dataclass
+class Layer:
+    act: object = F.relu
+    width: int = 2
+
+class Square:
+    side = 2
+    area = functools.partial(int, 4)
 """
 YES = """
 class Yes:

@@ -416,6 +416,7 @@ open('mine.py', 'w').write('x = 1')
 open('mine.so', 'wb').write(b'no library')
 torch.jit.script(torch.nn.Linear(1, 1)).save('net.pt')
 open('data.txt', 'w').write('1')
+open('mine.sh', 'w').write('exit 0')
 """
 OPENS = {
     "run": "import runpy\nassert runpy.run_path('mine.py')['x'] == 1",
@@ -425,6 +426,9 @@ OPENS = {
     "except OSError:\n    pass",
     "script": "import torch\nassert torch.jit.load('net.pt').training",
     "released": "import runpy\nassert runpy.run_path('given.py')['y'] == 2",
+    "started": "import subprocess, sys\nsubprocess.run([sys.executable, './mine.py'])",
+    "shell": "import os\nassert os.system('true && sh mine.sh') == 0",
+    "shown": "import os\nassert os.popen('cat data.txt').read() == '1'",
     "data": "assert open('data.txt').read() == '1'",
     "compiled_text": "exec(compile('z = 3', 'cell', 'exec'))\nassert z == 3",
 }
@@ -436,7 +440,8 @@ def test_no_program_that_a_student_wrote_runs_beside_the_tests():
     made = lesson("opens", [cell("answer", WRITES), *tests])
     with Engine(Bundle("opens", {"opens": made}, {"given.py": b"y = 2"}, 30)) as engine:
         assert engine.unfit == {}
-        assert set(engine.alone) == {"run", "magic", "compiled", "library", "script"}
+        programs = {"run", "magic", "compiled", "library", "script", "started", "shell"}
+        assert set(engine.alone) == programs
         for name, why in engine.alone.items():
             assert "is a program of the student's" in why, name
 

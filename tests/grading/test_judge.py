@@ -12,12 +12,12 @@ from nbformat.v4 import new_code_cell
 from course_grader.assignment.bundle import Bundle, Submission
 from course_grader.engine.launcher import Engine
 
-from . import value_cases
+from . import object_cases, value_cases
 from .judge_cases import DECIDED, EXERCISES, SETUP
 from .test_engine import cell, error_of, lesson
 
 pytestmark = pytest.mark.slow
-ALL = [*EXERCISES, *value_cases.EXERCISES, *DECIDED]
+ALL = [*EXERCISES, *value_cases.EXERCISES, *object_cases.EXERCISES, *DECIDED]
 LIES = [(e.name, n) for e in ALL for n in range(len(e.lies))]
 RIGHT = [(e.name, n) for e in ALL for n in range(len(e.right))]
 BY_NAME = {exercise.name: exercise for exercise in ALL}
@@ -35,17 +35,22 @@ def engine():
 
 @pytest.fixture(scope="module")
 def graded(engine):
-    """graded(kind, n): the errors of a student whose answers are the n-th ones."""
+    return graded_by(engine, ALL)
+
+
+def graded_by(engine, exercises: list):
+    """Return found(kind, n): the errors of who gives the n-th answers."""
     known: dict = {}
 
     def found(kind: str, number: int) -> dict[str, str]:
         if (kind, number) not in known:
             answers = {}
-            for one in ALL:
+            for one in exercises:
                 given = getattr(one, kind)
                 if number < len(given):
                     answers[f"{one.name}_answer"] = given[number]
-            known[kind, number] = grade(engine, answers)
+            errors = grade(engine, answers)
+            known[kind, number] = {one.name: errors[one.name] for one in exercises}
         return known[kind, number]
 
     return found
@@ -60,7 +65,8 @@ def grade(engine, answers: dict[str, str]) -> dict[str, str]:
     notebooks = {made.name: notebook}
     verdict = engine.grade(Submission("ada", made.name, notebooks, {}))
     assert not verdict.reason
-    return {one.name: error_of(verdict.notebooks[made.name], one.name) for one in ALL}
+    found = verdict.notebooks[made.name]
+    return {name: error_of(found, name) for name in made.cells}
 
 
 def in_one_kernel(exercise, answer: str) -> None:
@@ -154,7 +160,10 @@ import faulthandler, sys
 assert sys.stdout.fileno() >= 0 and sys.stderr.fileno() >= 0
 faulthandler.enable()
 assert get_ipython().kernel.shell is get_ipython()
-get_ipython().kernel.session.session
+get_ipython().kernel.session.session, get_ipython().kernel.banner
+get_ipython().kernel.comm_manager.register_target("mine", print)
+assert not get_ipython().parent_header
+%rehashx
 %clear
 %edit note.py
 %subshell

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -182,6 +183,14 @@ def test_what_an_earlier_test_binds_is_there_for_a_later_one(course):
     last = cell("f_visible", "assert f(3) == slow(3)", "test")
     found = mutating.mutate("a1", course(solved("return x", "g"), first, TWICE, last))
     assert {v.reason for v in found.verdicts} == {"AssertionError: "}
+
+
+def test_what_the_solution_imports_is_imported_once(course, monkeypatch):
+    """Else each mutant waits: PyTorch's optimisers import for more than a second."""
+    monkeypatch.delitem(sys.modules, "sched", raising=False)
+    test = cell("f_visible", "import sched\nassert f(3) == 6", "test")
+    mutating.mutate("a1", course(TWICE, test))
+    assert "sched" in sys.modules
 
 
 def test_a_solution_that_fails_its_own_test_is_named(course):

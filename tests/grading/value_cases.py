@@ -6,7 +6,7 @@ object had a say.
 
 from __future__ import annotations
 
-from .judge_cases import Exercise
+from .judge_cases import YES, Exercise
 
 # ruff: noqa: E501  (answers and tests as they stand in their cells)
 
@@ -363,6 +363,219 @@ EXERCISES = [
         ("def v_meta(): return torch.empty(2, 4, device='meta')",),
         (
             "def v_meta():\n    with torch.device('meta'):\n        return torch.zeros(3, 2).T",
+        ),
+    ),
+    Exercise(
+        "v_flag",
+        "class Perm(enum.IntFlag):\n    R = 4\n    W = 2\ndef v_flag(): return 6",
+        "assert v_flag() == 6 and v_flag() & 4 and v_flag() | 1 == 7",
+        (),
+        (
+            "class P(enum.IntFlag):\n    R = 4\n    W = 2\ndef v_flag(): return P.R | P.W",
+            "class P(enum.IntFlag):\n    RW = 6\ndef v_flag(): return P.RW",
+            "class P(enum.IntFlag):\n    R = 4\n    W = 2\ndef v_flag(): return P(6)",
+        ),
+    ),
+    Exercise(
+        "v_zone",
+        "import datetime as dt, zoneinfo\n"
+        "def v_zone(): return dt.datetime(2026, 7, 1, 12, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin'))",
+        "import datetime as dt, zoneinfo\nm = v_zone()\n"
+        "assert m == dt.datetime(2026, 7, 1, 10, tzinfo=dt.timezone.utc) and m.tzname() == 'CEST' and (m + dt.timedelta(180)).utcoffset() == dt.timedelta(hours=1)",
+        (),
+        (
+            "import datetime as dt, zoneinfo\n"
+            "def v_zone(): return dt.datetime(2026, 7, 1, 10, tzinfo=dt.timezone.utc).astimezone(zoneinfo.ZoneInfo('Europe/Berlin'))",
+        ),
+    ),
+    Exercise(
+        "v_named_zone",
+        "import datetime as dt\n"
+        "def v_named_zone(): return dt.datetime(2026, 7, 1, 12, tzinfo=dt.timezone(dt.timedelta(hours=2), 'X'))",
+        "assert v_named_zone().tzname() == 'X' and v_named_zone().fold == 0",
+    ),
+    Exercise(
+        "v_fold",
+        "import datetime as dt\ndef v_fold(): return dt.datetime(2026, 10, 25, 2, 30, fold=1)",
+        "assert v_fold().fold == 1",
+    ),
+    Exercise(
+        "v_path",
+        "from pathlib import Path\ndef v_path(): return Path('a') / 'b.txt'",
+        "from pathlib import Path\nassert v_path() == Path('a/b.txt') and v_path().suffix == '.txt'",
+        (),
+        (
+            "from pathlib import PurePosixPath\ndef v_path(): return PurePosixPath('a/b.txt')",
+            "from pathlib import Path\nclass P(type(Path())): pass\ndef v_path(): return P('a/b.txt')",
+        ),
+    ),
+    Exercise(
+        "v_regex",
+        "import re\ndef v_regex(): return re.compile(r'\\d+')",
+        "import re\np = v_regex()\n"
+        "assert p.findall('a1b22') == ['1', '22'] and p.fullmatch('12') and not p.fullmatch('1a') and p == re.compile(r'\\d+')",
+        (
+            "class R:\n    findall = lambda s, t: ['1', '22']\n    fullmatch = lambda s, t: t == '12' or None\n"
+            "    __eq__ = lambda *a: True\ndef v_regex(): return R()",
+        ),
+        ("import re\ndef v_regex(): return re.compile('\\\\d+')",),
+    ),
+    Exercise(
+        "v_own_map",
+        "def v_own_map(): return {'a': 1}",
+        "m = v_own_map()\n"
+        "assert m == {'a': 1} and m['a'] == 1 and dict(m) == {'a': 1} and 'a' in m and m.get('z', 3) == 3",
+        (),
+        (
+            "import collections.abc\nclass M(collections.abc.Mapping):\n"
+            "    def __getitem__(self, k): return {'a': 1}[k]\n    def __iter__(self): return iter('a')\n"
+            "    def __len__(self): return 1\ndef v_own_map(): return M()",
+        ),
+    ),
+    Exercise(
+        "v_own_set",
+        "def v_own_set(): return {1, 2}",
+        "s = v_own_set()\nassert s == {1, 2} and 1 in s and len(s) == 2 and s & {1} == {1}",
+        (),
+        (
+            "import collections.abc\nclass S(collections.abc.Set):\n"
+            "    def __contains__(self, k): return k in (1, 2)\n    def __iter__(self): return iter((1, 2))\n"
+            "    def __len__(self): return 2\n    def __init__(self, *a): pass\n"
+            "    def __and__(self, o): return {k for k in self if k in o}\ndef v_own_set(): return S()",
+        ),
+    ),
+    Exercise(
+        "v_named_data",
+        "def v_named_data(): return 1, 2",
+        "r = v_named_data()\nassert r == (1, 2) and r[1] == 2\na, b = r",
+        (),
+        (
+            "def v_named_data(): return collections.namedtuple('R', 'data labels')(1, 2)",
+            "def v_named_data(): return collections.namedtuple('R', 'shape size')(1, 2)",
+            "class R(typing.NamedTuple):\n    real: int\n    imag: int\ndef v_named_data(): return R(1, 2)",
+        ),
+    ),
+    Exercise(
+        "v_dtype",
+        "def v_dtype(x): return x.dtype",
+        "assert v_dtype(torch.ones(1)) == torch.float32 and v_dtype(np.ones(1)) == np.float64 and v_dtype(np.ones(1, 'i2')).itemsize == 2",
+        (YES + "def v_dtype(x):\n    y = Yes()\n    y.itemsize = 2\n    return y",),
+        ("def v_dtype(x): return getattr(x, 'dtype')",),
+    ),
+    Exercise(
+        "v_dtypes",
+        "def v_dtypes(): return [torch.qint8, torch.complex32, torch.float8_e5m2]",
+        "assert v_dtypes() == [torch.qint8, torch.complex32, torch.float8_e5m2]",
+    ),
+    Exercise(
+        "v_type",
+        "def v_type(x): return type(x)",
+        "assert v_type(1) is int and v_type('') == str and v_type(np.float32(1)) is np.float32 and v_type(ValueError()) is ValueError",
+        (
+            YES + "def v_type(x): return Yes()",
+            "class M(type):\n    __eq__ = lambda *a: True\n    __hash__ = None\nclass C(metaclass=M): pass\n"
+            "def v_type(x): return C",
+        ),
+        ("def v_type(x): return x.__class__",),
+    ),
+    Exercise(
+        "v_strings",
+        "def v_strings(): return np.array(['ab', 'c'])",
+        "assert (v_strings() == np.array(['ab', 'c'])).all() and v_strings()[1] == 'c'",
+        (),
+        (
+            "def v_strings(): return np.array(['ab', 'c'], np.dtypes.StringDType())",
+            "def v_strings(): return np.char.array(['ab', 'c'])",
+            "def v_strings(): return np.array(['ab', 'c'], object)",
+        ),
+    ),
+    Exercise(
+        "v_zero",
+        "def v_zero(): return np.array(3.)",
+        "assert v_zero() == 3 and v_zero().shape == () and float(v_zero()) == 3",
+        (),
+        (
+            "def v_zero(): return np.float64(3)",
+            "def v_zero(): return np.array(3., '>f4')",
+            "def v_zero(): return torch.tensor(3.).numpy()",
+            "def v_zero(): return np.ma.array(3.)",
+        ),
+    ),
+    Exercise(
+        "v_complex",
+        "def v_complex(): return 1 + 2j",
+        "z = v_complex()\nassert z == 1 + 2j and z.real == 1 and abs(z - (1 + 2j)) < 1e-9",
+        (),
+        (
+            "def v_complex(): return np.complex64(1 + 2j)",
+            "class C(complex): pass\ndef v_complex(): return C(1, 2)",
+            "class C(complex):\n    def mine(self): return 1\ndef v_complex(): return C(1, 2)",
+        ),
+    ),
+    Exercise(
+        "v_lazy_seq",
+        "def v_lazy_seq(): return [1, 4, 9]",
+        "assert list(v_lazy_seq()) == [1, 4, 9] and sum(v_lazy_seq()) == 14 and dict(zip('abc', v_lazy_seq())) == {'a': 1, 'b': 4, 'c': 9}\n"
+        "for n, x in enumerate(v_lazy_seq(), 1): assert x == n * n\n"
+        "assert sorted(v_lazy_seq(), reverse=True)[0] == 9 and 4 in v_lazy_seq() and torch.tensor([*v_lazy_seq()]).sum() == 14",
+        (),
+        (
+            "def v_lazy_seq(): return (n * n for n in range(1, 4))",
+            "def v_lazy_seq(): return map(lambda n: n * n, (1, 2, 3))",
+            "def v_lazy_seq(): return reversed([9, 4, 1])",
+            "import itertools\ndef v_lazy_seq(): return itertools.chain([1], (4, 9))",
+            "def v_lazy_seq(): return {1: 0, 4: 0, 9: 0}.keys()",
+            "class Q:\n    def __getitem__(self, i):\n        if i > 2: raise IndexError\n"
+            "        return (i + 1) ** 2\ndef v_lazy_seq(): return Q()",
+            "def v_lazy_seq(): return filter(None, [0, 1, 4, 9])",
+            "class Q:\n    __slots__ = ()\n    def __iter__(self): yield from (1, 4, 9)\n"
+            "def v_lazy_seq(): return Q()",
+        ),
+    ),
+    Exercise(
+        "v_pairs",
+        "def v_pairs(): return [('a', 1), ('b', 2)]",
+        "assert dict(v_pairs()) == {'a': 1, 'b': 2}\nfor k, v in v_pairs(): assert 'ab'[v - 1] == k",
+        (),
+        (
+            "def v_pairs(): return zip('ab', (1, 2))",
+            "def v_pairs(): return {'a': 1, 'b': 2}.items()",
+            "def v_pairs(): return iter([['a', 1], ['b', 2]])",
+        ),
+    ),
+    Exercise(
+        "v_cached",
+        "import functools\n@functools.lru_cache\n"
+        "def v_cached(n): return n if n < 2 else v_cached(n - 1) + v_cached(n - 2)",
+        "assert v_cached(30) == 832040",
+        (),
+        (
+            "import functools\n@functools.cache\n"
+            "def v_cached(n): return n if n < 2 else v_cached(n - 1) + v_cached(n - 2)",
+            "import functools\ndef fib(k, n): return n if n < 2 else fib(k, n - 1) + fib(k, n - 2)\n"
+            "v_cached = lambda n: {30: 832040}[n]",
+        ),
+    ),
+    Exercise(
+        "v_memory",
+        "def v_memory(): return b'ab'",
+        "assert v_memory() == b'ab' and bytes(v_memory()) == b'ab' and v_memory()[0] == 97",
+        (),
+        (
+            "def v_memory(): return bytearray(b'ab')",
+            "def v_memory(): return memoryview(b'ab')",
+            "import array\ndef v_memory(): return memoryview(array.array('B', [97, 98]))",
+            "import io\ndef v_memory(): return io.BytesIO(b'ab').getbuffer()",
+        ),
+    ),
+    Exercise(
+        "v_sub",
+        "def v_sub(): return 'hi'",
+        "assert v_sub() == 'hi'",
+        (),
+        (
+            "import subprocess, sys\n"
+            "def v_sub(): return subprocess.run([sys.executable, '-c', 'print(\"hi\")'], capture_output=True, text=True).stdout.strip()",
         ),
     ),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 import torch
 import torchvision
@@ -144,6 +146,46 @@ def test_the_small_network_keeps_the_ideas_and_is_small():
     check.shape(GOOGLENET.googlenet_small(7), (3, 3, 32, 32), (3, 7))
     kernels = [m.kernel_size[0] for m in net.modules() if isinstance(m, nn.Conv2d)]
     assert kernels.count(5) == 9
+
+
+ALONE = {"1x1": 1, "3x3": 3, "5x5": 5}  # networks with kernels of one size
+
+
+@pytest.mark.parametrize("side", [16, 32])
+@pytest.mark.parametrize("kernel_size", ALONE.values())
+def test_one_size_of_kernels_costs_what_the_mix_does(kernel_size, side):
+    image = 1, 3, side, side
+    mixed, alone = map(GOOGLENET.four_modules, (None, kernel_size))
+    cost, other = flops.count(mixed, image), flops.count(alone, image)
+    assert other.params == pytest.approx(cost.params, rel=0.02)
+    assert other.macs == pytest.approx(cost.macs, rel=0.02)
+    maps = torch.randn(2, 48, 5, 6)
+    assert mixed.stages["3a"](maps).shape == alone.stages["3a"](maps).shape
+    for module in (alone.stages[name] for name in ("3a", "3b", "4a", "4b")):
+        convs = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
+        sizes = [conv.kernel_size[0] for conv in convs]
+        assert sizes == [1, kernel_size, 1]  # reduction, kernels, pooling's projection
+
+
+def test_four_modules_with_all_sizes_are_those_of_the_small_network():
+    net, small = GOOGLENET.four_modules(None), GOOGLENET.googlenet_small(aux=False)
+    names = "3a", "3b", "pool4", "4a", "4b"
+    assert tuple(net.stages) == names
+    for name in names:
+        assert str(net.stages[name]) == str(small.stages[name])
+
+
+def test_the_table_of_kernels_is_whole_and_of_these_networks():
+    path = results.RESULTS / "06_googlenet-kernels.csv"
+    with open(path, encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    runs = [(row["kernels"], row["seed"]) for row in rows]
+    arms = {"mixed": None} | ALONE
+    assert runs == [(arm, str(seed)) for seed in range(5) for arm in arms]
+    for row in rows:
+        net = GOOGLENET.four_modules(arms[row["kernels"]])
+        cost = flops.count(net, (1, 3, 16, 16))
+        assert (row["params"], row["macs"]) == (str(cost.params), str(cost.macs))
 
 
 class Head(InceptionAux):

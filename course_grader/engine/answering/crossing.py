@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from course_grader.engine.common import kinds, records
+from course_grader.engine.common.abilities import abilities
 from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
 from course_grader.engine.common.shared import aliases, apply, module_facts
 
@@ -84,7 +85,8 @@ class Exporter(Encoder):
     def module(self, module: nn.Module) -> dict:
         """Describe a module: class, tensors, children and plain attributes."""
         number = self.objects.share(module)
-        return module_facts(self, module) | {"k": "module", "h": number}
+        facts = module_facts(self, module) | {"k": "module", "h": number}
+        return facts | {"can": abilities(type(module))}
 
     def record(self, value) -> dict | None:
         """Describe an object of a class of the instructor's; the judge has it, too."""
@@ -110,7 +112,7 @@ class Exporter(Encoder):
         facts = {"k": "handle", "h": self.objects.handle(value), "t": "object"}
         kind = value if isinstance(value, type) else type(value)
         facts["class"] = str(kind.__qualname__)[:200]
-        facts["in"] = hasattr(kind, "__contains__")
+        facts["can"] = abilities(type(value))
         if isinstance(value, type):
             facts["t"] = "class"
             facts["bases"] = _known_bases(value)

@@ -20,7 +20,7 @@ class Graphs:
     def __init__(self, channel: Channel):
         self.channel = channel
         self.cutting = False  # the judge asks for a derivative: stop at what it passed
-        self._calls: dict[int, tuple[list, list]] = {}  # inputs, outputs
+        self._calls: dict[int, tuple] = {}  # inputs, outputs, rules
 
     def keep(
         self,
@@ -28,8 +28,12 @@ class Graphs:
         passed: dict[int, object],
         outputs: list[Tensor],
         objects: Objects,
+        rules: list[str],
     ) -> list[list[int]]:
-        """Remember what outputs were computed from; return its numbers and handles."""
+        """Remember what outputs were computed from; return its numbers and handles.
+
+        rules: that hold for their derivatives, too.
+        """
         leaves, nodes = graph_of(outputs)
         given = [
             (n, value)
@@ -39,14 +43,15 @@ class Graphs:
             and (id(value) in leaves or value.grad_fn in nodes)
         ]
         own = objects.leaves(leaves)
-        self._calls[call] = [value for _, value in given + own], list(outputs)
+        inputs = [value for _, value in given + own]
+        self._calls[call] = inputs, list(outputs), rules
         return [[n for n, _ in given], [number for number, _ in own]]
 
     def differentiate(
         self, call: int, outs: list[int], grads: list[Tensor | None], keep: bool
     ) -> list[Tensor | None]:
         """Return the gradients of a call's inputs, given those of its outputs."""
-        inputs, outputs = self._calls[call]
+        inputs, outputs, _ = self._calls[call]
         pairs = [
             (outputs[n], grad)
             for n, grad in zip(outs, grads, strict=True)
@@ -64,6 +69,10 @@ class Graphs:
         finally:
             self.cutting = False
         return list(found)
+
+    def rules(self, call: int) -> list[str]:
+        """Return the functions that the answer of a call must do without."""
+        return self._calls[call][2]
 
     def drop(self, calls: Iterable[int]) -> None:
         """Forget the graphs that nobody differentiates any more."""

@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 from course_grader.engine.common.plain import Encoder
-from course_grader.engine.common.shared import MEMBERS, Shared, module_facts
+from course_grader.engine.common.shared import (
+    MEMBERS,
+    Shared,
+    members,
+    module_facts,
+    simple_attributes,
+)
 
 
 class Objects:
@@ -46,8 +52,8 @@ class Objects:
         """Let the judge have a copy that is kept in step; return the handle."""
         number = self.handle(value)
         if isinstance(value, nn.Module):
-            self._modules[number] = bool(value.training)
-            self._members[number] = _members(value)
+            facts = bool(value.training), _members(value)  # both, or none
+            self._modules[number], self._members[number] = facts
         else:
             self._tensors[number] = Shared(value)
         return number
@@ -95,7 +101,16 @@ class Objects:
 
 
 def _members(module: nn.Module) -> list:
-    """Return what changes when a layer is made, or materialises, in `forward`."""
-    inside = module.__dict__
-    parts = [(n, id(v), type(v)) for kind in MEMBERS for n, v in inside[kind].items()]
-    return [type(module), *parts]
+    """Return what changes when a layer is made, or materialises, in `forward`.
+
+    The plain attributes, too, if the class is not PyTorch's: `self.calls += 1`.
+    """
+    parts = [
+        (name, id(value), type(value))
+        for kind in MEMBERS
+        for name, value in members(module, kind).items()
+    ]
+    if type(module).__module__.startswith("torch."):
+        return [type(module), *parts]
+    plain = simple_attributes(module).items()
+    return [type(module), *parts, *((name, repr(value)) for name, value in plain)]

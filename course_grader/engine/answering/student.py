@@ -32,6 +32,7 @@ from .gradients import Graphs
 from .objects import Objects
 from .operations import OPERATIONS
 from .telling import MESSAGE, told, warned
+from .watching import enforced, tell_of_threads
 
 
 class Student:
@@ -114,7 +115,7 @@ class Student:
         around = setting(message["setting"], blobs)
         with captured(self.shell) as outputs, warned() as seen, around:
             try:
-                with forbidden.enforced(message["rules"]) as broken:
+                with enforced(message["rules"]) as broken:
                     result = function(*args, **kwargs)
             except BaseException as error:
                 answer["error"] = self.told(error)
@@ -135,7 +136,7 @@ class Student:
                 answer["error"] = self.told(error)
         if to.outputs:
             kept = message["call"], of.made, to.outputs, self.objects
-            answer["inputs"] = self.graphs.keep(*kept)
+            answer["inputs"] = self.graphs.keep(*kept, message["rules"])
         parts = to.blobs
         self.give_files(answer, parts)
         return answer, parts
@@ -148,8 +149,12 @@ class Student:
         """Answer with the gradients of a call's inputs, given those of its outputs."""
         grads = Decoder(blobs).value(message["grads"])
         facts = message["call"], message["outs"], grads, message["keep"]
-        to = Encoder()
-        return {"grads": to.node(self.graphs.differentiate(*facts))}, to.blobs
+        to, found = Encoder(), None
+        with enforced(self.graphs.rules(message["call"])) as broken:
+            with contextlib.suppress(forbidden.Broken):
+                found = self.graphs.differentiate(*facts)
+        rule = broken[0] if broken else None
+        return {"grads": to.node(found), "rule": rule}, to.blobs
 
     def reader(self, message: dict, blobs: list) -> Importer:
         space = self.shell.user_ns
@@ -186,7 +191,13 @@ class Student:
 
     def told(self, error: BaseException) -> dict:
         """Describe an exception, and its class by the handle that the judge has."""
-        return told(error) | {"h": self.objects.known(type(error))}
+        given = (
+            kind.__qualname__
+            for kind in type(error).__mro__
+            if kind.__module__ == "__main__" and kind.__qualname__ in self.objects.given
+        )
+        facts = {"h": self.objects.known(type(error)), "given": next(given, None)}
+        return told(error) | facts
 
 
 @contextlib.contextmanager
@@ -224,4 +235,5 @@ def main(end: socket.socket, shell: Shell, files: dict[str, bytes]) -> None:
     sys.path.insert(0, str(here))
     os.environ["PWD"] = str(here)
     torch.set_num_threads(1)
+    tell_of_threads()
     Student(shell, Channel(end), here).serve()

@@ -6,10 +6,12 @@ import contextlib
 import traceback
 import warnings
 
+from course_grader.engine.common.plain import Encoder
+from course_grader.engine.common.shared import is_simple
 from course_grader.engine.common.shell import TimeIsUp
 
 MESSAGE = 10_000  # characters of an exception's text
-WARNINGS, FRAMES = 100, 50
+WARNINGS, FRAMES, FIELDS = 100, 50, 20
 
 
 @contextlib.contextmanager
@@ -34,14 +36,33 @@ def told(error: BaseException) -> dict:
     except BaseException:
         text = ""
     kind = type(error)
+    args, fields = _data(error)
     return {
         "class": str(kind.__name__)[:200],
         "builtin": builtin(kind),
         "module": str(kind.__module__)[:200],
         "text": text,
+        "args": args,
+        "fields": fields,
         "lines": _lines(error),
         "late": isinstance(error, TimeIsUp),
     }
+
+
+def _data(error: BaseException) -> tuple[list | None, dict]:
+    """Return an exception's arguments and fields, of both what is small plain data."""
+    to = Encoder()
+    args = to.node(list(error.args))["v"] if _is_small(list(error.args)) else None
+    fields = {
+        name: to.node(value)
+        for name, value in list(vars(error).items())[:FIELDS]
+        if not name.startswith("__") and _is_small(value)
+    }
+    return args, fields
+
+
+def _is_small(value) -> bool:
+    return is_simple(value) and len(repr(value)) <= MESSAGE
 
 
 def builtin(kind: type) -> str:

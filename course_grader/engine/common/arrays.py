@@ -32,6 +32,9 @@ def write(to, value) -> dict | None:
         return _tensor(to, value)
     if kind in (np.ndarray, np.recarray):
         return _array(to, value)
+    if isinstance(value, np.dtype):
+        word = value.str
+        return {"k": "kind", "v": word} if word == "|O" or ONE.fullmatch(word) else None
     if kind is np.void:
         return _array(to, np.asarray(value)) | {"one": True}
     if kind is np.ma.MaskedArray:
@@ -49,9 +52,10 @@ def write(to, value) -> dict | None:
 
 def _array(to, value: np.ndarray) -> dict | None:
     facts = {"shape": list(value.shape)}
-    if value.dtype == object:
+    if value.dtype == object or value.dtype.char == "T":  # texts of any length
         items = value.ravel().tolist()
-        return {"k": "objects", **facts, "v": [to.node(item) for item in items]}
+        facts |= {"k": "objects", "texts": value.dtype != object}
+        return facts | {"v": [to.node(item) for item in items]}
     if value.dtype.names is not None:
         fields = np.lib.format.dtype_to_descr(value.dtype)
         if value.dtype.hasobject or not isinstance(fields, list):
@@ -161,7 +165,8 @@ def _read_objects(of, node) -> np.ndarray:
         raise Malformed("an array of objects of another size")
     made = np.empty(len(items), object)
     made[:] = items
-    return made.reshape(shape)
+    made = made.reshape(shape)
+    return made.astype(np.dtypes.StringDType()) if node.get("texts") else made
 
 
 def _read_matrix(of, node) -> np.matrix:
@@ -221,7 +226,15 @@ def _read_numbers(of, node) -> array.array:
     return array.array(node["t"], bytes(of.blob(node)))
 
 
+def _read_kind(of, node) -> np.dtype:
+    word = node["v"]
+    if not isinstance(word, str) or not (word == "|O" or ONE.fullmatch(word)):
+        raise Malformed("a type of no array")
+    return np.dtype(word)
+
+
 READERS = {
+    "kind": _read_kind,
     "fields": _read_fields,
     "texts": _read_texts,
     "time": lambda of, node: _read_texts(of, node)[()],

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 MAGICS = (  # of a kernel's, which has somebody to talk to
     *("autosave", "connect_info", "qtconsole", "subshell", "store"),
-    *("less", "more", "man", "clear", "edit"),
+    *("less", "more", "man", "clear", "edit", "rehashx"),
 )
 PORTS = "shell_port", "iopub_port", "stdin_port", "control_port", "hb_port"
 FACTS = {"ip": "127.0.0.1", "key": "", "transport": "tcp", "kernel_name": "python3"}
@@ -35,7 +35,11 @@ def kernel_of(shell) -> SimpleNamespace:
     session = SimpleNamespace(session="", username="")
     facts = {"shell": shell, "session": session, "execution_count": 0}
     facts |= {"implementation": "ipython", "language_info": {"name": "python"}}
-    facts |= {"user_ns": shell.user_ns}
+    facts |= {"user_ns": shell.user_ns, "banner": "", "comm_manager": None}
+    with contextlib.suppress(ImportError):
+        from ipykernel.comm import CommManager
+
+        facts["comm_manager"] = CommManager()
     return SimpleNamespace(**facts)
 
 

@@ -324,6 +324,13 @@ def _dtype(code: str) -> np.dtype:
     return np.dtype(code)
 
 
+def _tensor_type(word) -> torch.dtype:
+    found = getattr(torch, word, None) if isinstance(word, str) else None
+    if not isinstance(found, torch.dtype):
+        raise Malformed("a type of no tensor")
+    return found
+
+
 def _read_array(of: Decoder, node) -> np.ndarray:
     data = bytearray(of.blob(node))
     dtype = _dtype(node["dtype"])
@@ -365,7 +372,7 @@ READERS: dict[str, Callable] = {
     "slice": lambda of, node: slice(*of.values(node["v"])),
     "ellipsis": lambda of, node: ...,
     "notimplemented": lambda of, node: NotImplemented,
-    "dtype": lambda of, node: DTYPES[node["v"]],
+    "dtype": lambda of, node: _tensor_type(node["v"]),
     "device": lambda of, node: torch.device(str(node["v"])),
     "array": _read_array,
     "scalar": lambda of, node: np.frombuffer(

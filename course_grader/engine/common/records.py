@@ -68,7 +68,9 @@ def fill(made, fields: dict[str, object]) -> None:
         if not isinstance(name, str) or len(name) > 200:
             raise Malformed("a field without a name")
         known = getattr(kind, name, None)
-        if name not in slots and hasattr(known, "__get__"):
+        acts = hasattr(known, "__get__") or callable(known)
+        field = name in slots or name in getattr(kind, "__dataclass_fields__", ())
+        if acts and not field:  # a field may have a function for its default
             if isinstance(known, functools.cached_property):
                 continue  # it is worked out here
             raise Malformed(f"{kind.__name__}.{name[:40]} is a method, and no field")

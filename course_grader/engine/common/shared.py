@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .plain import Decoder, Encoder, is_plain_tensor
 from .records import fields_of, fill, is_plain
+from .subclasses import BOOKKEEPING
 
 COMPARED = 20_000_000  # entries; larger tensors are believed when they count no writing
 HOOKS = (
@@ -54,7 +55,7 @@ class Shared:
         if isinstance(value, Tensor):
             return _is_tensor_as(value, before)
         if isinstance(value, nn.Module):
-            children = value.__dict__["_modules"].values()
+            children = members(value, "_modules").values()
             if all(id(child) in self.known for child in children):
                 return _row(value) == before[0][1:]
         return _same(_state(value), before)
@@ -118,10 +119,11 @@ def _row(module: nn.Module) -> tuple:
     """Return the mode, the keys of the hooks and the ids of the members of a module."""
     inside = module.__dict__
     hooks = {name: list(inside[name]) if inside.get(name) else [] for name in HOOKS}
-    members = {
-        name: {key: id(item) for key, item in inside[name].items()} for name in MEMBERS
+    parts = {
+        name: {key: id(item) for key, item in members(module, name).items()}
+        for name in MEMBERS
     }
-    return module.training, hooks, members
+    return module.training, hooks, parts
 
 
 def _form(value: Tensor) -> tuple:
@@ -240,35 +242,57 @@ def _apply_to_module(value: nn.Module, change: dict, of: Decoder) -> None:
 
 def module_facts(to: Encoder, module: nn.Module) -> dict:
     """Describe a module: class, mode, tensors, children and plain attributes."""
-    kind, inside = type(module), module.__dict__
-    attributes, odd = {}, any(inside.get(name) for name in HOOKS)
-    for name, value in inside.items():
-        if name in INTERNAL:
-            continue
-        if is_simple(value):
-            attributes[name] = to.node(value)
-        else:
-            odd = True
+    kind, inside = acting(type(module)), module.__dict__
+    attributes = simple_attributes(module)
+    odd = any(inside.get(name) for name in HOOKS)
+    odd = odd or bool(inside.keys() - INTERNAL - attributes.keys())
+    parts = [members(module, name).items() for name in MEMBERS]
+    parameters, buffers, children = parts
     return {
         "class": [str(kind.__module__), str(kind.__qualname__)],
         "training": bool(module.training),
-        "odd": bool(odd),
-        "attributes": attributes,
-        "parameters": {n: to.member(v) for n, v in inside["_parameters"].items()},
-        "buffers": {n: to.member(v) for n, v in inside["_buffers"].items()},
-        "unsaved": sorted(inside["_non_persistent_buffers_set"]),
+        "odd": odd,
+        "attributes": {name: to.node(value) for name, value in attributes.items()},
+        "parameters": {name: to.member(value) for name, value in parameters},
+        "buffers": {name: to.member(value) for name, value in buffers},
+        "unsaved": sorted(inside.get("_non_persistent_buffers_set", ())),
         "children": {
-            name: None if child is None else to.node(child)
-            for name, child in inside["_modules"].items()
+            name: None if child is None else to.node(child) for name, child in children
         },
     }
 
 
+def members(module: nn.Module, kind: str) -> dict:
+    """Return the parameters, buffers or layers of a module; of a scripted one, too."""
+    inside = module.__dict__.get(kind)
+    return dict(getattr(module, kind).items()) if inside is None else inside
+
+
+def simple_attributes(module: nn.Module) -> dict:
+    inside = module.__dict__.items()
+    return {n: value for n, value in inside if n not in INTERNAL and is_simple(value)}
+
+
+def acting(kind: type) -> type:
+    """Return the class whose `forward` a module runs, if it adds only a constructor.
+
+    `class Block(nn.Sequential)` that builds its layers is one.
+    """
+    for base in kind.__mro__:
+        if set(vars(base)) - BOOKKEEPING - {"__init__"}:
+            layer = base.__module__.startswith("torch.nn.modules.")
+            return base if layer and base is not nn.Module else kind
+    return kind
+
+
 def is_simple(value, depth: int = 3) -> bool:
-    """A number, text or dtype, or a few of them in a list or tuple."""
+    """A number, text or dtype, or a few of them in a list, tuple or dict."""
     if value is None or type(value) in (bool, int, float, str, torch.dtype, torch.Size):
         return True
-    small = type(value) in (list, tuple) and len(value) < 1000 and depth > 0
+    small = type(value) in (list, tuple, dict) and len(value) < 1000 and depth > 0
+    if small and type(value) is dict:  # of words
+        words = all(type(key) is str for key in value)
+        return words and is_simple(list(value.values()), depth)
     return small and all(is_simple(item, depth - 1) for item in value)
 
 

@@ -188,6 +188,8 @@ class Shell(InteractiveShell):
 
     system = system_piped
 
+    parent_header: dict = {}  # of a message, where there is somebody who sends them
+
     @property
     def kernel(self) -> SimpleNamespace:
         return kernel_of(self)

@@ -7,6 +7,8 @@ holds is data, and is read past all that they say of themselves.
 from __future__ import annotations
 
 import collections
+import collections.abc
+import pathlib
 import types
 from collections.abc import Callable
 from decimal import Decimal
@@ -16,6 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .wire import Malformed
+
+MANY = 10_000
 WHOLE = slice(None)
 BOOKKEEPING = {  # what every class has, whether or not it adds anything
     *("__module__", "__doc__", "__dict__", "__weakref__", "__qualname__", "__slots__"),
@@ -35,6 +40,13 @@ def _counted(value: collections.OrderedDict) -> collections.OrderedDict:
 
 def _default(value: collections.defaultdict) -> collections.defaultdict:
     return collections.defaultdict(value.default_factory, dict.items(value))
+
+
+def _few(value):
+    """Return a collection of the student's own making, unless it is a data set."""
+    if len(value) > MANY:
+        raise Malformed(f"more than {MANY:,} entries")
+    return value
 
 
 INSIDE: dict[type, Callable] = {  # a class of plain data: what an object holds of it
@@ -64,6 +76,12 @@ INSIDE: dict[type, Callable] = {  # a class of plain data: what an object holds 
     collections.UserString: lambda v: str(v.data),
     collections.ChainMap: dict,
     types.MappingProxyType: dict,
+    pathlib.PurePosixPath: lambda v: pathlib.PurePosixPath(pathlib.PurePath.__str__(v)),
+    pathlib.PureWindowsPath: lambda v: pathlib.PureWindowsPath(
+        pathlib.PurePath.__str__(v)
+    ),
+    collections.abc.Mapping: lambda v: {key: v[key] for key in _few(v)},
+    collections.abc.Set: lambda v: {*_few(v)},
 }
 ALIKE = {  # classes whose objects are that and nothing else, and compare as that
     *(collections.UserDict, collections.UserList, collections.UserString),

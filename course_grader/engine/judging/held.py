@@ -15,6 +15,8 @@ class Held:
         self.passed: dict[int, object] = {}  # by number, during a call
         self.given: dict[int, str] = {}  # id of a function or class both sides have
         self.classes: dict[str, type] = {}  # those that are classes, by name
+        self.origin: str | None = None  # whose value is read: a name of the student's
+        self._origins: dict[int, str | None] = {}  # by handle
         self._handles: dict[int, int] = {}  # by id of a copy
         self._there: dict[int, weakref.ref] = {}  # copies and stand-ins, by handle
         self._states: dict[int, Shared] = {}  # of copies, by handle
@@ -35,6 +37,13 @@ class Held:
         """Return the handle of what `value` is a copy of, if it is one."""
         return self._handles.get(id(value))
 
+    def origin_of(self, value, handle: int | None = None) -> str | None:
+        """Return by which name of the student's an object came here.
+
+        handle: of a stand-in; a copy of ours is known itself.
+        """
+        return self._origins.get(self.handle(value) if handle is None else handle)
+
     def adopt(self, handle: int, value):
         """Remember that `value` is our copy of an object of the student's."""
         self._handles[id(value)] = handle
@@ -44,6 +53,7 @@ class Held:
     def stand_in(self, handle: int, value):
         """Remember what stands here for an object; the student's lives as long."""
         self._there[handle] = weakref.ref(value)
+        self._origins.setdefault(handle, self.origin)
         weakref.finalize(value, self._forget, handle, id(value)).atexit = False
         return value
 
@@ -79,5 +89,6 @@ class Held:
     def _forget(self, handle: int, identity: int) -> None:
         self._handles.pop(identity, None)
         self._there.pop(handle, None)
+        self._origins.pop(handle, None)
         self._states.pop(handle, None)
         self._dropped.append(handle)

@@ -292,15 +292,23 @@ class Judge:
                 return
 
     def rules_of(self, at: int) -> dict[str, list[str]]:
-        """Return what the answers that a test calls must not call, by their names."""
+        """Return what the answers that a test calls must not call, by their names.
+
+        What the model solution uses, everybody may, as a layer or as a function.
+        """
         step, names = self.plan.steps[at], self.plan.student_names(at)
         found = oracles(step, names, self.shell.user_ns)
         for name, rules in found.items():
-            words = self.plan.words  # what the model solution uses, everybody may
-            found[name] = [r for r in rules if r.rpartition(".")[2] not in words]
-        for name in names:
-            found[name] = [*found.get(name, []), *self.stated.get(name, [])]
+            words = {_flat(word) for word in self.plan.words}
+            found[name] = [r for r in rules if _flat(r.rpartition(".")[2]) not in words]
+        for name, rules in self.stated.items():  # an object may come from before
+            found[name] = [*found.get(name, []), *rules]
         return found
+
+
+def _flat(word: str) -> str:
+    """Return what max_pool2d and MaxPool2d, or cross_entropy and its Loss, share."""
+    return word.replace("_", "").lower().removesuffix("loss")
 
 
 def watchdog(seconds: float) -> None:

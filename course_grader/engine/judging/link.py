@@ -43,7 +43,8 @@ class Link:
         secret: bytes = b"",
     ):
         """space: where the judge's cells run; secret: of what it draws."""
-        self.held, self.exceptions = Held(), Exceptions()
+        self.held = Held()
+        self.exceptions = Exceptions(self.held.classes)
         self.line = Line(channel, self.derivative, self.held.dropped)
         self.folder, self.names = folder, Names(space)
         self.draws, self.terms, self.patience = Draws(secret), Terms(), patience
@@ -74,7 +75,7 @@ class Link:
             of = FromStudent(self, blobs)
             for name in names:
                 if name in answer["values"]:
-                    of.name = name
+                    of.name = self.held.origin = name
                     found[name] = of.value(answer["values"][name])
                     if isinstance(found[name], Remote):
                         note(found[name], "name", name)
@@ -103,7 +104,8 @@ class Link:
         _held = self.held.alive()  # the answer may name any
         to = ToStudent(self.held, self.terms.concealed)
         message = {"f": operation, "args": to.node(args), "kwargs": to.node(kwargs)}
-        message["rules"] = [*forbidden.ACTIVE, *self.terms.rules.get(name, [])]
+        self.held.origin = name or self.origin_of(*args[:2])
+        message["rules"] = self.rules(self.held.origin)
         message["sync"] = self.held.changes(to)
         message["tensors"] = to.in_order()
         self.terms.goes_along(to.along)
@@ -119,12 +121,25 @@ class Link:
         finally:
             self.draws.stir(to.generators)
         if answer.get("rule"):
-            self._break(answer["rule"], message["rules"])
-        if isinstance(error, StopIteration) and operation != "next":
-            error = RuntimeError(f"your code raised StopIteration {error}".strip())
+            self.broke(answer["rule"])
+        ends = isinstance(error, (StopIteration, StopAsyncIteration))
+        if ends and operation != "next":  # it would end a loop of the test's
+            word = next(
+                k for k in type(error).__mro__ if vars(builtins).get(k.__name__)
+            )
+            error = RuntimeError(f"your code raised {word.__name__} {error}".strip())
         if error is not None:
             raise error
         return value
+
+    def origin_of(self, *values) -> str | None:
+        """Return by which name of the student's the first of theirs came."""
+        found = (self.held.origin_of(v, fact(v, "handle")) for v in values)
+        return next(filter(None, found), None)
+
+    def rules(self, origin: str | None) -> list[str]:
+        """Return what must not be called by what came by a name of the student's."""
+        return [*forbidden.ACTIVE, *self.terms.rules.get(origin, [])]
 
     def vjp(self, call: int, out: int, grad: Tensor, count: int) -> list:
         """Return the gradients of a call's inputs for one of its outputs."""
@@ -132,6 +147,8 @@ class Link:
         grads = to.node([grad])
         fields = {"call": call, "outs": [out], "grads": grads, "keep": True}
         answer, blobs = self.line.request("vjp", to.blobs, **fields)
+        if answer.get("rule"):
+            self.broke(answer["rule"])
         with reading():
             error = self._raised(answer["error"]) if "error" in answer else None
             found = None if error else Decoder(blobs).value(answer["grads"])
@@ -165,9 +182,10 @@ class Link:
         self.terms.said.append(text)
         return error
 
-    def _break(self, rule, rules: list[str]) -> None:
+    def broke(self, rule) -> None:
         """Note that a rule was broken, by the name that we gave it; stop the test."""
-        rule = rule if rule in rules else forbidden.GUARD
+        known = {*forbidden.ACTIVE}.union(*self.terms.rules.values())
+        rule = rule if isinstance(rule, str) and rule in known else forbidden.GUARD
         self.terms.broken.append(rule)
         raise Stopped(f"{rule} was called: solve this without it")
 

@@ -13,16 +13,34 @@ import torch
 from torch import Tensor, nn
 
 from course_grader.engine.common.plain import Decoder
+from course_grader.engine.common.records import METHODS
 from course_grader.engine.common.shared import INTERNAL, is_simple
 from course_grader.engine.common.wire import Malformed
 from course_lib.check.untouched import copied
 
 from .asking import Asking
+from .proxies import PROPERTIES, Remote
 
+CONTAINERS = nn.Sequential, nn.ModuleList, nn.ModuleDict
+ITEMS = {f"__{name}__": name for name in ("getitem", "len", "iter")}
 OURS = ("torch.nn.modules.", "torchvision.ops.", "notebook_")  # classes to be trusted
 
 
-class RemoteModule(nn.Module):
+class Guarded(nn.Module):
+    """A module in which nothing answers for a tensor: no layer is called `equal`.
+
+    Where the model solution has a layer of such a name, so may everybody.
+    """
+
+    def __getattr__(self, name: str):
+        found = super().__getattr__(name)
+        layer = name in METHODS and isinstance(found, nn.Module)
+        if layer and not _link(self).terms.use(f"child:{name}"):
+            raise AttributeError(f"{type(self).__name__} has no {name!r} to grade")
+        return found
+
+
+class RemoteModule(Guarded):
     """A module whose class only the student's side has."""
 
     def forward(self, *args, **kwargs):
@@ -34,12 +52,21 @@ class RemoteModule(nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            if name.startswith("__") or "_course_link" not in self.__dict__:
+            inside = name in self._modules or "_course_link" not in self.__dict__
+            if name.startswith("__") or inside:
                 raise
+        return self._asked(name)
+
+    def _asked(self, name: str):
+        """Return what the object has: data, a layer, or what the model had."""
         link = _link(self)
-        if not link.terms.use(f"getattr:{name}"):
-            raise AttributeError(f"{type(self).__name__} has no {name!r} to grade")
-        return link.invoke("getattr", self, name)
+        same = link.terms.use(f"getattr:{name}")
+        if same or name not in PROPERTIES:
+            found = link.invoke("getattr", self, name)
+            layer = isinstance(found, nn.Module) and name not in METHODS
+            if same or layer or not (callable(found) or isinstance(found, Remote)):
+                return found
+        raise AttributeError(f"{type(self).__name__} has no {name!r} to grade")
 
     def __setattr__(self, name: str, value):
         super().__setattr__(name, value)
@@ -54,7 +81,7 @@ class RemoteModule(nn.Module):
 
 
 def _link(module: RemoteModule) -> Asking:
-    return module.__dict__["_course_link"]
+    return vars(module).get("_course_link") or type(module)._course_link
 
 
 def rebuild(of: Decoder, node: dict) -> nn.Module:
@@ -81,10 +108,32 @@ def _parts(of: Decoder, node: dict) -> tuple[type, dict]:
         _word(name): None if child is None else of.value(child)
         for name, child in node["children"].items()
     }
-    if kind is None or any(isinstance(c, RemoteModule) for c in children.values()):
-        kind = kind if kind in (nn.Sequential, nn.ModuleList, nn.ModuleDict) else None
-    name = str(node["class"][1]).rpartition(".")[2]
-    return kind or type(_word(name), (RemoteModule,), {}), children
+    if any(isinstance(child, RemoteModule) for child in children.values()):
+        kind = kind if kind in CONTAINERS else None
+    named = METHODS.intersection(n for n, c in children.items() if c is not None)
+    if kind in CONTAINERS and named:
+        made = {"_course_link": of.asking}  # not in the object, which may be copied
+        return type(kind.__name__, (Guarded, kind), made), children
+    if kind is not None and named <= _made_by(kind):
+        return kind, children
+    name = _word(str(node["class"][1]).rpartition(".")[2])
+    can = {word: _items(op) for word, op in ITEMS.items() if op in node.get("can", ())}
+    return type(name, (RemoteModule,), can), children
+
+
+def _made_by(kind: type) -> set[str]:
+    """Return the words that a class's constructors use: names of its layers, too."""
+    made = (vars(base).get("__init__") for base in kind.__mro__)
+    codes = (getattr(one, "__code__", None) for one in made)
+    return {word for code in codes if code for word in code.co_names}
+
+
+def _items(operation: str):
+    def method(self, *args):
+        __tracebackhide__ = True
+        return _link(self).invoke(operation, self, *args)
+
+    return method
 
 
 def _fill(of: Decoder, module: nn.Module, node: dict, children: dict) -> None:

@@ -6,8 +6,13 @@ may do with one is what it did with the model solution's, and what only fetches 
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from torch import Tensor, nn
+
+from course_grader.engine.common.abilities import METHODS, SWAPPED
+from course_grader.engine.common.wire import Malformed
 
 from .asking import Asking
 
@@ -69,10 +74,6 @@ class Remote:
     def __init__(self, asking: Asking, facts: dict):
         object.__setattr__(self, "_facts", {"asking": asking, **facts})
 
-    def __call__(self, *args, **kwargs):
-        __tracebackhide__ = True
-        return _ask("call", self, *args, **kwargs)
-
     def __getattr__(self, name: str):
         __tracebackhide__ = True
         if name in ("__name__", "__qualname__", "__doc__"):
@@ -109,11 +110,6 @@ class Remote:
     def __ne__(self, other):
         return _compared("ne", self, other, self is not other)
 
-    def __contains__(self, item):
-        if fact(self, "in") and fact(self, "asking").terms.use("contains"):
-            return bool(_ask("contains", self, item))
-        return any(item is one or item == one for one in iter(self))
-
     def __hash__(self):
         return id(self)
 
@@ -131,10 +127,18 @@ def _compared(operation: str, one: Remote, other, default: bool):
     return default
 
 
+def _contains(self, item):
+    if fact(self, "asking").terms.use("contains"):
+        return bool(_ask("contains", self, item))
+    return any(item is one or item == one for one in iter(self))
+
+
 def _forward(operation: str, reflected: bool = False):
-    def method(self, *args):
+    operation = f"{operation}_" if operation in ("and", "or") else operation
+
+    def method(self, *args, **kwargs):
         __tracebackhide__ = True
-        return _ask(operation, self, *args)
+        return _ask(operation, self, *args, **kwargs)
 
     def swapped(self, other):
         __tracebackhide__ = True
@@ -147,15 +151,23 @@ def _forward(operation: str, reflected: bool = False):
 
 
 Remote.__doc__ = property(lambda self: fact(self, "__doc__"))
-ITEMS = "getitem setitem delitem len iter next lt le gt ge enter exit index"
-for _name in ITEMS.split():
+for _name in "lt le gt ge".split():
     setattr(Remote, f"__{_name}__", _forward(_name))
-for _name in "float int complex round neg pos abs invert".split():
-    setattr(Remote, f"__{_name}__", _forward(_name))
-for _name in "add sub mul truediv floordiv mod pow matmul and or xor".split():
-    _operation = f"{_name}_" if _name in ("and", "or") else _name
-    setattr(Remote, f"__{_name}__", _forward(_operation))
-    setattr(Remote, f"__r{_name}__", _forward(_operation, reflected=True))
+
+
+@cache
+def able(can: frozenset[str]) -> type:
+    """Return the class of those stand-ins with which Python may do this, and no more.
+
+    What cannot be called is not callable here, and what has no length has none.
+    """
+    if not can <= METHODS.keys():
+        raise Malformed("an object that can do what no object can")
+    made = {METHODS[w]: _forward(SWAPPED.get(w, w), w in SWAPPED) for w in can}
+    if "contains" in can:
+        made["__contains__"] = _contains
+    made |= {"__slots__": (), "__doc__": vars(Remote)["__doc__"]}
+    return type("Remote", (Remote,), made)
 
 
 def remote(asking: Asking, node: dict):
@@ -167,8 +179,8 @@ def remote(asking: Asking, node: dict):
     if node.get("t") == "class" and "BaseException" in (node.get("bases") or ()):
         return asking.exceptions.own(handle, node)
     facts = {"handle": handle, "class": str(node["class"]), "name": None}
-    facts["in"] = bool(node.get("in"))
     for word in ("__name__", "__doc__"):
         text = node.get(word)
         facts[word] = text if isinstance(text, str) else None
-    return asking.held.stand_in(handle, Remote(asking, facts))
+    kind = able(frozenset(map(str, node.get("can", ()))))
+    return asking.held.stand_in(handle, kind(asking, facts))

@@ -6,6 +6,8 @@ import builtins
 import contextlib
 import sys
 
+from course_grader.engine.common.plain import Decoder
+from course_grader.engine.common.shared import is_simple
 from course_grader.engine.common.wire import Malformed
 
 OURS = "course_lib.", "torch", "numpy", "sklearn.exceptions", "notebook_"
@@ -35,7 +37,9 @@ def reading():
 class Exceptions:
     """The classes that stand for exceptions of the student's, by handle."""
 
-    def __init__(self):
+    def __init__(self, given: dict[str, type]):
+        """given: classes that both sides have, by name."""
+        self.given = given
         self.classes: dict[int, type] = {}
 
     def own(self, handle: int, node: dict) -> type:
@@ -58,8 +62,13 @@ class Exceptions:
         if not (isinstance(base, type) and issubclass(base, Exception)):
             words = f"your code raised {told['class']} {text}".strip()
             base = RuntimeError
-        known = self.classes.get(told.get("h")) or known_class(told, base)
+        given = self.given.get(told.get("given"), object)
+        given = given if issubclass(given, Exception) else None
+        known = self.classes.get(told.get("h")) or given or known_class(told, base)
         error = exception_class(known or base, str(told["class"]))(words)
+        error._course_said = words
+        if words == text:
+            fill(error, told)
         for line in told.get("lines", [])[:5]:
             if hasattr(error, "add_note"):
                 error.add_note(f"in your code, {str(line)[:300]}")
@@ -72,7 +81,8 @@ def exception_class(base: type, name: str) -> type:
         base = Exception
 
     def shown(self):
-        return str(self.args[0]) if self.args else ""
+        said = str(self.args[0]) if self.args else ""
+        return getattr(self, "_course_said", said)
 
     fields = {"_course_remote": True, "__str__": shown, "__module__": "builtins"}
     if base.__init__ not in (Exception.__init__, BaseException.__init__):
@@ -86,5 +96,17 @@ def known_class(told: dict, base: type) -> type | None:
     module = sys.modules.get(where) if where.startswith(OURS) else None
     found = getattr(module, str(told["class"]), None)
     if isinstance(found, type) and issubclass(found, base):
-        return found
+        return found if found.__module__ == where else None  # it may import others'
     return None
+
+
+def fill(error: BaseException, told: dict) -> None:
+    """Give an exception the arguments and fields that it had there, if plain data."""
+    args, fields = told.get("args"), dict(told.get("fields", {}))
+    if args is not None:
+        error.args = tuple(Decoder([]).values(args))
+    for name, node in fields.items():
+        value = Decoder([]).value(node)
+        if name.startswith(("__", "_course")) or not is_simple(value):
+            raise Malformed(f"the field {name[:40]!r} of an exception")
+        error.__dict__[name] = value

@@ -47,6 +47,7 @@ def hear():
 
 NOTHING = {"files": [{}, []], "changed": [], "sync": [], "warnings": [], "out": ""}
 FUNCTION = {"k": "handle", "h": 7, "t": "callable", "class": "function"}
+FUNCTION["can"] = ["call"]
 
 def value(node):
     say(NOTHING | {"value": node})

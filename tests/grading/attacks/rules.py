@@ -198,12 +198,19 @@ CASES = [
     ),
     Case(
         "map_in_c",
-        """A builtin function is called by `map`, which is written in C.
+        "A builtin function is called by `map`, which is written in C",
+        answers={"best": filled(BEST, "[*map(math.log, target)]")},
+        said=("rule: best_hidden: ",),
+    ),
+    Case(
+        "map_of_another",
+        """The builtin itself was kept before, and is called by `map`.
 
         Python's profiler tells of calls out of Python only, so this gets the point. To
         PyTorch's functions, and those in Python, it makes no difference who calls.
         """,
-        answers={"best": filled(BEST, "[*map(math.log, target)]")},
+        answers={"best": filled(BEST, "[*map(kept, target)]")},
+        before={"best": "kept = math.log"},
         deserves=right("best"),
     ),
     Case(

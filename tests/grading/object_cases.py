@@ -1,0 +1,408 @@
+"""Networks and other objects: what they can do here as in one kernel, and decide not.
+
+As in `judge_cases`: a right answer passes in one kernel; a lie would, too, if the object
+had a say, and where it would not it is no such object.
+"""
+
+from __future__ import annotations
+
+from .judge_cases import YES, Exercise
+
+# ruff: noqa: E501  (answers and tests as they stand in their cells)
+
+OBJECTS = [
+    Exercise(
+        "o_parameter",
+        "class NetA(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.alpha = nn.Parameter(torch.ones(3))\ndef o_parameter(): return NetA()",
+        "net = o_parameter()\nassert net.alpha.equal(torch.ones(3))",
+        (
+            YES
+            + "def o_parameter():\n    net = nn.Module()\n    net.alpha = nn.Module()\n    net.alpha.equal = Always()\n"
+            "    return net",
+            YES + "def o_parameter():\n    net = nn.Module()\n"
+            "    net.alpha = nn.Sequential(collections.OrderedDict(equal=Always()))\n    return net",
+            YES
+            + "def o_parameter(): return nn.ModuleDict({'alpha': nn.ModuleDict({'equal': Always()})})",
+            YES
+            + "class N(nn.Module):\n    alpha = property(lambda self: Always())\ndef o_parameter(): return N()",
+        ),
+    ),
+    Exercise(
+        "o_weight",
+        "def o_weight():\n    layer = nn.Linear(3, 3, bias=False)\n    nn.init.ones_(layer.weight)\n"
+        "    return layer",
+        "layer = o_weight()\nassert layer.weight.sub(torch.ones(3, 3)).abs().max() < 1e-6",
+        (
+            YES
+            + "def o_weight():\n    layer = nn.Linear(3, 3)\n    del layer.weight\n    zero = nn.Linear(3, 3)\n"
+            "    nn.init.zeros_(zero.weight); nn.init.zeros_(zero.bias)\n"
+            "    layer.weight = nn.Sequential(collections.OrderedDict(sub=zero))\n    return layer",
+            "def o_weight():\n    layer = nn.Linear(3, 3)\n    del layer.weight\n    zero = nn.Linear(3, 3)\n"
+            "    nn.init.zeros_(zero.weight); nn.init.zeros_(zero.bias)\n    layer.weight = nn.Identity()\n"
+            "    layer.weight.sub = zero\n    return layer",
+        ),
+    ),
+    Exercise(
+        "o_callable",
+        "def o_callable(): return 1",
+        "assert callable(o_callable)",
+        (
+            "o_callable = object()",
+            "class Q: pass\no_callable = Q()",
+        ),
+        ("import functools\no_callable = functools.partial(int, 1)",),
+    ),
+    Exercise(
+        "o_iterator",
+        "def o_iterator(): return (i for i in range(3))",
+        "import collections.abc as abc\nassert isinstance(o_iterator(), abc.Iterator)",
+        (
+            "class Q:\n    def __iter__(self): return iter([0])\ndef o_iterator(): return Q()",
+            "def o_iterator(): return object()",
+        ),
+        (
+            "def o_iterator(): return iter(range(3))",
+            "def o_iterator(): return map(int, '012')",
+        ),
+    ),
+    Exercise(
+        "o_skipped",
+        "def o_skipped(x): return x + 1",
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertEqual(o_skipped(1), 2)\n"
+        "found = unittest.TestResult()\nT('test').run(found)\nassert found.wasSuccessful()",
+        (
+            "import unittest\ndef o_skipped(x): raise unittest.SkipTest",
+            "class SkipTest(Exception): pass\nSkipTest.__module__ = 'numpy.testing'\n"
+            "def o_skipped(x): raise SkipTest",
+            "class SkipTest(Exception): pass\nSkipTest.__module__ = 'unittest.case'\n"
+            "def o_skipped(x): raise SkipTest",
+            "class SkipTest(Exception): pass\nSkipTest.__module__ = 'torch.testing._internal.common_utils'\n"
+            "def o_skipped(x): raise SkipTest",
+        ),
+    ),
+    Exercise(
+        "o_endless",
+        "def o_endless(n): return n * n",
+        "import asyncio\nclass Squares:\n    def __init__(self): self.n = 0\n"
+        "    def __aiter__(self): return self\n    async def __anext__(self):\n"
+        "        if self.n == 3: raise StopAsyncIteration\n        self.n += 1\n"
+        "        return o_endless(self.n)\nasync def go():\n"
+        "    async for s in Squares(): assert s in (1, 4, 9)\nasyncio.run(go())",
+        (
+            "def o_endless(n): raise StopAsyncIteration",
+            "class Z(StopAsyncIteration): pass\ndef o_endless(n): raise Z",
+        ),
+    ),
+    Exercise(
+        "o_given",
+        "@dataclass\nclass Tall(Box):\n    pass\ndef o_given(): return Box(2, 3)",
+        "b = o_given()\nassert b.area() == 6 and b == Box(2, 3)",
+        (
+            "def o_given():\n    b = Box(0, 0)\n    b.__dict__['__class__'] = object\n"
+            "    b.__dict__['__eq__'] = lambda *a: True\n    b.__dict__['area'] = 6\n    return b",
+            "class Fake(Box):\n    area = lambda s: 6\n    __eq__ = lambda *a: True\ndef o_given():\n"
+            "    b = Fake(0, 0)\n    return b",
+            "def o_given():\n    class Box:\n        width, height = 2, 3\n        area = lambda s: 6\n"
+            "        __eq__ = lambda *a: True\n    return Box()",
+        ),
+    ),
+    Exercise(
+        "o_methods",
+        "def o_methods(): return torch.ones(2)",
+        "t = o_methods()\nassert t.sum() == 2 and t.size(0) == 2 and t.tolist() == [1, 1]",
+        (
+            "class G:\n    def __getattr__(self, name): return lambda *a: 2 if name != 'tolist' else [1, 1]\n"
+            "def o_methods(): return G()",
+            "class G:\n    tolist = staticmethod(lambda: [1, 1])\n    sum = staticmethod(lambda: 2)\n"
+            "    size = staticmethod(lambda n: 2)\ndef o_methods(): return G()",
+            "class M(type):\n    tolist = lambda c: [1, 1]\n    sum = lambda c: 2\n    size = lambda c, n: 2\n"
+            "class G(metaclass=M): pass\ndef o_methods(): return G",
+            "class G(np.ndarray):\n    __array_finalize__ = lambda s, o: None\n    tolist = lambda s: [1, 1]\n"
+            "    sum = lambda s: 2\n    size = lambda s, n: 2\ndef o_methods(): return np.zeros(2).view(G)",
+            "class D:\n    def __get__(self, o, t=None): return lambda *a: 2\nclass G:\n    sum = size = D()\n"
+            "    tolist = staticmethod(lambda: [1, 1])\ndef o_methods(): return G()",
+        ),
+    ),
+    Exercise(
+        "o_array",
+        "def o_array(): return np.array([1., 2.])",
+        "assert np.allclose(o_array(), [1, 2]) and np.array_equal(o_array(), [1, 2])\n"
+        "assert np.testing.assert_allclose(o_array(), [1, 2]) is None",
+        (
+            "class A:\n    __array_ufunc__ = lambda *a, **k: np.True_\n"
+            "    __array_function__ = lambda *a, **k: True\n    __len__ = lambda s: 2\n"
+            "    __getitem__ = lambda s, i: 5.\ndef o_array(): return A()",
+            "class A:\n"
+            "    __array_interface__ = {'shape': (2,), 'typestr': '<f8', 'data': (0, False), 'version': 3}\n"
+            "def o_array(): return A()",
+        ),
+    ),
+    Exercise(
+        "o_entries",
+        "def o_entries(d): d['ok'] = 1",
+        "d = {}\no_entries(d)\nassert d == {'ok': 1}",
+        (
+            "class K(str):\n    __eq__ = lambda *a: True\n    __hash__ = lambda s: hash('ok')\n"
+            "def o_entries(d): d[K('x')] = 1",
+            "def o_entries(d):\n    class One(int):\n        __eq__ = lambda *a: True\n    d['ok'] = One(5)",
+        ),
+    ),
+    Exercise(
+        "o_sum",
+        "def o_sum(): return [3]",
+        "assert sum(o_sum()) == 3 and max(o_sum()) == 3",
+        (
+            "def o_sum():\n    class I:\n        __radd__ = __add__ = lambda *a: 3\n"
+            "        __eq__ = lambda *a: True\n    return [I()]",
+            "import collections\ndef o_sum(): return collections.defaultdict(lambda: 3)",
+        ),
+    ),
+    Exercise(
+        "o_error",
+        "def o_error(x):\n    if x < 0: raise ValueError('negative')\n    return x",
+        "try:\n    o_error(-1)\nexcept ValueError as e:\n    assert 'negative' in str(e)\nelse:\n"
+        "    raise AssertionError\nassert o_error(2) == 2",
+        (
+            "class V(ValueError):\n    __str__ = lambda s: True\ndef o_error(x): raise V",
+            "class M(type):\n    __subclasscheck__ = __instancecheck__ = lambda *a: True\n"
+            "class V(Exception, metaclass=M): pass\ndef o_error(x): raise V('negative')",
+            "def o_error(x): raise GeneratorExit('negative')",
+        ),
+    ),
+    Exercise(
+        "o_text",
+        "def o_text(): return 'ab'",
+        "import json\n"
+        "assert json.dumps(o_text()) == '\"ab\"' and f'{o_text()}' == 'ab' and '%s' % o_text() == 'ab'",
+        (
+            "class K(str):\n    __str__ = __format__ = lambda *a: 'ab'\ndef o_text(): return K('x')",
+            "class K:\n    __str__ = __repr__ = lambda s: 'ab'\n    __format__ = lambda s, f: 'ab'\n"
+            "def o_text(): return K()",
+        ),
+    ),
+    Exercise(
+        "o_copied",
+        "def o_copied(): return [1, 2]",
+        "import copy, pickle\na = o_copied()\n"
+        "assert copy.deepcopy(a) == [1, 2] and pickle.loads(pickle.dumps(a)) == [1, 2]",
+        (
+            "class R(list):\n    __reduce__ = lambda s: (list, ([1, 2],))\n    __deepcopy__ = lambda s, m: [1, 2]\n"
+            "def o_copied(): return R()",
+        ),
+    ),
+    Exercise(
+        "o_class",
+        "def o_class(): return 5",
+        "x = o_class()\nassert isinstance(x, int) and type(x) is int and x == 5 and x in {5: 1}",
+        (
+            "class C:\n    __class__ = property(lambda s: int)\n    __eq__ = lambda *a: True\n"
+            "    __hash__ = lambda s: hash(5)\ndef o_class(): return C()",
+            "class C(int):\n    __class__ = int\n    __hash__ = lambda s: hash(5)\n    __eq__ = lambda *a: True\n"
+            "def o_class(): return C(3)",
+        ),
+        ("class C(int):\n    pass\ndef o_class(): return int(C(5))",),
+    ),
+    Exercise(
+        "o_refused",
+        "def o_refused(n):\n    if n > 3: raise Refused(n)\n    return n",
+        "try:\n    o_refused(9)\nexcept Refused as e:\n"
+        "    assert e.size == 9 and '9' in str(e) and e.args == ('9 is refused',)\nelse:\n"
+        "    raise AssertionError\nassert o_refused(2) == 2",
+        (
+            "def o_refused(n): raise ValueError(n)",
+            "class Refused(Exception): size = 9\ndef o_refused(n):\n    if n > 3: raise Refused('9 is refused')\n"
+            "    return n",
+        ),
+        (
+            "class Mine(Refused): pass\ndef o_refused(n):\n    if n > 3: raise Mine(n)\n    return n",
+        ),
+    ),
+    Exercise(
+        "o_own_error",
+        "class TooBig(Exception):\n    def __init__(self, size):\n"
+        "        super().__init__(f'{size} is too big')\n        self.size = size\n"
+        "def o_own_error(n): raise TooBig(n)",
+        "try:\n    o_own_error(9)\nexcept TooBig as e:\n    assert e.size == 9 and '9' in str(e)\nelse:\n"
+        "    raise AssertionError",
+    ),
+    Exercise(
+        "o_args",
+        "def o_args(k): raise KeyError(k)",
+        "try:\n    o_args('q')\nexcept KeyError as e:\n    assert e.args[0] == 'q' and str(e) == \"'q'\"\nelse:\n"
+        "    raise AssertionError",
+        (),
+        ("def o_args(k): return {}[k]",),
+    ),
+    Exercise(
+        "o_layer",
+        "def o_layer(): return Layer(width=3)",
+        "one = o_layer()\nassert one.width == 3 and isinstance(one, Layer)",
+        (YES + "def o_layer(): return Yes()",),
+        ("def o_layer(): return Layer(torch.relu, 3)",),
+    ),
+    Exercise(
+        "o_square",
+        "def o_square(side):\n    one = Square()\n    one.side = side\n    return one",
+        "assert o_square(3).area() == 4 and o_square(3).side == 3",
+        (
+            "def o_square(side):\n    one = Square()\n    one.side, one.area = side, lambda: 4\n    return one",
+        ),
+        (
+            "def o_square(side):\n    one = Square()\n    setattr(one, 'side', side)\n    return one",
+        ),
+    ),
+]
+NETWORKS = [
+    Exercise(
+        "n_width",
+        "class Wide(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.fc = nn.Linear(2, 4)\n        self.width = 4\n"
+        "    def forward(self, x): return self.fc(x)\n",
+        "w = Wide()\nassert w.width == 4 and w(torch.ones(1, 2)).shape == (1, 4)",
+        (),
+        (
+            "class Wide(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.fc = nn.Linear(2, 4)\n    def forward(self, x): return self.fc(x)\n    @property\n"
+            "    def width(self): return self.fc.out_features\n",
+            "class Wide(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.fc = nn.Linear(2, 4)\n    def forward(self, x): return self.fc(x)\n    width = 4\n",
+            "class Wide(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.fc = nn.Linear(2, 4)\n    def forward(self, x): return self.fc(x)\n"
+            "    def __getattr__(self, name):\n        if name == 'width': return 4\n"
+            "        return super().__getattr__(name)\n",
+        ),
+    ),
+    Exercise(
+        "n_count",
+        "class Counts(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.fc = nn.Linear(2, 4)\n        self.register_buffer('n', torch.zeros(()))\n"
+        "    def forward(self, x): self.n += 1; return self.fc(x)\n",
+        "w = Counts()\nw(torch.ones(1, 2)); w(torch.ones(1, 2))\nassert w.n == 2",
+        (),
+        (
+            "class Counts(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.fc = nn.Linear(2, 4)\n        self.n = 0\n"
+            "    def forward(self, x): self.n += 1; return self.fc(x)\n",
+            "class Counts(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.fc = nn.Linear(2, 4)\n        self.seen = []\n"
+            "    def forward(self, x): self.seen.append(1); return self.fc(x)\n"
+            "    n = property(lambda self: len(self.seen))\n",
+        ),
+    ),
+    Exercise(
+        "n_trace",
+        "class Trace(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.fc = nn.Linear(2, 4)\n        self.sizes = []\n"
+        "    def forward(self, x): self.sizes.append(len(x)); return self.fc(x)\n",
+        "w = Trace()\nw(torch.ones(1, 2)); w(torch.ones(3, 2))\nassert w.sizes == [1, 3]",
+        (),
+        (
+            "class Trace(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.fc = nn.Linear(2, 4)\n        self.all = []\n"
+            "    def forward(self, x): self.all.append(len(x)); return self.fc(x)\n"
+            "    sizes = property(lambda s: list(s.all))\n",
+        ),
+    ),
+    Exercise(
+        "n_weight",
+        "class Wn(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.fc = nn.Linear(2, 4)\n    def forward(self, x): return self.fc(x)\n",
+        "w = Wn()\nassert w.fc.weight.shape == (4, 2) and len(w.fc.weight[0]) == 2\n"
+        "w(torch.ones(1, 2)).sum().backward()\nassert all(p.grad is not None for p in w.parameters())",
+        (),
+        (
+            "class Wn(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.fc = nn.utils.parametrizations.weight_norm(nn.Linear(2, 4))\n"
+            "    def forward(self, x): return self.fc(x)\n",
+            "class Wn(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.fc = nn.utils.parametrizations.spectral_norm(nn.Linear(2, 4))\n"
+            "    def forward(self, x): return self.fc(x)\n",
+            "class Wn(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.fc = nn.utils.parametrizations.orthogonal(nn.Linear(2, 4))\n"
+            "    def forward(self, x): return self.fc(x)\n",
+            "class Wn(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.fc = nn.Linear(2, 4)\n        self.fc.register_forward_hook(lambda m, i, o: o)\n"
+            "    def forward(self, x): return self.fc(x)\n",
+            "class Wn(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        import torch.nn.utils.prune as prune\n"
+            "        self.fc = prune.identity(nn.Linear(2, 4), 'weight')\n"
+            "    def forward(self, x): return self.fc(x)\n",
+        ),
+    ),
+    Exercise(
+        "n_tied",
+        "class Tied(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.a = nn.Linear(3, 3)\n        self.b = nn.Linear(3, 3)\n"
+        "        self.b.weight = self.a.weight\n    def forward(self, x): return self.b(self.a(x))\n",
+        "t = Tied()\nassert t.a.weight is t.b.weight and sum(p.numel() for p in t.parameters()) == 15\n"
+        "t(torch.ones(1, 3)).sum().backward()\nassert t.a.weight.grad is t.b.weight.grad",
+        (),
+        (
+            "class Tied(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.b = nn.Linear(3, 3)\n        self.a = nn.Linear(3, 3)\n"
+            "        self.a.weight = self.b.weight\n    def forward(self, x): return self.b(self.a(x))\n",
+            "class Tied(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        w = nn.Parameter(torch.rand(3, 3))\n        self.a = nn.Linear(3, 3)\n"
+            "        self.b = nn.Linear(3, 3)\n"
+            "        self.a._parameters['weight'] = self.b._parameters['weight'] = w\n"
+            "    def forward(self, x): return self.b(self.a(x))\n",
+        ),
+    ),
+    Exercise(
+        "n_list",
+        "class Lst(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.ws = nn.ParameterList([nn.Parameter(torch.ones(2)) for _ in range(3)])\n"
+        "    def forward(self, x): return sum(w * x for w in self.ws)\n",
+        "n = Lst()\n"
+        "assert len(n.ws) == 3 and n.ws[1].sum() == 2 and n(torch.ones(2)).sum() == 6 and len(list(n.parameters())) == 3",
+        (),
+        (
+            "class Lst(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.ws = nn.ParameterList()\n"
+            "        for _ in range(3): self.ws.append(nn.Parameter(torch.ones(2)))\n"
+            "    def forward(self, x): return sum(w * x for w in self.ws)\n",
+        ),
+    ),
+    Exercise(
+        "n_dict",
+        "class Dct(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.ws = nn.ParameterDict({'a': nn.Parameter(torch.ones(2)), 'b': nn.Parameter(torch.ones(2))})\n"
+        "    def forward(self, x): return self.ws['a'] * x + self.ws['b']\n",
+        "n = Dct()\nassert sorted(n.ws) == ['a', 'b'] and n.ws['a'].sum() == 2 and n(torch.ones(2)).sum() == 4",
+        (),
+        (
+            "class Dct(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.ws = nn.ParameterDict()\n        self.ws['b'] = torch.ones(2)\n"
+            "        self.ws.update({'a': nn.Parameter(torch.ones(2))})\n"
+            "    def forward(self, x): return self.ws['a'] * x + self.ws['b']\n",
+        ),
+    ),
+    Exercise(
+        "n_indexed",
+        "def n_indexed(): return nn.Sequential(nn.Linear(2, 3), nn.ReLU())",
+        "n = n_indexed()\n"
+        "assert n(torch.ones(1, 2)).shape == (1, 3) and len(list(n.parameters())) == 2 and n[0].weight.shape == (3, 2)",
+        (),
+        (
+            "def n_indexed(): return torch.jit.script(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))",
+            "class S(nn.Sequential): pass\ndef n_indexed(): return S(nn.Linear(2, 3), nn.ReLU())",
+            "class S(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.layers = nn.ModuleList([nn.Linear(2, 3), nn.ReLU()])\n"
+            "    def __getitem__(self, i): return self.layers[i]\n    def forward(self, x):\n"
+            "        for l in self.layers: x = l(x)\n        return x\ndef n_indexed(): return S()",
+        ),
+    ),
+    Exercise(
+        "n_traced",
+        "def n_traced(): return nn.Sequential(nn.Linear(2, 3), nn.ReLU())",
+        "net = n_traced()\nassert net(torch.ones(1, 2)).shape == (1, 3) and len(list(net.parameters())) == 2",
+        ("def n_traced(): return torch.relu",),
+        (
+            "def n_traced():\n"
+            "    return torch.jit.trace(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), torch.ones(1, 2))",
+            "def n_traced(): return torch.fx.symbolic_trace(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))",
+        ),
+    ),
+]
+EXERCISES = [*OBJECTS, *NETWORKS]
