@@ -385,11 +385,22 @@ def alexnet_small(num_classes: int = 10, dropout: float = 0.5) -> AlexNet:
     return net
 
 
+def alexnet_fine(num_classes: int = 10, dropout: float = 0.5) -> AlexNet:
+    """Return alexnet_small with stride 1 in conv1: each map has four times the places."""
+    net = alexnet_small(num_classes, dropout)
+    net.stages[0][0].stride = 1, 1
+    net.head[1] = nn.Linear(64 * 7 * 7, 192)
+    nn.init.kaiming_normal_(net.head[1].weight, nonlinearity="relu")
+    nn.init.zeros_(net.head[1].bias)
+    return net
+
+
 # %% tags=["check"]
 from course_lib.data import batches, load
 
 check.params(alexnet_small(), 302_538)
 check.macs(alexnet_small(), (1, 3, 32, 32), 3_137_920)
+check.params(alexnet_fine(), 794_058)
 torch.manual_seed(0)
 batch, labels = next(batches(load("digits", size=32, channels=3), 16))
 check.learns(alexnet_small(dropout=0.0), batch, labels)
@@ -621,24 +632,32 @@ plt.show()
 #
 # ## Looking inside
 #
-# What did the first layer learn on CIFAR-10, and are the stored weights those that scored so? Left, the record's
-# training; right, the 32 kernels of conv1.
+# What did the first layer learn on CIFAR-10, and are the stored weights those that scored so? `alexnet_small` halves
+# the map in conv1, and so does a pooling right after it. `alexnet_fine` has stride 1 there: each map has four times the places, and the
+# work is 15.0 instead of 3.1 million MACs. Both learned from all 50,000 images, 30 epochs, by one recipe (one seed
+# each). Left, their top-1 on test images and, dotted, in training; dashed, the codebooks of notebook 03. Right, the 32
+# kernels of conv1 with stride 1.
 
 # %% tags=["nbval-ignore-output"]
-path = results.RESULTS / "04_alexnet-alexnet_small-cifar10-seed0.json"
-record = results.read(path)
-trained = results.load_weights(path.with_suffix(".safetensors"), alexnet_small())
-print(f"test top-1 {record.test_top1:.2%} after {len(record.history)} epochs, one seed")
+names = {"stride 2": "alexnet_small", "stride 1": "alexnet_small-fine"}
+paths = {name: results.RESULTS / f"04_alexnet-{stem}-cifar10-long-seed0.json"
+         for name, stem in names.items()}
+records = {name: results.read(path) for name, path in paths.items()}
+for name, record in records.items():
+    print(f"{name}: test top-1 {record.test_top1:.2%}, training {record.history[-1].train_top1:.2%}")
+path = paths["stride 1"]
+trained = results.load_weights(path.with_suffix(".safetensors"), alexnet_fine())
 if PHOTOS == "cifar10":
     verified = results.verify(path)
-    print(f"measured again from the stored weights: {verified.measured.top1:.2%}")
+    print(f"stride 1, measured again from the stored weights: {verified.measured.top1:.2%}")
     assert verified.ok
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.1))
-for split in ("train", "val"):
-    top1 = [100 * value for value in record.history.column(f"{split}_top1")]
-    left.plot(record.history.column("epoch"), top1, label=split)
-left.set(xlabel="epoch", ylabel="top-1 (%)")
-left.legend()
+plot.curves(left, {name: record.history for name, record in records.items()})
+for line, record in zip(list(left.lines), records.values(), strict=True):
+    top1 = [100 * value for value in record.history.column("train_top1")]
+    left.plot(line.get_xdata(), top1, ":", color=line.get_color())
+left.set_ylabel("top-1 (%)")
+left.axhline(81.2, color="0.5", ls="--")
 plot.filters(right, trained.stages[0][0].weight, columns=8)
 
 # %% [markdown]
@@ -649,6 +668,8 @@ plot.filters(right, trained.stages[0][0].weight, columns=8)
 # - **The head holds the parameters.** AlexNet has 60,965,224 of them, and most are in three fully connected layers.
 # - **The initialisation decides whether a network learns.** With a std of 0.01 the small network's loss stays at log 10 = 2.303.
 # - **The gain of ReLU depends on the task.** On 50,000 images ReLU needs 4.8 epochs where tanh needs 8.3, a factor of 1.72 ± 0.05 (three paired seeds). The paper found six.
+# - **Our small AlexNet beats the codebooks only if it skips no pixel.** On CIFAR-10 it reaches 83.4 % with stride 1 in conv1, and 76.5 % with stride 2, by one recipe
+#   (one seed each; the codebooks 81.2 %). The map that reaches its head is larger, too.
 # - **Shifts helped by about four points.** With 200 digits top-1 is 83.4 % with both, 82.9 % without dropout and 79.1 % without shifts (two seeds).
 #   What dropout is worth, so few images cannot tell.
 #
@@ -675,10 +696,10 @@ plot.filters(right, trained.stages[0][0].weight, columns=8)
 # 256 · 1000 + 1000 = 257,000 of 58,631,144 parameters. GoogLeNet and ResNet do that.
 # </details>
 #
-# **4.** Why is the training top-1 in the left curve below the validation top-1 at first?
+# **4.** Why is the training top-1 in the left curves below the test top-1 at first?
 # <details><summary>Answer</summary>
-# It is measured with half of the hidden units missing, on shifted and mirrored images, and as a mean over an epoch in
-# which the network still improved. Validation has all units, images as they are, and the epoch's last weights.
+# It is measured with a tenth of the hidden units missing, on shifted and mirrored images, and as a mean over an epoch in
+# which the network still improved. The test has all units, images as they are, and the epoch's last weights.
 # </details>
 #
 # **5.** (open) Find a setting in which tanh needs six times the epochs. Is the network still "equivalent"?

@@ -466,6 +466,15 @@ def vgg_small(
     return net
 
 
+def vgg_wide(batch_norm: bool = False, num_classes: int = 10, dropout: float = 0.5) -> VGG:
+    """Return vgg_small of configuration D, twice as wide: 3/8 of the paper's widths."""
+    widths = tuple(2 * width for width in SMALL_WIDTHS)
+    table = VGG_STAGES["D"]
+    net = VGG(table, widths, 1, 2 * 192, num_classes, dropout, batch_norm=batch_norm)
+    initialise(net)
+    return net
+
+
 RECIPES = {  # keyword arguments of course_lib.train.Recipe
     "digits": {"epochs": 10, "batch_size": 32, "learning_rate": 0.01, "warmup_epochs": 1.0,
                "crop_padding": 2, "channels_last": True, "precision": "bfloat16"},
@@ -482,6 +491,8 @@ SMALL = {"A": 382_450, "A-LRN": 382_450, "B": 388_966, "C": 409_942, "D": 575_83
 for config, params in SMALL.items():
     check.params(vgg_small(config), params)
 check.macs(vgg_small(), (1, 3, 32, 32), 11_337_600)
+check.params(vgg_wide(), 2_296_450)
+check.macs(vgg_wide(), (1, 3, 32, 32), 44_683_008)
 torch.manual_seed(0)
 batch, labels = next(batches(load("digits", size=32, channels=3), 16))
 check.learns(vgg_small("A", dropout=0.0), batch, labels)
@@ -699,11 +710,13 @@ plt.show()
 # ## Looking inside
 #
 # What did `vgg_small` reach on CIFAR-10, and are the stored weights those that scored so? They come from all 50,000 training images and 30
-# epochs, with flips and crops. Beside them is the same network with batch normalisation behind each convolution, which came a year later. (One seed
-# each, and to each its own recipe: batches of 64, a learning rate of 0.02 and clipped gradients; with the norm 128 and 0.1. Codebooks reach 81.2 %.)
+# epochs, with flips and crops. Beside it are `vgg_wide`, twice as wide, after 20 epochs, and `vgg_small` with batch normalisation behind each
+# convolution, which came a year later. (One seed each, and to each its own recipe: a learning rate of 0.02 for batches of 64, with gradients of
+# at most 1; 0.05, 128 and at most 5; with the norm 0.1 and 128. Codebooks reach 81.2 %.)
 
 # %% tags=["nbval-ignore-output"]
-runs = {"10 epochs": "cifar10", "as published": "cifar10-long", "batch norm": "bn-cifar10-long"}
+runs = {"10 epochs": "cifar10", "as published": "cifar10-long",
+        "twice as wide": "wide-cifar10-long", "batch norm": "bn-cifar10-long"}
 paths = {name: results.RESULTS / f"05_vgg-vgg_small-{run}-seed0.json" for name, run in runs.items()}
 records = {name: results.read(path) for name, path in paths.items()}
 for name, record in records.items():
@@ -757,7 +770,8 @@ plt.show()
 # - **Three 3×3 convolutions see as far as one 7×7.** They have 27 C² weights instead of 49 C², and three ReLUs instead of one.
 # - **Depth helps, up to a point.** The paper's top-1 error falls from 29.6 % with 11 layers to 27.0 % with 16. With 19 it is 27.3 %.
 # - **The head holds the parameters, the convolutions the work.** In D `fc6` has 74 % of the parameters, and the convolutions do 99.2 % of the work.
-# - **Our small D stays below the codebooks on CIFAR-10.** It reaches 78.5 %. With batch normalisation, and a recipe of its own, it reaches 85.8 % (one seed each).
+# - **Our small D stays below the codebooks on CIFAR-10, and a wider one passes them.** They reach 78.5 % and 84.0 %. With batch normalisation, and a recipe of its own, the small one
+#   reaches 85.8 % (one seed each).
 # - **A network counts on the zeros of its padding.** Digits on a sheet are read right in 39 % of the cases with neighbours, and in 37 % without; one by one, in 94 %.
 #
 # ## Before and after

@@ -243,7 +243,9 @@ class Writer:
         """Ask the course's plugin, and keep its answer between 0 and the points."""
         if late == 0:
             return None
-        off = self.late.plugin_inst.late_submission_penalty(student, score, late)
+        with _plugin_of(self.course):
+            off = self.late.plugin_inst.late_submission_penalty(student, score, late)
+            off = off if off is None else float(off)
         return None if off is None else min(max(off, 0), score)
 
     def _refused(self, verdict: Verdict, reason: str) -> Result:
@@ -304,11 +306,24 @@ def _late(course: Course) -> AssignLatePenalties:
     """Return nbgrader's step with the course's plugin, which may lie in its folder."""
     sys.path.insert(0, str(course))
     try:
-        late = AssignLatePenalties(config=course.config)
-        late.init_plugin()
+        with _plugin_of(course):
+            late = AssignLatePenalties(config=course.config)
+            late.init_plugin()
         return late
     finally:
         sys.path.remove(str(course))
+
+
+@contextmanager
+def _plugin_of(course: Course):
+    try:
+        yield
+    except Exception as error:
+        raise CourseError(
+            f"{course}: the plugin for late work (AssignLatePenalties.plugin_class in "
+            f"nbgrader_config.py) fails: {type(error).__name__}: {error}. Mend it and "
+            "grade again; what is graded so far is kept."
+        ) from error
 
 
 def _seconds_late(submission: SubmittedAssignment) -> float:

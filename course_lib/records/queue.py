@@ -193,6 +193,8 @@ def run(names: list[str] | None = None, say=print) -> int:
         with FileLock(folder / "lock", timeout=0.1):  # `at_work` holds it for a moment
             (folder / AT_WORK).unlink(missing_ok=True)
             for job in jobs_:
+                for left in folder.glob(f"{job.name}-*.part"):  # of a write, by a kill
+                    left.unlink(missing_ok=True)
                 if (now := state(job)).word == "done":
                     job.checkpoint.unlink(missing_ok=True)  # a kill may have left it
                 else:

@@ -37,7 +37,8 @@ SGD = AUGMENTED | {
     "nesterov": True,
     "warmup_epochs": 1.0,
 }
-NO_NORM = SGD | {"batch_size": 64, "learning_rate": 0.02, "clip_norm": 1.0}
+NO_NORM = SGD | {"learning_rate": 0.05, "weight_decay": 1e-4, "clip_norm": 5.0}
+GENTLE = SGD | {"batch_size": 64, "learning_rate": 0.02, "clip_norm": 1.0}
 RESNET = SGD | {"epochs": 40}
 RACE = {
     "epochs": 40,
@@ -53,19 +54,37 @@ ALEXNET = Row(
     "04_alexnet-alexnet_small-cifar10-long",
     "04_alexnet",
     "alexnet_small",
-    NO_NORM | {"epochs": 40},
+    NO_NORM | {"epochs": 30},
     {"dropout": 0.1},
     bar=CODEBOOKS,
     why="No normalisation by batch, a first convolution with stride 2.",
+)
+ALEXNET_FINE = Row(
+    "04_alexnet-alexnet_small-fine-cifar10-long",
+    "04_alexnet",
+    "alexnet_fine",
+    NO_NORM | {"epochs": 30},
+    {"dropout": 0.1},
+    bar=CODEBOOKS,
+    why="The small network with stride 1: it skips no pixel.",
 )
 VGG = Row(
     "05_vgg-vgg_small-cifar10-long",
     "05_vgg",
     "vgg_small",
-    NO_NORM | {"epochs": 30},
+    GENTLE | {"epochs": 30},
     {"dropout": 0.1},
     bar=CODEBOOKS,
     why="Configuration D as in the paper, which knows no batch normalisation.",
+)
+VGG_WIDE = Row(
+    "05_vgg-vgg_small-wide-cifar10-long",
+    "05_vgg",
+    "vgg_wide",
+    NO_NORM | {"epochs": 20},
+    {"dropout": 0.1},
+    bar=CODEBOOKS,
+    why="As published, without normalisation, twice as wide as the small network.",
 )
 VGG_BN = Row(
     "05_vgg-vgg_small-bn-cifar10-long",
@@ -299,6 +318,8 @@ ROWS = [
     RESNET_20,
     GOOGLENET,
     VGG_BN,
+    ALEXNET_FINE,
+    VGG_WIDE,
     race("ReLU"),
     race("Tanh"),
     again(ALEXNET),

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import sys
 import time
 from dataclasses import replace
 from datetime import datetime
@@ -256,6 +257,29 @@ def test_late_ones_lose_what_the_plugin_says(
     assert rows(tiny)["ada"]["late"] == penalty
     table = export(tiny / "grades.csv", tiny).read_text()
     assert f"9.0,{float(penalty)},{9.0 - penalty}," in table
+
+
+@pytest.mark.parametrize(
+    ("plugin", "said"),
+    [
+        ("", "'tiny_late.Hours' could not be imported"),
+        (LATE.replace("return", "return 1 / 0 or"), "ZeroDivisionError"),
+        (LATE.replace("return", "return 'many' or"), "ValueError: .*'many'"),
+    ],
+)
+def test_a_plugin_that_fails_is_named(
+    tiny, bundle, verdict, plugin, said, gradebook, monkeypatch
+):
+    monkeypatch.delitem(sys.modules, "tiny_late", raising=False)
+    if plugin:
+        (tiny / "tiny_late.py").write_text(plugin)
+    with open(tiny / "nbgrader_config.py", "a") as file:
+        file.write("c.AssignLatePenalties.plugin_class = 'tiny_late.Hours'\n")
+    with gradebook(tiny) as book:
+        book.update_or_create_assignment(NAME, duedate=datetime(2026, 1, 2))
+    with pytest.raises(CourseError, match=f"for late.*{said}"):
+        with Writer(tiny, NAME, bundle) as writer:
+            writer.write(verdict(timestamp=datetime(2026, 1, 3)))
 
 
 NAMES = "Byron, Ada", "a\nforged,1,2", "=cmd|' calc'!A0", "@sum", '"q"', "Zoë"

@@ -174,9 +174,12 @@ def test_a_full_disk_is_said_and_what_was_there_stays(queue):
 
 def test_what_a_kill_left_beside_a_finished_record_is_removed(queue):
     records.run([queue[0].name], say=lambda text: None)
-    queue[0].checkpoint.write_bytes(b"left")
+    half = queue[0].checkpoint.with_name(f"{queue[0].checkpoint.name}.123.part")
+    for path in (queue[0].checkpoint, half):
+        path.write_bytes(b"left")
     records.run([queue[0].name], say=lambda text: None)
     assert not queue[0].checkpoint.exists()
+    assert not half.exists()
 
 
 def test_nothing_is_at_work_where_the_queue_has_not_begun_with_one(queue):
