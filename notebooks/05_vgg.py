@@ -729,6 +729,7 @@ if "cifar10" in {row.name for row in data.available() if row.path}:
     assert verified.ok
 figure, ax = plt.subplots(figsize=(4, 1.9))
 plot.curves(ax, {name: record.history for name, record in [*records.items()][1:]})
+plt.setp(ax.texts, bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 0})
 ax.axhline(81.2, color="0.5", ls="--")
 ax.set_ylabel("test top-1 (%)")
 plt.show()
