@@ -716,7 +716,7 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 runs = {"10 epochs": "cifar10", "as published": "cifar10-long",
-        "twice as wide": "wide-cifar10-long", "batch norm": "bn-cifar10-long"}
+        "wide": "wide-cifar10-long", "batch norm": "bn-cifar10-long"}
 paths = {name: results.RESULTS / f"05_vgg-vgg_small-{run}-seed0.json" for name, run in runs.items()}
 records = {name: results.read(path) for name, path in paths.items()}
 for name, record in records.items():
