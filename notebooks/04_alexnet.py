@@ -632,8 +632,8 @@ plt.show()
 #
 # ## Looking inside
 #
-# What did the first layer learn on CIFAR-10, and are the stored weights those that scored so? `alexnet_small` halves
-# the map in conv1, and so does a pooling right after it. `alexnet_fine` has stride 1 there: each map has four times the places, and the
+# What did the first layer learn on CIFAR-10, and are the stored weights those that scored so? In `alexnet_small` conv1 halves
+# the map, and so does a pooling right after it. In `alexnet_fine` conv1 has stride 1. Each map then has four times the places, and the
 # work is 15.0 instead of 3.1 million MACs. Both learned from all 50,000 images, 30 epochs, by one recipe (one seed
 # each). Left, their top-1 on test images and, dotted, in training; dashed, the codebooks of notebook 03. Right, the 32
 # kernels of conv1 with stride 1.

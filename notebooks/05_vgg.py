@@ -711,8 +711,8 @@ plt.show()
 #
 # What did `vgg_small` reach on CIFAR-10, and are the stored weights those that scored so? They come from all 50,000 training images and 30
 # epochs, with flips and crops. Beside it are `vgg_wide`, twice as wide, after 20 epochs, and `vgg_small` with batch normalisation behind each
-# convolution, which came a year later. (One seed each, and to each its own recipe: a learning rate of 0.02 for batches of 64, with gradients of
-# at most 1; 0.05, 128 and at most 5; with the norm 0.1 and 128. Codebooks reach 81.2 %.)
+# convolution, which came a year later. (One seed each, and to each its own recipe. The first has a learning rate of 0.02, batches of 64 and
+# gradients of at most 1; the second 0.05, 128 and 5; the third 0.1 and 128. Codebooks reach 81.2 %.)
 
 # %% tags=["nbval-ignore-output"]
 runs = {"10 epochs": "cifar10", "as published": "cifar10-long",
