@@ -24,6 +24,8 @@ from course_lib import (
 )
 from course_lib.errors import CourseError
 
+SMALL = "_small", "_fine", "_wide"  # how a network's name ends that is for 32x32 images
+
 
 def train_unit(
     unit: str,
@@ -192,7 +194,7 @@ def costs(name: str, size: int | None = None) -> dict[str, flops.Cost]:
         found.pop(wanted, None)  # the default is one of the variants
     rows = {}
     for label, build in found.items():
-        small = build.func.__name__.endswith("_small")
+        small = build.func.__name__.endswith(SMALL)
         side = size or (32 if small else getattr(module, "IMAGE_SIZE", 224))
         rows[f"{label} at {side}x{side}"] = cost(build, side)
     return rows

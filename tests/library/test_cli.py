@@ -382,7 +382,10 @@ COMPLETED = [
     ("course train 08_resnet --network resn", ["resnet", "resnet_small"]),
     ("course train 04_alexnet --data ci", ["cifar10"]),
     ("course data ", ["cifar10", "digits", "fashion-mnist", "imagenette", "list"]),
-    ("course cost 04_alexnet.", ["04_alexnet.alexnet", "04_alexnet.alexnet_small"]),
+    (
+        "course cost 04_alexnet.alexnet",
+        [f"04_alexnet.alexnet{end}" for end in ("", "_fine", "_small")],
+    ),
     ("course cost nothing.", []),
     ("course classify cat.jpg --network 06", ["06_googlenet"]),
     ("course notebooks check 05", ["05_vgg"]),
