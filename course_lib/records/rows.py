@@ -59,13 +59,9 @@ ALEXNET = Row(
     bar=CODEBOOKS,
     why="No normalisation by batch, a first convolution with stride 2.",
 )
-ALEXNET_FINE = Row(
-    "04_alexnet-alexnet_small-fine-cifar10-long",
-    "04_alexnet",
-    "alexnet_fine",
-    NO_NORM | {"epochs": 30},
-    {"dropout": 0.1},
-    bar=CODEBOOKS,
+ALEXNET_FINE = ALEXNET._replace(
+    name="04_alexnet-alexnet_small-fine-cifar10-long",
+    network="alexnet_fine",
     why="The small network with stride 1: it skips no pixel.",
 )
 VGG = Row(

@@ -23,13 +23,17 @@ RIGHT = [(e.name, n) for e in ALL for n in range(len(e.right))]
 BY_NAME = {exercise.name: exercise for exercise in ALL}
 
 
+def engine_of(name: str, exercises: list, seconds: float, *options) -> Engine:
+    """Return an engine for an assignment of these exercises, a point each."""
+    cells = [new_code_cell(SETUP)]
+    for one in exercises:
+        cells += [cell(f"{one.name}_answer", one.model), cell(one.name, one.test, 1)]
+    return Engine(Bundle(name, {name: lesson(name, cells)}, {}, seconds, *options))
+
+
 @pytest.fixture(scope="module")
 def engine():
-    cells = [new_code_cell(SETUP)]
-    for one in ALL:
-        cells += [cell(f"{one.name}_answer", one.model), cell(one.name, one.test, 1)]
-    made = lesson("judged", cells)
-    with Engine(Bundle("judged", {"judged": made}, {}, 10)) as started:
+    with engine_of("judged", ALL, 10) as started:
         yield started
 
 

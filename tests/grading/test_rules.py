@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from nbformat.v4 import new_code_cell
 
-from course_grader.assignment.bundle import Bundle
-from course_grader.engine.launcher import Engine
-
-from .judge_cases import SETUP
 from .rule_cases import EXERCISES, RULES
-from .test_engine import cell, lesson
-from .test_judge import graded_by
+from .test_judge import engine_of, graded_by
 
 pytestmark = pytest.mark.slow
 BY_NAME = {exercise.name: exercise for exercise in EXERCISES}
@@ -21,14 +15,8 @@ RIGHT = [(e.name, n) for e in EXERCISES for n in range(len(e.right))]
 
 @pytest.fixture(scope="module")
 def engine():
-    cells = [new_code_cell(SETUP)]
-    for one in EXERCISES:
-        cells += [cell(f"{one.name}_answer", one.model), cell(one.name, one.test, 1)]
-    made = lesson("ruled", cells)
-    with Engine(
-        Bundle("ruled", {"ruled": made}, {}, 20, {"forbidden": RULES})
-    ) as found:
-        yield found
+    with engine_of("ruled", EXERCISES, 20, {"forbidden": RULES}) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

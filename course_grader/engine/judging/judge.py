@@ -298,8 +298,8 @@ class Judge:
         """
         step, names = self.plan.steps[at], self.plan.student_names(at)
         found = oracles(step, names, self.shell.user_ns)
+        words = {_flat(word) for word in self.plan.words}
         for name, rules in found.items():
-            words = {_flat(word) for word in self.plan.words}
             found[name] = [r for r in rules if _flat(r.rpartition(".")[2]) not in words]
         for name, rules in self.stated.items():  # an object may come from before
             found[name] = [*found.get(name, []), *rules]
