@@ -84,7 +84,7 @@ def measured(way: str, programs: int, seconds: float) -> float:
     command = [sys.executable, __file__, "--train", "--seconds", str(seconds)]
     with busy(programs):
         done = subprocess.run(
-            command, env=kept | WAYS[way], check=True, capture_output=True, text=True
+            command, env=kept | WAYS[way], check=True, stdout=subprocess.PIPE, text=True
         )
     return float(done.stdout)
 

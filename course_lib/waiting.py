@@ -1,9 +1,9 @@
 """How threads wait for one another: awake for a moment, then asleep.
 
 A thread that only spins keeps a core from the one it waits for: on two cores that one
-more program shared, two threads trained 25 images a second, and 226 as they wait here.
-One that only sleeps wakes late: 400 on idle cores, not 466. `benchmarks/threads.py`
-prints these on your machine.
+more program shared, two threads trained 21 images a second, and 176 as they wait here.
+One that only sleeps wakes late: 283 on idle cores, not 321. `benchmarks/threads.py`
+printed these, in one run, and prints yours.
 """
 
 import os
