@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import pytest
 import torch
@@ -193,48 +194,61 @@ class Head(InceptionAux):
         return super().forward(nn.functional.avg_pool2d(maps, 5, stride=3))
 
 
-def papers_torchvision() -> nn.Module:
-    """Return torchvision's network with the paper's layers in place of its own."""
+def with_biases_and_norms(net: nn.Module) -> None:
+    for block in net.modules():
+        if isinstance(block, BasicConv2d):
+            old, block.bn = block.conv, nn.Identity()
+            shape = old.in_channels, old.out_channels, old.kernel_size, old.stride
+            block.conv = nn.Conv2d(*shape, old.padding)
+    norm = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+    net.maxpool1 = nn.Sequential(net.maxpool1, norm)
+    net.maxpool2 = nn.Sequential(norm, net.maxpool2)
+
+
+def with_large_kernels(net: nn.Module) -> None:
+    for name, block in net.named_modules():
+        if name.endswith("branch3.1"):
+            old = block.conv
+            block.conv = nn.Conv2d(old.in_channels, old.out_channels, 5, padding=2)
+
+
+def with_large_pooling(net: nn.Module) -> None:
+    net.maxpool4 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
+
+
+def with_papers_heads(net: nn.Module) -> None:
+    net.aux1.__class__ = net.aux2.__class__ = Head
+
+
+REPAIRS = with_biases_and_norms, with_large_kernels, with_large_pooling
+REPAIRS += (with_papers_heads,)
+
+
+def torchvisions() -> nn.Module:
     net = torchvision.models.googlenet(
         weights=None, aux_logits=True, init_weights=False
     )
-    norm = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
-    for name, block in net.named_modules():
-        if isinstance(block, BasicConv2d):
-            old, five = block.conv, name.endswith("branch3.1")
-            size = 5 if five else old.kernel_size[0]
-            shape = old.in_channels, old.out_channels, size, old.stride, size // 2
-            block.conv, block.bn = nn.Conv2d(*shape), nn.Identity()
-    net.maxpool1 = nn.Sequential(net.maxpool1, norm)
-    net.maxpool2 = nn.Sequential(norm, net.maxpool2)
-    net.maxpool4 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
-    net.aux1.__class__ = net.aux2.__class__ = Head
     net.eager_outputs = lambda logits, second, first: (logits, first, second)
     return net
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("train", [False, True])
-def test_it_computes_what_torchvision_does_with_the_papers_layers(train):
-    net, images = GOOGLENET.googlenet(), torch.randn(4, 3, 224, 224)
-    match = check.matches(net, papers_torchvision(), images, train=train)
-    assert match.error < 1e-9
-    assert len(match.layers) == (64 if train else 58)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("one_thread")
-def test_the_check_finds_where_torchvision_departs_from_the_paper():
-    net, theirs = GOOGLENET.googlenet(aux=False), papers_torchvision()
-    for module in theirs.modules():
-        if hasattr(module, "branch3"):
-            old = module.branch3[1].conv
-            module.branch3[1].conv = nn.Conv2d(
-                old.in_channels, old.out_channels, 3, padding=1
-            )
-    with pytest.raises(check.CheckFailed, match=r"inception3a\.branch3.*\(5, 5\)"):
-        check.matches(net, theirs, torch.randn(2, 3, 64, 64))
+def test_torchvision_departs_from_the_paper_where_the_notebook_says():
+    net, theirs = GOOGLENET.googlenet(), torchvisions()
+    page = " ".join(notebook.source("06_googlenet").read_text("utf-8").split())
+    small, images = torch.randn(2, 3, 64, 64), torch.randn(4, 3, 224, 224)
+    for repair in REPAIRS:
+        train = repair is with_papers_heads  # only in train mode the heads run
+        with pytest.raises(check.CheckFailed) as failed:
+            check.matches(net, theirs, images if train else small, train=train)
+        said = re.split(r"\.? \(relative|\. Yours|\.$", str(failed.value))[0]
+        assert f"| {said} |" in page
+        repair(theirs)
+    for train, layers in ((False, 58), (True, 64)):
+        match = check.matches(net, theirs, images, train=train)
+        assert match.error < 1e-9
+        assert len(match.layers) == layers
 
 
 @pytest.mark.slow
