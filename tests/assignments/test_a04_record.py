@@ -113,3 +113,38 @@ def test_untrained_network_honestly_recorded(folder, lost):
     found, errors = lost({}, HAND_IN)
     assert found == HAND_IN
     assert "of the test images, not 93 %" in errors["hand_in_visible"]
+
+
+CHOSEN = """
+trained = []
+for rate in (5e-4, 2e-3):
+    torch.manual_seed(0)
+    network = alexnet.alexnet_small()
+    recipe = Recipe(5, 32, rate, optimizer="adamw", warmup_epochs=0.5)
+    history = fit(network, TRAIN, VAL, recipe, title="")
+    trained.append((history[-1].val_top1, rate, network, history, recipe))
+_, _, network, history, recipe = max(trained)
+"""
+SMALLER = """
+network = alexnet.alexnet_small()
+recipe = Recipe(5, 8, 1e-3, optimizer="adamw", warmup_epochs=0.5, seed=1)
+history = fit(network, TRAIN, VAL, recipe, title="")
+"""
+LARGER = """
+torch.manual_seed(2)
+network = alexnet.alexnet_small(num_classes=len(TRAIN.classes))
+recipe = Recipe(epochs=5, batch_size=32, learning_rate=2e-3, optimizer="adamw")
+history = fit(network, TRAIN, VAL, replace(recipe, warmup_epochs=0.5), title="")
+"""
+
+
+@pytest.mark.parametrize("recipe", [CHOSEN, SMALLER, LARGER], ids=["chosen", "8", "32"])
+def test_other_recipes_keep_every_point(recipe, tmp_path):
+    saved = (
+        "results.save(path, network, history, recipe, TRAIN, TEST, "
+        "unit='04_alexnet', network='alexnet_small')"
+    )
+    body = f"from dataclasses import replace\n{recipe.strip()}\n{saved}"
+    changed = execute.rewritten(SOLVED["hand_in"], body)
+    run = execute.score(NAME, tmp_path, {"hand_in": changed}, skip=["race_visible"])
+    assert run.lost == set(), run.errors

@@ -22,7 +22,7 @@ from tests.rules import rule
 LEAST = 0.95  # of the mistakes are caught, by each assignment
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 PAGE = ROOT / "docs" / "exercises.md"
-RECORDED = {"hand_in"}  # a record of a training: test_a04_record.py forges it
+RECORDED = {"hand_in"}  # test_a04_record.py has its mistakes and its right recipes
 
 
 def planted(name: str) -> list:
