@@ -33,6 +33,7 @@
 # %%
 import csv
 from functools import partial
+from itertools import product
 
 import matplotlib.pyplot as plt
 
@@ -416,14 +417,14 @@ for name, build in networks.items():
 assert histories["plain-56"][-1].train_top1 < histories["residual-56"][-1].train_top1
 
 # %% tags=["thumbnail", "nbval-ignore-output"] jupyter={"source_hidden": true}
-with open(results.RESULTS / "08_resnet-degradation.csv", encoding="utf-8") as file:
-    record = [row for row in csv.DictReader(file) if row["epochs"] == "4"]
 curves = {"here: digits": {}, "record: CIFAR-10": {}}
 for name, history in histories.items():
     curves["here: digits"][name] = [1 - top1 for top1 in history.column("train_top1")]
-for row in record:
-    name = f"{row['network'].replace('resnet', 'residual')}-{row['depth']}"
-    curves["record: CIFAR-10"].setdefault(name, []).append(float(row["train_error"]))
+for kind, depth in product(("plain", "resnet"), (20, 56)):
+    record = results.read(results.RESULTS / f"08_resnet-degradation-{kind}{depth}-seed0.json")
+    name = f"{kind.replace('resnet', 'residual')}-{depth}"
+    top1s = record.history.column("train_top1")
+    curves["record: CIFAR-10"][name] = [1 - top1 for top1 in top1s]
 colors = {"plain-20": "C0", "plain-32": "C2", "plain-56": "C1"}
 colors |= {"residual-20": "C5", "residual-56": "C3"}
 figure, axes = plt.subplots(1, 2, figsize=(6, 3.4), sharey=True)
@@ -433,7 +434,8 @@ for ax, (title, errors) in zip(axes, curves.items(), strict=True):
         percent, color = [100 * part for part in error], colors[name]
         ax.plot(range(1, len(error) + 1), percent, ".-", color=color)
         ends.append((len(error), percent[-1], name, color))
-    ax.set(xlabel="epoch", xticks=range(1, 6), xlim=(0.8, 8), ylim=(0, 100), title=title)
+    last = len(error)
+    ax.set(xlabel="epoch", xticks=range(1, last + 1), xlim=(0.8, 1.6 * last), ylim=(0, 100), title=title)
     plot.name_ends(ax, ends)
 axes[0].set_ylabel("training error (%)")
 plt.show()

@@ -468,7 +468,7 @@ print("A separable kernel is explained by one pattern for each input channel, an
 TRAINED = {
     "VGG": "05_vgg-vgg_small-cifar10-long-seed0",
     "GoogLeNet": "06_googlenet-googlenet_small-cifar10-seed0",
-    "ResNet-20": "08_resnet-degradation-resnet20-seed0",
+    "ResNet-20": "08_resnet-resnet_small-20-cifar10-long-seed0",
 }
 
 
