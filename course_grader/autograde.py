@@ -6,6 +6,7 @@ import difflib
 import glob
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from course_lib.errors import CourseError
@@ -18,7 +19,7 @@ from .assignment.course import Course
 from .cluster import Cluster, quiet_dask
 from .intake import submission
 from .live import Live
-from .store.gradebook import Writer
+from .store.gradebook import Writer, alone
 from .store.outcomes import Result
 
 OLDER = "graded by an earlier version of the assignment"
@@ -177,15 +178,16 @@ def submitted(assignment: str, course: Course) -> list[str]:
 
 
 def register(assignment: str, course: Course) -> None:
-    """Tell the gradebook the assignment's cells, unless it knows them already."""
+    """Tell the gradebook the assignment's cells, unless it knows them already.
+
+    CourseError while another run is at it: the first would be told them twice.
+    """
     from nbgrader.api import MissingEntry
 
     from .assignment.release import release
 
-    with course.gradebook() as gradebook:
-        try:
+    with alone(assignment, course):
+        with course.gradebook() as gradebook, suppress(MissingEntry):
             if gradebook.find_assignment(assignment).notebooks:
                 return
-        except MissingEntry:
-            pass
-    release([assignment], course)
+        release([assignment], course)

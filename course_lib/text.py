@@ -17,12 +17,13 @@ from torch import Tensor
 from course_lib.errors import CourseError
 
 Pair = tuple[str, str]
+NEW = -1  # stands for a token that no text has
 CONTEXTS: dict[str, list[tuple[int, ...]]] = {
     # the places that a guess looks at; where what stands there is new, the next ones
     "unigram": [()],
     "left bigram": [(-1,), ()],
     "right bigram": [(1,), ()],
-    "two-sided trigram": [(-1, 1), (-1,), ()],
+    "two-sided trigram": [(-1, 1), (-1,), (1,), ()],
 }
 
 
@@ -158,12 +159,18 @@ def counted(train: list[int], offsets: tuple[int, ...]) -> dict[tuple[int, ...],
 
 
 def counting_accuracy(
-    train: Tensor, val: Tensor, contexts: list[tuple[int, ...]]
+    train: Tensor,
+    val: Tensor,
+    contexts: list[tuple[int, ...]],
+    masked: Tensor | None = None,
 ) -> float:
     """Return the fraction of tokens `val` (T,) that counting in `train` (S,) guesses.
 
     contexts: a row of CONTEXTS; each offset is -1 or 1, and the last entry is (), which
-    is never new. Raises CourseError when a text has fewer than three tokens.
+    is never new. masked: bool (T,); only these are guessed, and as neighbours they are
+    new. None: all are guessed, and all neighbours are seen. The first and the last
+    token are not guessed. Raises CourseError when a text has fewer than three tokens,
+    or none to guess.
     """
     for name, tokens in (("train", train), ("val", val)):
         if len(tokens) < 3:
@@ -171,13 +178,18 @@ def counting_accuracy(
                 f"{name} has {len(tokens)} tokens: expected 3 or more, as the first "
                 "and the last are not guessed; give a longer text"
             )
-    train, val, right = train.tolist(), val.tolist(), 0
+    shown = val if masked is None else val.masked_fill(masked, NEW)
+    asked = torch.ones_like(val) if masked is None else masked
+    places = [place for place in range(1, len(val) - 1) if asked[place]]
+    if not places:
+        raise CourseError("no token between the first and the last is masked; mask one")
+    train, val, shown, right = train.tolist(), val.tolist(), shown.tolist(), 0
     tables = [(offsets, counted(train, offsets)) for offsets in contexts]
-    for place in range(1, len(val) - 1):
+    for place in places:
         seen = (
-            (table, tuple(val[place + step] for step in offsets))
+            (table, tuple(shown[place + step] for step in offsets))
             for offsets, table in tables
         )
         guess = next(table[context] for table, context in seen if context in table)
         right += guess == val[place]
-    return right / (len(val) - 2)
+    return right / len(places)

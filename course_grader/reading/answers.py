@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from course_grader.assignment import bundle
 from course_grader.assignment.bundle import Lesson
 from course_grader.assignment.cells import grade_id
-from course_grader.assignment.course import Course
+from course_grader.assignment.course import Course, usable
 from course_grader.store.outcomes import NAME
 from course_grader.store.rows import extended_alone
 from course_grader.store.sections import members
@@ -107,7 +107,7 @@ class Desk:
                 f"{self.assignment} has no question {question!r}; its graded cells "
                 f"are {', '.join(names)}"
             )
-        with Session(self.engine) as session:
+        with self._session() as session:
             everybody = session.scalars(select(api.Student.id))
             rank = ranks(members(self.book, section) if section else everybody)
             found = [one for one in self._all(session) if one.waits or again]
@@ -126,8 +126,14 @@ class Desk:
 
     def now(self, answer: Answer) -> Answer | None:
         """Return an answer as it is now; None if its student was removed."""
-        with Session(self.engine) as session:
+        with self._session() as session:
             return self._now(session, answer)
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        """Open a session; CourseError if the database refuses meanwhile."""
+        with usable(self.course.folder.db_url), Session(self.engine) as session:
+            yield session
 
     def _now(self, session: Session, answer: Answer) -> Answer | None:
         return next(iter(self._all(session, api.Grade.id == answer.id)), None)
@@ -181,7 +187,7 @@ class Desk:
 
     def change(self, old: Answer, new: Answer) -> None:
         """Write what is given for an answer; CourseError if it is no longer `old`."""
-        with Session(self.engine) as session, session.begin():
+        with self._session() as session, session.begin():
             now = self._now(session, old)
             if now is None:
                 raise CourseError("this answer is gone: its student was removed")

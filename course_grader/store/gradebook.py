@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -74,7 +74,7 @@ class Writer:
 
     def __enter__(self) -> Writer:
         with ExitStack() as stack:
-            stack.enter_context(_alone(self.assignment, self.course))
+            stack.enter_context(alone(self.assignment, self.course))
             self.engine = stack.enter_context(self.course.gradebook()).engine
             VERDICTS.create(self.engine, checkfirst=True)
             self.late = _late(self.course)
@@ -290,7 +290,8 @@ class Writer:
 
 
 @contextmanager
-def _alone(assignment: str, course: Course):
+def alone(assignment: str, course: Course) -> Iterator[None]:
+    """Hold the lock of an assignment; CourseError if another run has it."""
     path = log_path(assignment, course).with_name(".grading.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -130,11 +129,11 @@ def is_made(plan: Plan, shard: Shard | None, out: Path) -> bool:
 
 def packed(plans: list[Plan], out: Path, workers: int | None) -> Iterator[Shard]:
     """Make shards in many processes; yield each when it is whole."""
-    from joblib import Parallel, delayed
+    from joblib import Parallel, cpu_count, delayed
     from rich.console import Console
     from rich.progress import track
 
-    many = Parallel(workers or os.cpu_count(), return_as="generator_unordered")
+    many = Parallel(workers or cpu_count(), return_as="generator_unordered")
     console = Console(file=sys.stdout)
     options = {"console": console, "disable": not console.is_terminal}
     made = many(delayed(pack)(plan, out) for plan in plans)

@@ -35,6 +35,7 @@ from course_lib.data.batching import Draw, cut_out, generator_of, normalise
 from course_lib.data.decode import ORIENTATION, decode_file, opened
 from course_lib.data.download import DataError
 from course_lib.data.images import Images
+from course_lib.parallel import cores
 
 INDEX, FORM = "index.json", "shards of images, 1"
 SHUFFLED = 1000  # encoded images, of which the next one is drawn
@@ -139,7 +140,7 @@ class Shards:
         samples = self._samples(chance if shuffle else None)
         ahead: deque[tuple[Draw, list[Future], list[int]]] = deque()
         options = {"flip": flip, "cutout": cutout, "device": device or self.device}
-        pool = ThreadPoolExecutor(os.cpu_count())
+        pool = ThreadPoolExecutor(cores())
         try:
             for step, found in enumerate(chunks(samples, batch_size)):
                 if step < start:

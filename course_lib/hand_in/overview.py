@@ -6,14 +6,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from nbformat import NotebookNode
-
 from course_lib.errors import CourseError
 from course_lib.files import ROOT
 from course_lib.hand_in import guide, work
-from course_lib.hand_in.cell import checksum, is_solution
+from course_lib.hand_in.cell import is_solution
 from course_lib.hand_in.ipynb import parse
-from course_lib.hand_in.submit import STUB
+from course_lib.hand_in.submit import is_answered
 
 
 class Row(NamedTuple):
@@ -55,8 +53,3 @@ def row(name: str, due: str = "") -> Row:
     counts = sum(answers), len(answers)
     due = guide.local(due) if due else ""
     return Row(name, path if begun else None, *counts, handed_in, changed, due, problem)
-
-
-def is_answered(cell: NotebookNode) -> bool:
-    as_released = checksum(cell) == cell.metadata.nbgrader.get("checksum")
-    return not as_released and not (cell.cell_type == "code" and STUB in cell.source)

@@ -176,10 +176,9 @@ def examine(notebook: NotebookNode) -> list[str]:
             found["there twice, the last one counts"].append(name)
         seen.add(name)
         as_released = checksum(cell) == facts.get("checksum")
-        if is_solution(cell) and as_released:
-            found["unanswered"].append(name)
-        elif is_solution(cell) and cell.cell_type == "code" and STUB in cell.source:
-            found["still raises NotImplementedError"].append(name)
+        if is_solution(cell) and not is_answered(cell):
+            what = "unanswered" if as_released else "still raises NotImplementedError"
+            found[what].append(name)
         elif is_locked(cell) and not as_released:
             found["locked but edited, the original is graded"].append(name)
     if not seen:
@@ -187,6 +186,11 @@ def examine(notebook: NotebookNode) -> list[str]:
             "An editor removed nbgrader's metadata; the grader recovers what it can."
         ]
     return [f"{what}: {', '.join(names)}" for what, names in found.items()]
+
+
+def is_answered(cell: NotebookNode) -> bool:
+    as_released = checksum(cell) == cell.metadata.nbgrader.get("checksum")
+    return not as_released and not (cell.cell_type == "code" and STUB in cell.source)
 
 
 def zipped(files: dict[str, bytes], times: dict[str, float], prefix: str) -> bytes:

@@ -12,6 +12,7 @@ import torch
 
 from course_lib import checkpoints, data, results, train
 from course_lib.files import replacing
+from course_lib.parallel import cores
 from course_lib.terminal import best_device
 
 ROUNDS, STEPS = 4, 3  # the fastest of the rounds counts
@@ -50,13 +51,6 @@ def precision(row, job, images: data.Images, device: torch.device, say) -> str:
     rates = known[key(row)]
     say(", ".join(f"{name} {rate:,.0f} images/s" for name, rate in rates.items()))
     return max(rates, key=rates.get)
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def free_cores() -> int:

@@ -20,7 +20,7 @@ from nbgrader.plugins import CsvExportPlugin
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from course_grader import export
+from course_grader import autograde, export
 from course_grader.assignment.course import Course, Log
 from course_grader.store.gradebook import Result, Writer
 from course_grader.store.marks import points
@@ -161,6 +161,11 @@ def test_what_others_removed_is_graded_again(tiny, bundle, verdict, gradebook):
 def test_two_writers_are_one_too_many(writer, tiny, bundle):
     with pytest.raises(CourseError, match="another run is grading tiny"):
         Writer(tiny, NAME, bundle).__enter__()
+
+
+def test_nothing_is_registered_while_another_run_is_at_it(writer, tiny):
+    with pytest.raises(CourseError, match="another run is grading tiny"):
+        autograde.register(NAME, Course.open(tiny))
 
 
 def test_a_gradebook_that_is_held_is_said_and_nothing_lost(tiny, bundle, verdict):

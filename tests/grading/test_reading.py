@@ -8,8 +8,10 @@ import os
 import re
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -241,6 +243,20 @@ def test_no_read_answer_becomes_unread(course, bundle, verdict, submission):
     after = [asdict(one) for one in found(course, question="why", again=True)]
     assert after == before
     assert not found(course, question="why")
+
+
+def test_a_gradebook_that_breaks_meanwhile_is_named(course):
+    with Desk(TINY, course, "kim") as desk:
+        answer = desk.answers(question="why")[0]
+        with closing(sqlite3.connect(course / "gradebook.db")) as database:
+            database.execute("DROP TABLE submitted_assignment")
+        for use in (
+            desk.answers,
+            partial(desk.now, answer),
+            partial(desk.give, answer, 1),
+        ):
+            with pytest.raises(CourseError, match="cannot be used"):
+                use()
 
 
 @pytest.mark.slow

@@ -163,6 +163,22 @@ def test_counts_are_those_of_a_slow_loop(name, tokens):
     assert text.counting_accuracy(train, val, contexts) == sum(right) / 58
 
 
+@pytest.mark.parametrize("name", text.CONTEXTS)
+def test_at_equal_sight_a_masked_neighbour_is_hidden(name):
+    draw = torch.Generator().manual_seed(5)
+    train, val = (torch.randint(4, (n,), generator=draw) for n in (150, 60))
+    masked = torch.rand(60, generator=draw) < 0.5
+    shown, contexts = val.masked_fill(masked, 9), text.CONTEXTS[name]
+    places = [n for n in range(1, 59) if masked[n]]
+    right = [
+        guess(train.tolist(), shown.tolist(), n, contexts) == val[n] for n in places
+    ]
+    found = text.counting_accuracy(train, val, contexts, masked)
+    assert found == sum(right) / len(places)
+    with pytest.raises(CourseError, match="no token between"):
+        text.counting_accuracy(train, val, contexts, torch.zeros(60, dtype=torch.bool))
+
+
 @pytest.mark.parametrize(("sizes", "name"), [((2, 9), "train"), ((9, 0), "val")])
 def test_a_text_without_neighbours_is_refused(sizes, name):
     train, val = (torch.zeros(size, dtype=torch.long) for size in sizes)
