@@ -138,7 +138,7 @@ class Cut(nn.Module):
 
 
 def shortcut(channels: int, width: int, stride: int, option: str) -> nn.Module:
-    """Map (N, channels, H, W) to (N, width, H/s, W/s): option A, B, C or "none"."""
+    """Map (N, channels, H, W) to (N, width, H/s, W/s): option A, B, C of [1], or "none"."""
     if option == "none":
         return Cut()
     if option == "C" or (option == "B" and (stride != 1 or channels != width)):
