@@ -96,22 +96,25 @@ def jobs(names: list[str] | None = None) -> list[Job]:
 
 
 @functools.lru_cache(maxsize=1)
-def everything(name: str) -> tuple[data.Images, data.Images]:
+def everything(name: str, size: int | None = None) -> tuple[data.Images, data.Images]:
     """Return all training images of a set, first train, then val, and its test images.
 
     Nothing is chosen here, so no image is put aside to choose by.
     """
-    train_, val = (data.load(name, part, channels=3) for part in ("train", "val"))
+    form = {"size": size, "channels": 3}
+    train_, val = (data.load(name, part, **form) for part in ("train", "val"))
     images = torch.cat([train_.images, val.images])
     labels = torch.cat([train_.labels, val.labels])
     both = replace(train_, images=images, labels=labels)
-    return both, data.load(name, "test", channels=3)
+    return both, data.load(name, "test", **form)
 
 
 @functools.lru_cache(maxsize=4)
-def images(name: str, count: int | None) -> tuple[data.Images, data.Images]:
+def images(
+    name: str, count: int | None, size: int | None
+) -> tuple[data.Images, data.Images]:
     """Return a set's first `count` training images, or all, and its test images."""
-    train_, test = everything(name)
+    train_, test = everything(name, size)
     return (train_ if count is None else train_.take(count)), test
 
 
@@ -135,7 +138,7 @@ def wanted(job: Job) -> dict:
         "recipe": recipe,
     }
     if here(job.row.data):
-        train_, test = images(job.row.data, job.row.images)
+        train_, test = images(job.row.data, job.row.images, job.row.size)
         found["images"] = [train_.digest, test.digest]
     return json.loads(json.dumps(found))  # tuples are lists, as in a file
 
@@ -231,7 +234,7 @@ def attempt(job: Job, now: State, say) -> bool:
 def compute(job: Job, say) -> None:
     """Train a job to its end, from its checkpoint if there is one; write its record."""
     row, checkpoint = job.row, job.checkpoint
-    train_, test = images(row.data, row.images)
+    train_, test = images(row.data, row.images, row.size)
     device = best_device()
     precision = speed.precision(row, job, train_, device, say)
     precision = checkpoints.recipe(checkpoint).get("precision", precision)

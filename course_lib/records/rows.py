@@ -12,7 +12,8 @@ class Row(NamedTuple):
     """One training, for each of its seeds.
 
     name: of the record, before "-seed0". recipe: fields of `train.Recipe`.
-    images: how many of the training images, or all.  bar: the least test top-1.
+    images: how many of the training images, or all.  size: pixels a side, if they are
+    not the set's own.  bar: the least test top-1.
     until: training top-1 that ends it early.  keep: whether the weights are kept.
     """
 
@@ -23,6 +24,7 @@ class Row(NamedTuple):
     arguments: dict = {}
     data: str = "cifar10"
     images: int | None = None
+    size: int | None = None
     seeds: tuple[int, ...] = (0,)
     bar: float | None = None
     why: str = ""
@@ -40,13 +42,12 @@ SGD = AUGMENTED | {
 NO_NORM = SGD | {"learning_rate": 0.05, "weight_decay": 1e-4, "clip_norm": 5.0}
 GENTLE = SGD | {"batch_size": 64, "learning_rate": 0.02, "clip_norm": 1.0}
 RESNET = SGD | {"epochs": 40}
-STEPS = AUGMENTED | {  # 12,500 steps: depth takes steps, and small batches give many
-    "epochs": 8,
-    "batch_size": 32,
-    "learning_rate": 0.025,
+PAPERS = SGD | {  # on images of 16x16, which take a quarter of the time
+    "epochs": 24,
+    "crop_padding": 2,
+    "nesterov": False,
     "weight_decay": 1e-4,
     "schedule": "steps",
-    "warmup_epochs": 0.25,
 }
 RACE = {
     "epochs": 40,
@@ -190,8 +191,9 @@ def degradation(network: str, depth: int) -> Row:
         f"08_resnet-degradation-{network.removesuffix('_small')}{depth}",
         "08_resnet",
         network,
-        STEPS,
+        PAPERS,
         {"depth": depth},
+        size=16,
         why="Degradation: the same recipe for plain and residual, 20 and 56 layers.",
     )
 
