@@ -90,7 +90,9 @@ def release(
         raise CourseError(f"{sources} holds no assignment: put NAME/NAME.ipynb there")
     names = assignments or there
     for name in set(names) - set(there):
-        raise CourseError(f"no assignment is called {name}: {sources} has {there}")
+        raise CourseError(
+            f"no assignment is called {name!r}: {sources} has {', '.join(there)}"
+        )
     config = Config()
     config.GenerateAssignment.force = True
     config.GenerateAssignment.no_database = not database

@@ -133,12 +133,12 @@ def login() -> str:
 
 def as_folder(name: str) -> str:
     """Return a person's name as a folder's; CourseError if nothing is left of it."""
-    name = unicodedata.normalize("NFC", name).strip().rstrip(". ")
+    given, name = name, unicodedata.normalize("NFC", name).strip().rstrip(". ")
     name = re.sub(r"[/\\:]", "_", printable(name, "_"))
     if name.startswith("."):
         name = "_" + name[1:]
     if not name.strip("_"):
-        raise CourseError(f"{name!r} is no name for a person's folder: use letters.")
+        raise CourseError(f"{given!r} is no name for a person's folder: use letters.")
     return name.encode()[:200].decode("utf-8", "ignore")
 
 

@@ -26,6 +26,7 @@ from course_grader.assignment.course import Course
 from course_grader.intake.roster import import_roster
 from course_grader.reading import comments
 from course_grader.reading.answers import Desk, waiting
+from course_grader.reading.sitting import understood
 from course_grader.store import term
 from course_grader.store.gradebook import Writer
 from course_lib.__main__ import app
@@ -176,6 +177,19 @@ def test_a_bank_keeps_comments_with_their_points(course):
     assert len(rows) == 2
     assert "Even, yes." in read(course, "--again", typed="q\n")
     assert "Even, yes." not in read(course, "--question", "drawing", typed="q\n")
+
+
+def test_a_bank_whose_last_line_an_editor_left_open_takes_the_next(tiny):
+    file = comments.path(TINY, tiny)
+    file.write_text("question,points,comment\nwhy,2,Even")
+    comments.add(comments.Remark("why", 1, "Odd"), TINY, tiny)
+    kept = [(one.points, one.comment) for one in comments.bank(TINY, tiny)]
+    assert kept == [(2, "Even"), (1, "Odd")]
+
+
+@pytest.mark.parametrize("said", ["1.5 Which?", "1,5 Which?", "1,50   Which?"])
+def test_points_have_a_point_or_a_comma(said):
+    assert understood(said, []) == (1.5, "Which?", False)
 
 
 def test_a_broken_bank_is_named(course):
