@@ -300,7 +300,7 @@ def test_who_hands_in_again_is_read_again_beside_what_was_given(
     said = read(course, "--question", "why", typed="3\n")
     assert "1 of 1" in said
     assert "Since two is even." in said
-    assert "read by kim, and handed in again: 1 Why?" in said
+    assert "read by kim, and waits again: 1 Why?" in said
     assert scores(course)["ada"] == 3
 
 
