@@ -21,5 +21,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with open(part, "rb") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
+    except OSError as error:  # who called knows of no part
+        if str(error.filename) == str(part):
+            error.filename = str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)

@@ -90,7 +90,9 @@ def release(
         raise CourseError(f"{sources} holds no assignment: put NAME/NAME.ipynb there")
     names = assignments or there
     for name in set(names) - set(there):
-        raise CourseError(f"no assignment is called {name}: {sources} has {there}")
+        raise CourseError(
+            f"no assignment is called {name!r}: {sources} has {', '.join(there)}"
+        )
     config = Config()
     config.GenerateAssignment.force = True
     config.GenerateAssignment.no_database = not database
@@ -100,11 +102,26 @@ def release(
             build(name, course)
         if database:
             editions.remember(name, course)
-        with kept(course.released(name)):
+        with kept(course.released(name)), same_cells(name):
             course.convert(GenerateAssignment, name, config=config)
         if database:
             editions.remember(name, course)
     return [course.released(name) for name in names]
+
+
+@contextmanager
+def same_cells(name: str) -> Iterator[None]:
+    """Say what to do where nbgrader keeps the cells of what was handed in."""
+    try:
+        yield
+    except CourseError as error:
+        if "Cannot add or remove cells" not in str(error):
+            raise
+        raise CourseError(
+            f"{name} is graded for somebody already, and its graded cells and answers "
+            "stay the same from then on: change their text and points (0 is allowed), "
+            "or release another assignment"
+        ) from error
 
 
 @contextmanager

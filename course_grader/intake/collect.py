@@ -33,6 +33,7 @@ from .submission import TIMESTAMP, base, is_notebook
 from .unpack import Listing, check_tree, contents, listing, shown
 
 SOON = 60  # seconds between files that were written at one go
+GONE = "removed from the class: put them on the roster (course roster import) first."
 NUMBERED = re.compile(r"(.+) ?\(\d+\)\.ipynb")  # as browsers and Drive name the next
 
 
@@ -75,7 +76,7 @@ def collect(
     """
     course, place = Course.open(course), term.zone_of(zone)
     due = cache(partial(_due, course))
-    known = notebooks(course)
+    known, gone = notebooks(course), term.removed(course)
     if assignment and assignment not in known:
         raise CourseError(
             f"no assignment is called {assignment}: {', '.join(known) or 'none'} "
@@ -106,6 +107,8 @@ def collect(
             try:
                 told.check(group)
                 mine = _read(group, assignment, known, alone, place)
+                if mine.student in gone:
+                    raise Refused(GONE)
                 if group.late:
                     mine = _marked(mine, due(mine.assignment))
                 row = _place(mine, group, course)

@@ -231,7 +231,7 @@ def standing(answer: Answer) -> str:
     """Return what was given for an answer and by whom, or that it waits."""
     if answer.points is None:
         return "not read"
-    since = ", and handed in again" if answer.waits else ""
+    since = ", and waits again" if answer.waits else ""
     said = f"{answer.points:g} {answer.comment}".strip()
     return f"read by {answer.reader or 'formgrader'}{since}: {said}"
 

@@ -50,6 +50,8 @@ def add(remark: Remark, assignment: str, course: Course | Path) -> None:
     file = path(assignment, course)
     new = not file.exists()
     with open(file, "a", encoding="utf-8", newline="") as opened:
+        if not new and not file.read_bytes().endswith((b"\n", b"\r")):
+            opened.write("\n")  # an editor left the last line open
         writer = csv.writer(opened)
         writer.writerows([COLUMNS] if new else [])
         writer.writerow(remark)

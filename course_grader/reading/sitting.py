@@ -9,7 +9,7 @@ from course_grader.reading import comments
 from course_grader.reading.answers import Answer, Desk, Question
 from course_lib.errors import CourseError
 
-POINTS = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:\s+(\+?)\s*(.*\S))?")
+POINTS = re.compile(r"(\d+(?:[.,]\d*)?|[.,]\d+)(?:\s+(\+?)\s*(.*\S))?")
 PICKED = re.compile(r"c\d+(\s+c\d+)*")
 STEPS = {"": 1, "n": 1, "b": -1}
 
@@ -102,7 +102,7 @@ def understood(said: str, remarks: list[comments.Remark]) -> Given:
     if PICKED.fullmatch(said):
         return Given(*picked(said, remarks), plus=False)
     if match := POINTS.fullmatch(said):
-        return Given(float(match[1]), match[3] or "", bool(match[2]))
+        return Given(float(match[1].replace(",", ".")), match[3] or "", bool(match[2]))
     raise CourseError(f"{said!r}: expected points, c1, n, b, u or q")
 
 

@@ -90,7 +90,10 @@ class Pages(GenerateFeedback):
         self.assignments = {k: sorted(map(str, paths)) for k, paths in found.items()}
         self.notebooks = []
         if not any(self.assignments.values()):
-            raise NbGraderException("nobody's submission is graded yet")
+            name = self.coursedir.assignment_id
+            raise NbGraderException(
+                f"nobody's submission of {name} is graded yet: `course grade {name}`"
+            )
 
     def _format_source(self, assignment_id, student_id, escape=False) -> str:
         """Return a folder, or with `escape` a pattern whose dots match any letter."""

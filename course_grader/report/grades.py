@@ -37,7 +37,9 @@ def export(path: Path, course: Course | Path, form: str = "csv") -> Path:
     written with an apostrophe before it.
     """
     if form not in FORMS:
-        raise CourseError(f"form is {form!r}: expected one of {', '.join(FORMS)}")
+        raise CourseError(f"format is {form!r}: expected one of {', '.join(FORMS)}")
+    if Path(path).suffix.lower() != ".csv":
+        raise CourseError(f"{path} is no .csv: name a file like grades.csv")
     with Course.open(course).gradebook() as gradebook, replacing(path) as part:
         rows = list(FORMS[form](gradebook))
         with open(part, "w", encoding="utf-8", newline="") as file:
@@ -64,20 +66,25 @@ def without(course: Course | Path) -> Iterator[tuple[str, str, str]]:
             for student, reason in refused.items():
                 yield one.name, student, f"refused: {reason}"
             came = {of.student.id for of in one.submissions if handed_in(of)}
-            for student in gradebook.students if came else ():
+            for student in everybody(gradebook) if came else ():
                 if student.id not in came | set(refused):
                     yield one.name, student.id, "handed nothing in"
 
 
+def everybody(gradebook: Gradebook) -> list[Student]:
+    """Return the class in the order of `course roster`."""
+    return sorted(gradebook.students, key=lambda one: one.id)
+
+
 def _long(gradebook: Gradebook) -> Iterator[dict]:
     for assignment in gradebook.assignments:
-        for student in gradebook.students:
+        for student in everybody(gradebook):
             row = _row(gradebook, assignment, student)
             yield {name: row.get(name) for name in COLUMNS}
 
 
 def _moodle(gradebook: Gradebook) -> Iterator[dict]:
-    for student in gradebook.students:
+    for student in everybody(gradebook):
         yield {
             "First name": student.first_name or student.id,  # not on a roster
             "Last name": student.last_name,
@@ -92,7 +99,7 @@ def _canvas(gradebook: Gradebook) -> Iterator[dict]:
     most = {one.name: one.max_score for one in gradebook.assignments}
     yield known | {"Student": "Points Possible"} | most
     section = sections(gradebook)
-    for student in gradebook.students:
+    for student in everybody(gradebook):
         last, first = student.last_name or student.id, student.first_name
         name = f"{last}, {first}" if first else last
         person = {"Student": name, "ID": student.lms_user_id}

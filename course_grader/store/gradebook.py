@@ -221,6 +221,7 @@ class Writer:
         for name in self.rows.notebooks:
             sheet = self.rows.sheet(session, submission, name)
             _fill(sheet, marks.get(name), same)
+            _cap(sheet, {c: m for (n, c), m in self.bundle.points.items() if n == name})
             off = self._penalty(student, sheet.score, late)
             sheet.notebook.late_submission_penalty = off
             score, penalty = score + sheet.score, penalty + (off or 0.0)
@@ -373,3 +374,10 @@ def _fill(sheet: Sheet, marks: Marks | None, same: bool) -> None:
             grade.needs_manual_grade = unread and not read
     for name, comment in sheet.comments.items():
         comment.auto_comment = marks.comments.get(name) if marks else None
+
+
+def _cap(sheet: Sheet, most: dict[str, float]) -> None:
+    """Let a person read again what has more points than a later release gives."""
+    for name, grade in sheet.grades.items():
+        if grade.manual_score is not None and grade.manual_score > most[name]:
+            grade.manual_score, grade.needs_manual_grade = float(most[name]), True

@@ -102,7 +102,8 @@ def extend(
             )
         require(student, gradebook, course)
         gradebook.update_or_create_student(student)
-        submission = gradebook.update_or_create_submission(assignment, student)
+        with gradebook.db.no_autoflush:  # or SQLAlchemy warns of half-made rows
+            submission = gradebook.update_or_create_submission(assignment, student)
         submission.extension = more or timedelta(0)  # see `rows.extended_alone`
         gradebook.db.commit()
     return more or None
@@ -118,10 +119,10 @@ def remove(student: str, course: Course | Path) -> Path:
     with course.gradebook() as gradebook:
         require(student, gradebook, course)
         target = unused(course.root / "removed" / student)
+        target.mkdir(parents=True)  # without files, too: `removed` reads who left
         for step in ("submitted", "autograded", "feedback"):
             folder = getattr(course, step)(student, ".")
             if folder.is_dir():
-                target.mkdir(parents=True, exist_ok=True)
                 shutil.move(folder, target / step)
         if any(one.id == student for one in gradebook.students):
             gradebook.remove_student(student)
@@ -131,6 +132,15 @@ def remove(student: str, course: Course | Path) -> Path:
             gradebook.db.execute(delete(VERDICTS).where(mine))
             gradebook.db.commit()
     return target
+
+
+def removed(course: Course) -> set[str]:
+    """Return who was taken out of the class and is not in the gradebook again."""
+    names = {folder.name for folder in (course.root / "removed").glob("*/")}
+    if names:
+        with course.gradebook() as gradebook:
+            names -= {one.id for one in gradebook.students}
+    return names
 
 
 def unused(path: Path) -> Path:

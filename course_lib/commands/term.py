@@ -124,7 +124,9 @@ def extend(
     from course_grader.store import term
 
     more = term.extend(assignment, student, time, course)
-    line(f"{student}, {assignment}: {f'{time} more' if more else 'no extension'}")
+    line(
+        f"{shown(student)}, {assignment}: {f'{time} more' if more else 'no extension'}"
+    )
 
 
 def remove(
@@ -138,4 +140,5 @@ def remove(
     from course_grader.store import term
 
     kept = term.remove(student, course)
-    line(f"{student} is removed; the files are in {shown(kept)}")
+    where = f"the files are in {shown(kept)}" if any(kept.iterdir()) else "no files"
+    line(f"{shown(student)} is removed; {where}")

@@ -11,7 +11,7 @@ from course_lib.files import ROOT
 from course_lib.hand_in import guide, work
 from course_lib.hand_in.cell import is_solution
 from course_lib.hand_in.ipynb import parse
-from course_lib.hand_in.submit import is_answered
+from course_lib.hand_in.submit import answers, is_answered, named
 
 
 class Row(NamedTuple):
@@ -38,18 +38,18 @@ def overview(root: Path = ROOT) -> list[Row]:
 def row(name: str, due: str = "") -> Row:
     """Look at one assignment; an answer is one that is not as it was released."""
     copy = work.WORK / name / f"{name}.ipynb"
-    path = copy if copy.is_file() else work.RELEASED / name / copy.name
-    problem, answers = "", []
+    path = copy if copy.parent.is_dir() else work.RELEASED / name / copy.name
+    problem, done = "", 0
     try:
-        cells = parse(path.read_bytes(), path.name)[0].cells
-        answers = [is_answered(cell) for cell in cells if is_solution(cell)]
+        cells = parse(named(path.parent, name).read_bytes(), path.name)[0].cells
+        done = sum(is_answered(cell) for cell in cells if is_solution(cell))
     except CourseError as error:
         problem = str(error)
-    begun = path == copy or any(answers)
+    begun = path == copy or done
     zips = [zipped.stat().st_mtime for zipped in work.WORK.glob(f"{name}_*.zip")]
     newest = max(zips, default=0.0)
     handed_in = time.strftime("%d %B %Y, %H:%M", time.localtime(newest)) if zips else ""
-    changed = bool(zips) and path.stat().st_mtime > newest
-    counts = sum(answers), len(answers)
+    changed = bool(zips) and path.is_file() and path.stat().st_mtime > newest
+    counts = done, len(answers(name))
     due = guide.local(due) if due else ""
     return Row(name, path if begun else None, *counts, handed_in, changed, due, problem)

@@ -16,6 +16,7 @@ import time
 import unicodedata
 import zipfile
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,7 +81,7 @@ def submit(
     with replacing(path) as part:
         part.write_bytes(content)
     sizes = {name: len(data) for name, data in files.items()}
-    warnings = mended + examine(notebook)
+    warnings = mended + examine(notebook, answers(assignment))
     now = time.strftime("%Y-%m-%d %H:%M:%S %z")
     sha = hashlib.sha256(content).hexdigest()
     return HandIn(path, student, sizes, left_out, warnings, now, sha, earlier)
@@ -88,9 +89,10 @@ def submit(
 
 def find(assignment: str) -> Path:
     """Return the folder with the student's notebook: the one in work/ comes first."""
-    here = Path.cwd()
-    places = work.WORK / assignment, here, here / assignment, work.RELEASED / assignment
-    for folder in places:
+    here, copy = Path.cwd(), work.WORK / assignment
+    if copy.is_dir():  # a renamed notebook in it is no reason to take the release
+        return copy
+    for folder in (here, here / assignment, work.RELEASED / assignment):
         if (folder / f"{assignment}.ipynb").is_file():
             return folder
     raise CourseError(
@@ -103,7 +105,8 @@ def named(folder: Path, assignment: str) -> Path:
     """Return the assignment's notebook in a folder."""
     path = folder / f"{assignment}.ipynb"
     if not path.is_file():
-        there = ", ".join(sorted(path.name for path in folder.glob("*.ipynb")))
+        found = (path.name for path in folder.glob("*.ipynb") if path.is_file())
+        there = ", ".join(sorted(found))
         raise CourseError(
             f"{folder} has no {path.name}, only {there or 'other files'}: give the "
             "notebook this name, or say where it is with --folder."
@@ -130,12 +133,12 @@ def login() -> str:
 
 def as_folder(name: str) -> str:
     """Return a person's name as a folder's; CourseError if nothing is left of it."""
-    name = unicodedata.normalize("NFC", name).strip().rstrip(". ")
+    given, name = name, unicodedata.normalize("NFC", name).strip().rstrip(". ")
     name = re.sub(r"[/\\:]", "_", printable(name, "_"))
     if name.startswith("."):
         name = "_" + name[1:]
     if not name.strip("_"):
-        raise CourseError(f"{name!r} is no name for a person's folder: use letters.")
+        raise CourseError(f"{given!r} is no name for a person's folder: use letters.")
     return name.encode()[:200].decode("utf-8", "ignore")
 
 
@@ -161,8 +164,20 @@ def gather(folder: Path, notebook: str) -> tuple[dict[str, bytes], list[str]]:
     return files, left_out
 
 
-def examine(notebook: NotebookNode) -> list[str]:
-    """Say what is unanswered or was changed though locked, by nbgrader's checksums."""
+def answers(assignment: str) -> list[str]:
+    """Return the names of the answers that the release asks for, if it is here."""
+    path = work.RELEASED / assignment / f"{assignment}.ipynb"
+    with suppress(CourseError, OSError):  # not here, or half merged: nobody's fault
+        cells = parse(path.read_bytes(), path.name)[0].cells
+        return [cell.metadata.nbgrader.grade_id for cell in cells if is_solution(cell)]
+    return []
+
+
+def examine(notebook: NotebookNode, asked: list[str]) -> list[str]:
+    """Say what is unanswered or was changed though locked, by nbgrader's checksums.
+
+    asked: the names of all answers; one whose cell is gone is named, too.
+    """
     found: dict[str, list[str]] = defaultdict(list)
     seen = set()
     for cell in notebook.cells:
@@ -185,6 +200,8 @@ def examine(notebook: NotebookNode) -> list[str]:
         return [
             "An editor removed nbgrader's metadata; the grader recovers what it can."
         ]
+    if gone := [name for name in asked if name not in seen]:
+        found["their cells are gone, no points for them"] = gone
     return [f"{what}: {', '.join(names)}" for what, names in found.items()]
 
 

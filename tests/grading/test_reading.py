@@ -26,6 +26,7 @@ from course_grader.assignment.course import Course
 from course_grader.intake.roster import import_roster
 from course_grader.reading import comments
 from course_grader.reading.answers import Desk, waiting
+from course_grader.reading.sitting import understood
 from course_grader.store import term
 from course_grader.store.gradebook import Writer
 from course_lib.__main__ import app
@@ -178,6 +179,19 @@ def test_a_bank_keeps_comments_with_their_points(course):
     assert "Even, yes." not in read(course, "--question", "drawing", typed="q\n")
 
 
+def test_a_bank_whose_last_line_an_editor_left_open_takes_the_next(tiny):
+    file = comments.path(TINY, tiny)
+    file.write_text("question,points,comment\nwhy,2,Even")
+    comments.add(comments.Remark("why", 1, "Odd"), TINY, tiny)
+    kept = [(one.points, one.comment) for one in comments.bank(TINY, tiny)]
+    assert kept == [(2, "Even"), (1, "Odd")]
+
+
+@pytest.mark.parametrize("said", ["1.5 Which?", "1,5 Which?", "1,50   Which?"])
+def test_points_have_a_point_or_a_comma(said):
+    assert understood(said, []) == (1.5, "Which?", False)
+
+
 def test_a_broken_bank_is_named(course):
     comments.path(TINY, course).write_text("why;2;Even\nwhy;1;Odd\n")
     with pytest.raises(CourseError, match="is no bank of comments: expected the col"):
@@ -286,7 +300,7 @@ def test_who_hands_in_again_is_read_again_beside_what_was_given(
     said = read(course, "--question", "why", typed="3\n")
     assert "1 of 1" in said
     assert "Since two is even." in said
-    assert "read by kim, and handed in again: 1 Why?" in said
+    assert "read by kim, and waits again: 1 Why?" in said
     assert scores(course)["ada"] == 3
 
 

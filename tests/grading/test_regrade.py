@@ -16,6 +16,7 @@ from course_grader.assignment.bundle import load
 from course_grader.assignment.course import Course
 from course_grader.autograde import chosen
 from course_grader.intake import submission as intake
+from course_grader.reading.answers import Desk, standing
 from course_grader.store.gradebook import Writer
 from course_lib.__main__ import app
 from course_lib.errors import CourseError
@@ -113,6 +114,36 @@ def test_a_read_answer_stays_read_when_the_same_files_are_graded(tiny, verdict, 
     with Writer(tiny, TINY, load(TINY, tiny)) as writer:
         assert writer.write(verdict(digest="e" * 64)).before is None
     assert rows(tiny)["ada"]["Grade", "why"]["needs_manual_grade"]
+
+
+def test_a_read_answer_above_a_later_release_s_points_waits_again(tiny, verdict, rows):
+    with Writer(tiny, TINY, load(TINY, tiny)) as writer:
+        writer.write(verdict())
+    with Desk(TINY, tiny, "kim") as desk:
+        for answer in desk.answers("why"):
+            desk.give(answer, 4, "Which?")
+    changed(tiny, "why", "", "", points=3)
+    with Writer(tiny, TINY, load(TINY, tiny)) as writer:
+        again = writer.write(verdict())
+    assert (again.before, again.total) == (9 + 4, 9 + 3)
+    with Desk(TINY, tiny, "lee") as desk:
+        (answer,) = desk.answers("why")
+        assert standing(answer) == "read by kim, and waits again: 3 Which?"
+        desk.give(answer, 2)
+        assert desk.answers("why") == []
+
+
+def test_cells_stay_once_somebody_is_graded_and_the_release_says_so(tiny, verdict):
+    with Writer(tiny, TINY, load(TINY, tiny)) as writer:
+        writer.write(verdict())
+    path = tiny / "solutions" / TINY / f"{TINY}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    del notebook.cells[2]
+    nbformat.write(notebook, path)
+    released = (tiny / "assignments" / TINY / f"{TINY}.ipynb").read_bytes()
+    with pytest.raises(CourseError, match="tiny is graded for somebody already, and"):
+        release([TINY], tiny)
+    assert (tiny / "assignments" / TINY / f"{TINY}.ipynb").read_bytes() == released
 
 
 def test_one_test_alone_is_counted_anew(tiny, bundle, verdict, rows):

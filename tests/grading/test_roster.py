@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from course_grader import export
 from course_grader.assignment.course import Course
 from course_grader.intake.collect import collect
-from course_grader.intake.roster import Change, import_roster, roster
+from course_grader.intake.roster import Change, Person, import_roster, read, roster
 from course_grader.report.grades import without
 from course_grader.store import term
 from course_grader.store.gradebook import Writer
@@ -87,6 +87,22 @@ def test_who_hands_in_is_who_is_on_the_list(people, tiny, text, files, name):
     collect([tiny / "inbox"], TINY, tiny)
     assert [folder.name for folder in (tiny / "submitted").iterdir()] == [name]
     assert name in before
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "\ufeffid;email;section\r\nada;a@b;A, B\r\n".encode(),
+        "id\temail\tsection\nada\ta@b\tA, B\n".encode("utf-16"),
+        b'id, email, section\nada, a@b, "A, B"\n , ,\n',
+        b'ID,E-mail,Email,Section\nada,,a@b,"A, B"\n',
+        b'"Section","First name",ID,EMAIL\r"A, B","",ada,a@b\r',
+    ],
+)
+def test_a_list_is_read_as_any_spreadsheet_writes_it(data, tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_bytes(data)
+    assert read(path) == [Person("ada", email="a@b", section="A, B")]
 
 
 def test_a_second_import_says_what_changed_and_removes_nobody(people):
@@ -207,6 +223,19 @@ def test_grades_go_back_as_the_lms_imports_them(
     assert written.splitlines() == lines
 
 
+@pytest.mark.parametrize("form", ["csv", "moodle", "canvas"])
+def test_the_rows_have_the_order_of_the_ids(people, tiny, form):
+    people("id,first_name,last_name\nzoe,zoe,\nbob,bob,A\nada,ada,Z\n")
+    text = export(tiny / "all.csv", tiny, form).read_text()
+    places = [text.index(name) for name in ("ada", "bob", "zoe")]
+    assert places == sorted(places)
+
+
+def test_a_table_has_the_name_of_one(tiny):
+    with pytest.raises(CourseError, match=r"all.xlsx is no .csv: name a file like"):
+        export(tiny / "all.xlsx", tiny)
+
+
 def test_who_handed_in_at_no_known_time_has_points_and_an_extension_none(
     people, tiny, bundle, verdict
 ):
@@ -226,6 +255,11 @@ def test_who_handed_in_at_no_known_time_has_points_and_an_extension_none(
         ("name;mail\nAda;a@b\n", "expected those of Moodle"),
         ("id,email\n,a@b\n", "line 2: nobody is named"),
         ("id\nada\nada\n", "line 3: ada is on the list twice"),
+        ("id\nada\n...\n", "line 3: '...' is no name for a person's folder"),
+        ("id,email\nada,Byron, Ada,a@b\n", "line 2: 'Ada, a@b' is in no column: pu"),
+        ('id,email\n"ada,a@b\nbob,b@b\n', "save the list as CSV, UTF-8"),
+        ("id,email\nada,a@b\nbob,A@B\n", "line 3: A@B is on the list twice. Give each"),
+        ("id,lms_user_id\nada,7\nbob,7\n", "line 3: 7 is on the list twice. Give each"),
         ("id\n", "names nobody"),
         ("", "has the columns none"),
     ],
@@ -235,6 +269,13 @@ def test_a_list_that_is_none_is_refused_and_changes_nothing(people, tiny, text, 
         people(text)
     with Course.open(tiny).gradebook() as gradebook:
         assert gradebook.students == []
+
+
+def test_a_table_of_a_spreadsheet_s_own_form_is_to_be_saved_as_csv(tmp_path):
+    path = tmp_path / "list.xlsx"
+    path.write_bytes(b"PK\x03\x04\x14\xb5")
+    with pytest.raises(CourseError, match=r"save the list as CSV, UTF-8$"):
+        read(path)
 
 
 def test_a_file_that_is_not_there_is_named(tiny):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+import warnings
 from datetime import datetime, timedelta
 
 import pytest
+from typer.testing import CliRunner
 
 from course_grader import export, feedback
 from course_grader.assignment.course import Course
+from course_grader.intake.collect import collect
+from course_grader.intake.roster import import_roster
 from course_grader.reading.answers import waiting
 from course_grader.report.facts import points
 from course_grader.store import term
 from course_grader.store.gradebook import Writer
 from course_grader.store.outcomes import last_run
+from course_lib.__main__ import app
 from course_lib.errors import CourseError
 
 from .conftest import TINY
@@ -81,7 +87,8 @@ def recount(course):
 def test_more_time_can_be_given_before_anything_is_handed_in(tiny, bundle, verdict):
     term.deadline(TINY, "2026-01-02", "UTC", tiny)
     Course.open(tiny).submitted("ada", TINY).mkdir(parents=True)
-    term.extend(TINY, "ada", "3d", tiny)
+    with warnings.catch_warnings(action="error"):
+        term.extend(TINY, "ada", "3d", tiny)
     assert waiting(TINY, tiny) == 0  # an answer to read would be one of nobody's
     assert points(TINY, tiny) == []
     with Writer(tiny, TINY, bundle) as writer:
@@ -119,6 +126,30 @@ def test_who_leaves_takes_nobody_s_feedback_along(tiny, bundle, verdict):
     with Writer(tiny, TINY, bundle):
         pass  # a run with nothing to do
     assert [row.student for row in last_run(TINY, tiny)] == ["bob"]
+
+
+def test_who_left_is_not_collected_until_the_roster_has_them_again(tiny):
+    def came() -> list[str]:
+        return [row.status for row in collect([tiny / "inbox"], TINY, tiny)]
+
+    for name in ("ada", "bob"):
+        (tiny / "inbox" / name).mkdir(parents=True)
+        released = tiny / "assignments" / TINY / f"{TINY}.ipynb"
+        shutil.copy(released, tiny / "inbox" / name)
+    assert came() == ["collected", "collected"]
+    term.remove("ada", tiny)
+    assert came() == ["refused", "unchanged"]
+    assert not Course.open(tiny).submitted("ada", TINY).exists()
+    (tiny / "list.csv").write_text("id\nada\nbob\n")
+    import_roster(tiny / "list.csv", tiny)
+    assert came() == ["collected", "unchanged"]
+
+
+def test_who_leaves_without_a_file_is_said_to(tiny):
+    (tiny / "list.csv").write_text("id\nada\n")
+    import_roster(tiny / "list.csv", tiny)
+    done = CliRunner().invoke(app, ["remove", "ada", "--course", str(tiny)])
+    assert done.output == "ada is removed; no files\n"
 
 
 @pytest.mark.parametrize(

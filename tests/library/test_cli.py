@@ -22,7 +22,7 @@ from course_lib import __main__, __version__, kernel, notebook, results
 from course_lib.commands import complete, shared
 from course_lib.data.download import KNOWN
 from course_lib.errors import CourseError
-from course_lib.files import ROOT
+from course_lib.files import ROOT, replacing
 from course_lib.networks import networks
 from tests.rules import rule
 
@@ -151,7 +151,8 @@ BAD = [
     ("statistics a04_alexnet --section A --course /nowhere", 1, NO_COURSE),
     ("feedback a04_alexnet --course /nowhere", 1, NO_COURSE),
     ("export --course /nowhere", 1, NO_COURSE),
-    ("export --format xls", 1, "form is 'xls': expected one of csv, moodle, canvas"),
+    ("export --out /tmp", 1, "/tmp is no .csv: name a file like grades.csv"),
+    ("export --format xls", 1, "format is 'xls': expected one of csv, moodle, canvas"),
     ("doctor now", 2, "now"),
     ("progress a04_alexnet", 2, "a04_alexnet"),
     ("frobnicate", 2, "frobnicate"),
@@ -164,6 +165,14 @@ def test_bad_input_ends_in_a_sentence(run_course, words, status, said):
     assert done.returncode == status, done
     assert said in done.stderr
     assert status == 2 or re.fullmatch(r"error: .*\n", done.stderr)
+
+
+def test_a_file_that_cannot_be_written_has_the_name_that_was_given(tmp_path):
+    path = tmp_path / "taken"
+    path.mkdir()
+    with pytest.raises(OSError) as error, replacing(path) as part:  # noqa: PT011
+        part.write_text("")
+    assert __main__.sentence(error.value) == f"{path}: Is a directory"
 
 
 def test_each_command_meets_bad_input():

@@ -81,6 +81,20 @@ def test_what_is_unanswered_or_edited_is_said(folder, tmp_path):
     ]
 
 
+def test_an_answer_whose_cell_is_gone_is_said(folder, tmp_path):
+    path = folder / f"{NAME}.ipynb"
+    notebook = nbformat.read(path, 4)
+    gone = "lrn", "lrn_visible"
+    notebook.cells = [
+        one
+        for one in notebook.cells
+        if one.metadata.get("nbgrader", {}).get("grade_id") not in gone
+    ]
+    nbformat.write(notebook, path)
+    said = submit(NAME, "Ada", folder, tmp_path).warnings
+    assert "their cells are gone, no points for them: lrn" in said
+
+
 def test_the_model_solution_is_handed_in_without_a_warning(folder, tmp_path):
     solved = execute.notebook(NAME)
     answers = {c.metadata.get("nbgrader", {}).get("grade_id"): c for c in solved.cells}

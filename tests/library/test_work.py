@@ -128,6 +128,33 @@ def test_progress_says_what_is_answered_and_handed_in(run_course):
     assert row["notebook"] == str(copy)
 
 
+@pytest.mark.parametrize("ask", ["check", "submit", "progress"])
+def test_a_renamed_copy_is_named_and_the_release_is_not_taken_for_it(run_course, ask):
+    copy = work.start(NAME).notebook
+    copy.rename(copy.with_name("mine.ipynb"))
+    said = f"has no {NAME}.ipynb, only mine.ipynb: give the notebook this name"
+    if ask == "progress":
+        assert said in overview.row(NAME).problem
+        return
+    done = run_course(ask, NAME, *(["--student", "ada"] if ask == "submit" else []))
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert list(work.WORK.glob("*.zip")) == []
+
+
+def test_progress_counts_an_answer_whose_cell_is_gone():
+    copy = work.start(NAME).notebook
+    answers = overview.row(NAME).answers
+    notebook = nbformat.read(copy, 4)
+    cells = notebook.cells
+    notebook.cells = cells[
+        : next(n for n, c in enumerate(cells) if "nbgrader" in c.metadata)
+    ]
+    nbformat.write(notebook, copy)
+    assert (overview.row(NAME).answered, overview.row(NAME).answers) == (0, answers)
+    assert answers > 5
+
+
 def test_git_ignores_work():
     assert "/work/" in (ROOT / ".gitignore").read_text().split()
 
