@@ -173,7 +173,7 @@ class Student:
     def inside(self) -> str:
         """Return the present folder below the work folder, "" if it is that."""
         here, root = os.getcwd(), self.folder.root
-        if here == str(root) or not Path(here).is_relative_to(root):
+        if here == root or not Path(here).is_relative_to(root):
             return ""
         return Path(here).relative_to(root).as_posix()
 
@@ -207,7 +207,7 @@ def setting(of: dict, blobs: list):
     if of["random"] is not None:
         states = pickle.loads(bytes(blobs[of["random"]]))
         torch_state, numpy_state, python_state = states
-        torch.set_rng_state(torch_state)
+        torch.set_rng_state(torch.from_numpy(torch_state))
         np.random.set_state(numpy_state)  # noqa: NPY002
         random.setstate(python_state)
     own = torch.get_default_dtype()

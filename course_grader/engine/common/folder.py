@@ -17,9 +17,10 @@ class Folder:
     """The regular files under a folder, and how they looked when last compared."""
 
     def __init__(self, root: Path, ignored: frozenset[str] = frozenset()):
-        self.root = Path(root)
+        self.root = str(root)
         self.ignored = ignored  # names that the other side may not change here
-        self.known: dict[str, tuple] = self._look()
+        self.known: dict[str, tuple] = {}
+        self.known = self._look()
 
     def changes(self) -> tuple[dict[str, bytes], list[str]]:
         """Return the files that are new or changed since the last call; those gone."""
@@ -46,13 +47,13 @@ class Folder:
             raise Malformed(f"{len(changed):,} files, more than {FILES:,}")
         for name, data in changed.items():
             if name not in self.ignored:
-                path = self.root / name
+                path = Path(self.root, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.unlink(missing_ok=True)
                 path.write_bytes(data)
         for name in gone:
-            if name not in self.ignored and (self.root / name).is_file():
-                (self.root / name).unlink()
+            if name not in self.ignored and Path(self.root, name).is_file():
+                Path(self.root, name).unlink()
         if changed or gone:
             self.known = self._look()
 
@@ -61,14 +62,15 @@ class Folder:
         todo = [("", 0)]
         while todo:
             inside, depth = todo.pop()
-            with contextlib.suppress(OSError), os.scandir(self.root / inside) as all_:
+            here = f"{self.root}/{inside}"
+            with contextlib.suppress(OSError), os.scandir(here) as all_:
                 for entry in itertools.islice(all_, FILES):
                     name = f"{inside}/{entry.name}" if inside else entry.name
                     facts = entry.stat(follow_symlinks=False)
                     if stat.S_ISDIR(facts.st_mode) and depth < DEPTH:
                         if entry.name != "__pycache__" and len(todo) < FILES:
                             todo.append((name, depth + 1))
-                    elif stat.S_ISREG(facts.st_mode) and _fits(name):
+                    elif stat.S_ISREG(facts.st_mode) and (name in self.known or _fits(name)):
                         found[name] = facts.st_mtime_ns, facts.st_size, facts.st_ino
                     if len(found) == FILES:
                         return found
@@ -76,9 +78,8 @@ class Folder:
 
     def _read(self, name: str) -> bytes | None:
         try:
-            file = os.open(
-                self.root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-            )
+            how = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+            file = os.open(f"{self.root}/{name}", how)
         except OSError:
             return None
         with open(file, "rb") as data:
