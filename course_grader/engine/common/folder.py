@@ -70,11 +70,14 @@ class Folder:
                     if stat.S_ISDIR(facts.st_mode) and depth < DEPTH:
                         if entry.name != "__pycache__" and len(todo) < FILES:
                             todo.append((name, depth + 1))
-                    elif stat.S_ISREG(facts.st_mode) and (name in self.known or _fits(name)):
+                    elif stat.S_ISREG(facts.st_mode) and self._may(name):
                         found[name] = facts.st_mtime_ns, facts.st_size, facts.st_ino
                     if len(found) == FILES:
                         return found
         return found
+
+    def _may(self, name: str) -> bool:
+        return name in self.known or _fits(name)
 
     def _read(self, name: str) -> bytes | None:
         try:
