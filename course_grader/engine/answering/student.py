@@ -175,7 +175,7 @@ class Student:
     def inside(self) -> str:
         """Return the present folder below the work folder, "" if it is that."""
         here, root = os.getcwd(), self.folder.root
-        if here == root or not Path(here).is_relative_to(root):
+        if here == str(root) or not Path(here).is_relative_to(root):
             return ""
         return Path(here).relative_to(root).as_posix()
 

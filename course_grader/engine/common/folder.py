@@ -17,7 +17,7 @@ class Folder:
     """The regular files under a folder, and how they looked when last compared."""
 
     def __init__(self, root: Path, ignored: frozenset[str] = frozenset()):
-        self.root = str(root)
+        self.root = Path(root)
         self.ignored = ignored  # names that the other side may not change here
         self.known: dict[str, tuple] = {}
         self.known = self._look()
@@ -47,13 +47,13 @@ class Folder:
             raise Malformed(f"{len(changed):,} files, more than {FILES:,}")
         for name, data in changed.items():
             if name not in self.ignored:
-                path = Path(self.root, name)
+                path = self.root / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.unlink(missing_ok=True)
                 path.write_bytes(data)
         for name in gone:
-            if name not in self.ignored and Path(self.root, name).is_file():
-                Path(self.root, name).unlink()
+            if name not in self.ignored and (self.root / name).is_file():
+                (self.root / name).unlink()
         if changed or gone:
             self.known = self._look()
 
