@@ -4,7 +4,7 @@
                                  [--table docs/grading_speed.csv]
 
 The class hands in two assignments: `small`, whose answers take milliseconds, and one of
-ours, whose tests call the answers 138 times and draw; of eight, three are right, two
+ours, whose tests call the answers 105 times; of eight, three are right, two
 half done, two have a mistake, one is not begun. Each grader is its own command,
 unmodified, on its own copy of the course with nothing graded in it. CPU seconds are of
 all processes that a command starts, starting up included. Both must give every student

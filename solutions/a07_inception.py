@@ -168,7 +168,9 @@ def reduction_reference(x, kernels, moments=()):
     """Compute the branches, by each layer's own moments or the given; and its own."""
     given, own = iter(moments), []
     def layer(x, kernel, stride=1):
-        y = F.conv2d(x, kernel, None, stride, kernel.shape[-1] // 2)
+        side, columns = kernel.shape[-1], -(-x.shape[-1] // stride)
+        windows = F.unfold(x, side, padding=side // 2, stride=stride)  # (N, C side², H W)
+        y = (kernel.flatten(1) @ windows).unflatten(2, (-1, columns))
         spread = [y.var((0, 2, 3), correction=c, keepdim=True) for c in (0, 1)]
         own.append((y.mean((0, 2, 3), keepdim=True), *spread))
         mean, var, _ = next(given, own[-1])
@@ -224,10 +226,9 @@ for channels, width in [(0, 8), (4, 7), (4, 0), (-2, 4)]:
         refused = error
     what = f"GridReduction({channels}, {width}): a ValueError is expected, not {refused!r}"
     assert isinstance(refused, ValueError), what
-for channels, width in [(4, 8), (1, 2)]:
-    with check.without("notebook_07_inception.Mixed", "torchvision.models.inception.InceptionB"):
-        net = GridReduction(channels, width)
-    assert isinstance(net, nn.Module), f"GridReduction({channels}, {width}) is no mistake"
+with check.without("notebook_07_inception.Mixed", "torchvision.models.inception.InceptionB"):
+    net = GridReduction(1, 2)
+assert isinstance(net, nn.Module), "GridReduction(1, 2) is no mistake"
 
 # %% [markdown]
 # ### 2 · Label smoothing towards a prior (5 points)
@@ -332,7 +333,7 @@ for images, classes, epsilon in [(5, 3, 0.1), (2, 10, 0.3), (7, 2, 0.0)]:
 # Hidden: random sizes; priors with zeros; ε of 0 and 1; large logits; the gradient.
 ### BEGIN HIDDEN TESTS
 rng = torch.Generator().manual_seed(5)
-for _ in range(8):
+for _ in range(4):
     images, classes = torch.randint(1, 12, (2,), generator=rng).tolist()
     classes += 1
     logits = 3 * torch.randn(images, classes, generator=rng)
@@ -340,18 +341,18 @@ for _ in range(8):
     prior = torch.rand(classes, generator=rng)
     prior[0] = 0.0
     prior /= prior.sum()
-    for epsilon in (0.0, 0.25, 1.0):
+    for epsilon in (0.0, 1.0, 0.25):
         leaf = logits.clone().requires_grad_()
         called = f"{images} images, {classes} classes, {epsilon = }"
         spec = smoothing_spec(logits, labels, epsilon, prior)
         answer = smoothed_cross_entropy(leaf, labels.clone(), epsilon, prior.clone())
         check.close(answer.detach(), spec, what=f"the loss of {called}")
         assert answer.requires_grad, "no gradient flows back: detach, item or numpy?"
-        (slope,) = torch.autograd.grad(answer, leaf)
-        target = epsilon * prior.repeat(images, 1)
-        target[torch.arange(images), labels] += 1 - epsilon
-        expected = (logits.softmax(dim=1) - target) / images
-        check.close(slope, expected, atol=1e-5, what=f"the gradient of {called}")
+    (slope,) = torch.autograd.grad(answer, leaf)
+    target = epsilon * prior.repeat(images, 1)
+    target[torch.arange(images), labels] += 1 - epsilon
+    expected = (logits.softmax(dim=1) - target) / images
+    check.close(slope, expected, atol=1e-5, what=f"the gradient of {called}")
 logits = torch.tensor([[10_000.0, -10_000.0, 0.0]])
 answer = smoothed_cross_entropy(logits, torch.tensor([0]), 0.3, None).item()
 assert math.isfinite(answer), f"logits of ±10,000 give {answer}: use log_softmax"
@@ -560,7 +561,7 @@ for field, layers, menu in [
 # Hidden: random menus with even and oblong kernels; a field of 61 within seconds.
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(7)
-for _ in range(40):
+for _ in range(16):
     menu = [tuple(map(int, rng.integers(1, 5, 2))) for _ in range(rng.integers(2, 6))]
     field, layers = int(rng.integers(2, 8)), int(rng.integers(1, 6))
     least = cheapest_spec(field, layers, menu)
@@ -577,8 +578,9 @@ for _ in range(40):
     hint = f"{called}: {stack} has {weights(stack)} weights, {least} are enough"
     assert weights(stack) == least, hint
 start = time.perf_counter()
-WIDE = [*V3, (7, 7), (1, 5), (5, 1)]
-for field, layers, menu, least in [(31, 9, WIDE[-3:], 177), (43, 13, V3, 145), (61, 17, WIDE, 245)]:
+SIXES = list(itertools.product((1, 7, 13), repeat=2))  # three million stacks of 17
+MIXED = [(7, 7), (1, 5), (5, 1)]
+for field, layers, menu, least in [(31, 9, MIXED, 177), (21, 6, V3, 78), (61, 17, SIXES, 130)]:
     stack = [tuple(kernel) for kernel in cheapest_stack(field, layers, list(menu))]
     called = f"cheapest_stack({field}, {layers}, {menu})"
     assert sees(stack) == (field, field), f"{called} sees {sees(stack)}"
@@ -685,10 +687,10 @@ for shape, channels in [((3, 3), 1), ((5, 5), 2), ((3, 7), 3), ((7, 3), 2)]:
 # Hidden: as two convolutions on images; more channels than needed; rank 1; bad input.
 ### BEGIN HIDDEN TESTS
 rng = torch.Generator().manual_seed(9)
-for _ in range(10):
+for _ in range(6):
     n, m, channels = torch.randint(1, 7, (3,), generator=rng).tolist()
     kernel = torch.randn(n, m, generator=rng)
-    if channels == 2:
+    if channels == 3:
         kernel = kernel[:, :1] @ kernel[:1]  # rank 1
     before, called = kernel.clone(), f"separable of {n}x{m}, {channels} channels"
     try:
@@ -742,9 +744,10 @@ def predicted_weights() -> tuple[int, int]:
 ### BEGIN HIDDEN TESTS
 with check.without("torch.nn.Module.__init__"):  # a pencil builds no layer
     pairs, whole = predicted_weights()
-branch = inception.Mixed(768, inception.module_b(160)).branches[2]
+with torch.device("meta"):  # sizes alone
+    branch = inception.Mixed(768, inception.module_b(160)).branches[2]
+    layers = nn.Conv2d(160, 160, 7, bias=False), nn.Conv2d(160, 192, 7, bias=False)
 kernels = [p for p in branch.parameters() if p.ndim == 4][1:]
-layers = nn.Conv2d(160, 160, 7, bias=False), nn.Conv2d(160, 192, 7, bias=False)
 four, two = sum(p.numel() for p in kernels), sum(layer.weight.numel() for layer in layers)
 hints = {
     two: "the four kernels come first, then the two 7×7",

@@ -34,7 +34,7 @@ from course_lib.errors import CourseError
 from .common import waiting
 from .common.folder import Folder
 from .common.shell import MOST, captured, make
-from .common.warm import import_all
+from .common.warm import import_all, practise
 from .common.wire import Channel, Gone, Late, Malformed
 from .judging import guard, layers, programs
 from .judging.judge import Judge
@@ -126,6 +126,7 @@ class Zygote:
             for cell in cells:
                 self.shell.run_cell(cell, store_history=False)
         os.chdir(before)
+        practise()
         gc.collect()
         gc.freeze()
 

@@ -262,7 +262,7 @@ MISTAKES = {
         "stack",
         "found.append(best[field, field])",
         "found = [best[field, field]]",
-        {"stack_visible"},
+        {"stack_visible", "stack_hidden"},
     ),
     "fewest layers, not weights": (
         "stack",

@@ -489,7 +489,9 @@ def drawn(secret: bytes) -> list[float]:
     torch.manual_seed(1), np.random.seed(1), random.seed(1)  # noqa: NPY002
     generators = np.random.default_rng(1), random.Random(1), np.random.RandomState(1)
     own = torch.Generator().manual_seed(1)
-    Draws(secret).stir([own, *generators])
+    draws = Draws(secret)
+    draws.news()
+    draws.stir([own, *generators])
     found = [torch.rand(1).item(), np.random.rand(), random.random()]  # noqa: NPY002
     return found + [torch.rand(1, generator=own).item(), *map(one_of, generators)]
 

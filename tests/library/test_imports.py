@@ -1,6 +1,8 @@
 """Imports run one way: the grader imports the library, and nothing runs in a circle."""
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -146,3 +148,21 @@ def test_a_circle_is_found(a, b):
     assert circle(files) == [f"course_lib.room.{name}" for name in "aba"]
     files["course_lib/room/b.py"] = f"def late():\n    {b.split(chr(10))[-1].strip()}"
     assert circle(files) == []
+
+
+def test_nbgrader_comes_without_its_server_and_a_server_still_gets_it():
+    code = (
+        "import sys, course_grader\n"
+        "course_grader.grade\n"
+        "assert not any('server_extensions.' in name for name in sys.modules)\n"
+        "import nbgrader\n"
+        "class Server:\n"
+        "    def __getattr__(self, name):\n"
+        "        raise KeyError(name)\n"
+        "try:\n"
+        "    nbgrader.load_courses(Server())\n"
+        "except KeyError as error:\n"
+        "    print(error, 'nbgrader.server_extensions.course_list' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.endswith(" True\n"), done

@@ -77,8 +77,10 @@ class Student:
     def on_run(self, message: dict, blobs: list) -> tuple[dict, list]:
         """Run a cell; answer with its outputs."""
         self.take_files(message, blobs)
+        source = message["source"]
+        self.shell.draw(source not in self.shell.translated)  # a released cell's: seen
         with captured(self.shell) as outputs:
-            result = self.shell.run_cell(message["source"], store_history=True)
+            result = self.shell.run_cell(source, store_history=True)
             flush()
         answer = {"outputs": list(outputs), "failed": not result.success}
         answer["dtype"] = str(torch.get_default_dtype())[6:]
@@ -206,9 +208,10 @@ def setting(of: dict, blobs: list):
     sys.modules.setdefault("torch", torch)  # an answer forgot it: PyTorch needs itself
     if of["random"] is not None:
         states = pickle.loads(bytes(blobs[of["random"]]))
-        torch_state, numpy_state, python_state = states
-        torch.set_rng_state(torch_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
+        torch_state, (key, *rest), python_state = states
+        torch.set_rng_state(torch.frombuffer(bytearray(torch_state), dtype=torch.uint8))
+        key = np.frombuffer(key, np.uint32)
+        np.random.set_state(("MT19937", key, *rest))  # noqa: NPY002
         random.setstate(python_state)
     own = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, of["dtype"]))

@@ -7,14 +7,16 @@ NUMBERS = "float int complex round neg pos abs invert".split()
 PAIRS = "add sub mul truediv floordiv mod pow matmul and or xor".split()
 SWAPPED = {f"r{word}": word for word in PAIRS}
 METHODS = {word: f"__{word}__" for word in (*ALONE, *NUMBERS, *PAIRS, *SWAPPED)}
+NAMES = frozenset(METHODS.values())
 
 
 def abilities(kind: type) -> list[str]:
-    """Return what Python may be asked to do with objects of a class."""
-    return [word for word, name in METHODS.items() if _has(kind, name)]
+    """Return what Python may be asked to do with objects of a class.
 
-
-def _has(kind: type, name: str) -> bool:
-    """As Python looks a method up: in the class, not in the class's own class."""
-    found = (vars(base)[name] for base in kind.__mro__ if name in vars(base))
-    return next(found, None) is not None
+    As Python looks a method up: in the class, not in the class's own class.
+    """
+    found: dict[str, object] = {}
+    for base in reversed(kind.__mro__):
+        inside = vars(base)
+        found.update((name, inside[name]) for name in NAMES.intersection(inside))
+    return [word for word, name in METHODS.items() if found.get(name) is not None]

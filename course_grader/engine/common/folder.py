@@ -19,7 +19,8 @@ class Folder:
     def __init__(self, root: Path, ignored: frozenset[str] = frozenset()):
         self.root = Path(root)
         self.ignored = ignored  # names that the other side may not change here
-        self.known: dict[str, tuple] = self._look()
+        self.known: dict[str, tuple] = {}
+        self.known = self._look()
 
     def changes(self) -> tuple[dict[str, bytes], list[str]]:
         """Return the files that are new or changed since the last call; those gone."""
@@ -61,24 +62,27 @@ class Folder:
         todo = [("", 0)]
         while todo:
             inside, depth = todo.pop()
-            with contextlib.suppress(OSError), os.scandir(self.root / inside) as all_:
+            here = f"{self.root}/{inside}"
+            with contextlib.suppress(OSError), os.scandir(here) as all_:
                 for entry in itertools.islice(all_, FILES):
                     name = f"{inside}/{entry.name}" if inside else entry.name
                     facts = entry.stat(follow_symlinks=False)
                     if stat.S_ISDIR(facts.st_mode) and depth < DEPTH:
                         if entry.name != "__pycache__" and len(todo) < FILES:
                             todo.append((name, depth + 1))
-                    elif stat.S_ISREG(facts.st_mode) and _fits(name):
+                    elif stat.S_ISREG(facts.st_mode) and self._may(name):
                         found[name] = facts.st_mtime_ns, facts.st_size, facts.st_ino
                     if len(found) == FILES:
                         return found
         return found
 
+    def _may(self, name: str) -> bool:
+        return name in self.known or _fits(name)
+
     def _read(self, name: str) -> bytes | None:
         try:
-            file = os.open(
-                self.root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-            )
+            how = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+            file = os.open(f"{self.root}/{name}", how)
         except OSError:
             return None
         with open(file, "rb") as data:

@@ -118,16 +118,13 @@ def _module_state(value: nn.Module):
 def _row(module: nn.Module) -> tuple:
     """Return the mode, the keys of the hooks and the ids of the members of a module."""
     inside = module.__dict__
-    hooks = {name: list(inside[name]) if inside.get(name) else [] for name in HOOKS}
-    parts = {
-        name: {key: id(item) for key, item in members(module, name).items()}
-        for name in MEMBERS
-    }
-    return module.training, hooks, parts
+    hooks = {name: list(inside[name]) for name in HOOKS if inside.get(name)}
+    ids = [{k: id(v) for k, v in members(module, name).items()} for name in MEMBERS]
+    return module.training, hooks, ids
 
 
 def _form(value: Tensor) -> tuple:
-    return tuple(value.shape), value.requires_grad
+    return value.shape, value.requires_grad
 
 
 def _grad(value: Tensor) -> Tensor | None:
@@ -141,7 +138,7 @@ def _is_tensor_as(value: Tensor, before: tuple) -> bool:
         return False
     if data is None or value.numel() > COMPARED:
         return facts[2:] == (value._version, value.data_ptr())
-    return _equal(value.detach(), data)
+    return _equal(value, data)
 
 
 def _same(now, before) -> bool:
@@ -156,10 +153,12 @@ def _same(now, before) -> bool:
 def _equal(a: Tensor | None, b: Tensor | None) -> bool:
     if a is None or b is None:
         return a is b
-    if a.dtype != b.dtype or a.shape != b.shape:
+    if a.dtype != b.dtype:
         return False
     if torch.equal(a, b):
         return True
+    if a.shape != b.shape:
+        return False
     return a.is_floating_point() and bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
@@ -192,13 +191,12 @@ def _told_of_module(before, now, to: Encoder) -> dict:
         modes.append(bool(module.training))
         _, _, new_hooks, new_members = there.get(id(module)) or _module_state(module)[0]
         for name in HOOKS:
-            for key in set(new_hooks[name]) ^ set(old_hooks[name]):
+            for key in {*new_hooks.get(name, ())} ^ {*old_hooks.get(name, ())}:
                 hook = module.__dict__[name].get(key)
                 hooks.append(
                     [place, name, key, None if hook is None else to.node(hook)]
                 )
-        for name in MEMBERS:
-            new, old = new_members[name], old_members[name]
+        for name, new, old in zip(MEMBERS, new_members, old_members, strict=True):
             for key in [k for k in {**old, **new} if new.get(k) != old.get(k)]:
                 item = module.__dict__[name].get(key)
                 members.append([place, name, key, to.node(item), key not in new])

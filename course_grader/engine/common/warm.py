@@ -10,6 +10,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_lib.check import forbidden
+
 COMPILED = "TORCHINDUCTOR_CACHE_DIR"  # an import of PyTorch sets it and makes it
 
 
@@ -22,6 +28,18 @@ def installed() -> list[str]:
         if file and not file.startswith(here) and not name.startswith("__"):
             found.append(name)
     return found
+
+
+def practise() -> None:
+    """Do once what takes a process some milliseconds the first time."""
+    with torch.random.fork_rng(devices=[]):
+        if "torch._dynamo" in sys.modules:  # else it would be imported now
+            torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten())
+        loss = F.cross_entropy(net(torch.ones(2, 1, 3, 3)), torch.tensor([0, 1]))
+    loss.backward()
+    with forbidden.enforced(["torch.elu"]):
+        loss.relu()
 
 
 def import_all(names: Iterable[str]) -> None:

@@ -25,14 +25,15 @@ class Draws:
     def __init__(self, secret: bytes = b""):
         self.secret = secret
         self.known: tuple | None = None  # our state if nothing was drawn since a call
+        self.told: tuple = ()  # our state at the last call
 
     def news(self) -> bytes | None:
         """Return the random state if we have drawn or seeded since it was told."""
-        now = _state()
-        if self.known is not None and _same(now, self.known):
+        self.told = _state()
+        if self.told == self.known:
             return None
         self.known = None
-        return pickle.dumps(now)
+        return pickle.dumps(self.told)
 
     def stir(self, values: Iterable) -> None:
         """Seed anew, from its state and the secret, what the student's side was told.
@@ -40,9 +41,9 @@ class Draws:
         The student's state is never taken over: a student could choose what we draw.
         """
         if self.known is None:
-            torch_state, numpy_state, python_state = _state()
-            torch.default_generator.manual_seed(self._seed(_bytes(torch_state)))
-            numbers = np.random.default_rng(self._seed(numpy_state[1].tobytes()))
+            torch_state, numpy_state, python_state = self.told
+            torch.default_generator.manual_seed(self._seed(torch_state))
+            numbers = np.random.default_rng(self._seed(numpy_state[0]))
             np.random.seed(numbers.integers(2**32, size=4))  # noqa: NPY002
             random.seed(self._seed(struct.pack("625I", *python_state[1])))
             self.known = _state()
@@ -51,7 +52,7 @@ class Draws:
 
     def _stir(self, value) -> None:
         if isinstance(value, torch.Generator):
-            value.manual_seed(self._seed(_bytes(value.get_state())))
+            value.manual_seed(self._seed(value.get_state().numpy().tobytes()))
         elif isinstance(value, np.random.Generator):
             source = value.bit_generator
             seed = self._seed(pickle.dumps(source.state))
@@ -67,14 +68,8 @@ class Draws:
         return int.from_bytes(found[:8], "little", signed=True) & (2**63 - 1)
 
 
-def _bytes(state: torch.Tensor) -> bytes:
-    return state.numpy().tobytes()
-
-
 def _state() -> tuple:
-    return torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
-
-
-def _same(a: tuple, b: tuple) -> bool:
-    numpy_alike = a[1][2] == b[1][2] and np.array_equal(a[1][1], b[1][1])
-    return torch.equal(a[0], b[0]) and numpy_alike and a[2] == b[2]
+    """Return the state of PyTorch's, NumPy's and Python's generator, as plain data."""
+    _, key, *rest = np.random.get_state()  # noqa: NPY002
+    torch_state = torch.get_rng_state().numpy().tobytes()
+    return torch_state, (key.tobytes(), *rest), random.getstate()
