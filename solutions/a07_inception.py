@@ -168,14 +168,12 @@ def reduction_reference(x, kernels, moments=()):
     """Compute the branches, by each layer's own moments or the given; and its own."""
     given, own = iter(moments), []
     def layer(x, kernel, stride=1):
-        side, columns = kernel.shape[-1], -(-x.shape[-1] // stride)
-        windows = F.unfold(x, side, padding=side // 2, stride=stride)  # (N, C side², H W)
-        y = (kernel.flatten(1) @ windows).unflatten(2, (-1, columns))
+        windows = F.unfold(x, kernel.shape[-1], 1, kernel.shape[-1] // 2, stride)
+        y = (kernel.flatten(1) @ windows).unflatten(2, (-1, (x.shape[-1] - 1) // stride + 1))
         spread = [y.var((0, 2, 3), correction=c, keepdim=True) for c in (0, 1)]
         own.append((y.mean((0, 2, 3), keepdim=True), *spread))
         mean, var, _ = next(given, own[-1])
         return ((y - mean) / (var + 1e-3).sqrt()).relu()
-
     direct, first, second, third = kernels
     deep = layer(layer(layer(x, first), second), third, 2)
     windows = F.pad(x, (1, 1, 1, 1), value=-math.inf).unfold(2, 3, 2).unfold(3, 3, 2)
