@@ -411,25 +411,6 @@ def pin(engine) -> None:
         os.sched_setaffinity(pid, os.sched_getaffinity(0))
 
 
-DRAWS = "from matplotlib import pyplot as plt\nplt.plot([1, 2]);\nplt.show()"
-
-
-def test_a_figure_is_drawn_where_the_cell_is_the_student_s():
-    """A cell that stands as it was released names its figure, and says the rest."""
-    given = f"{DRAWS}\nprint('given')"
-    made = lesson("drawn", [new_code_cell(given), cell("t", "assert True", 1)])
-    handed_in = nbformat.from_dict(made.solution)
-    handed_in.cells = [new_code_cell(given), new_code_cell(f"{DRAWS}  # mine")]
-    with Engine(Bundle("drawn", {"drawn": made}, {})) as engine:
-        verdict = engine.grade(Submission("a", "drawn", {"drawn": handed_in}, {}))
-    released, own = (one.outputs for one in verdict.notebooks["drawn"].cells)
-    (figure,) = (o.data for o in released if o.output_type == "display_data")
-    assert list(figure) == ["text/plain"]
-    assert figure["text/plain"].startswith("<Figure")
-    assert [o.text for o in released if o.output_type == "stream"] == ["given\n"]
-    assert [{*o.data} for o in own] == [{"text/plain", "image/png"}]
-
-
 WRITES = """import ctypes, sysconfig, torch
 open('mine.py', 'w').write('x = 1')
 open('mine.so', 'wb').write(b'no library')

@@ -178,10 +178,6 @@ class Shell(InteractiveShell):
         for source in sources:
             self.translated[source] = super().transform_cell(source)
 
-    def draw(self, drawn: bool) -> None:
-        """From now on, draw the figures that cells show, or only name them."""
-        self.display_formatter.formatters["image/png"].enabled = drawn
-
     def system_piped(self, cmd: str) -> None:
         """Run `!command` and show what it prints; there is no terminal to give it."""
         ways = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
