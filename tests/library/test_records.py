@@ -88,8 +88,8 @@ def test_a_queue_computes_what_is_missing_and_nothing_twice(queue):
     assert {line["precision"] for line in lines} <= {"float32", "bfloat16"}
 
 
-def at(job) -> tuple[str, int]:
-    return job.row.data, job.row.images
+def at(job) -> tuple:
+    return job.row.data, job.row.images, job.row.size
 
 
 def test_a_record_is_stale_when_recipe_or_code_is_another(queue, monkeypatch):
@@ -100,6 +100,8 @@ def test_a_record_is_stale_when_recipe_or_code_is_another(queue, monkeypatch):
     state = records.state(records.jobs()[0])
     assert (state.word, state.why) == ("stale", "recipe")
     monkeypatch.setattr(records, "ROWS", [row._replace(images=65)])
+    assert records.state(records.jobs()[0]).why == "images"
+    monkeypatch.setattr(records, "ROWS", [row._replace(size=16)])
     assert records.state(records.jobs()[0]).why == "images"
     monkeypatch.setattr(records, "ROWS", [row])
     monkeypatch.setattr(identity, "of_code", lambda unit, name: "other code")
