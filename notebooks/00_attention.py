@@ -702,7 +702,6 @@ def mask_tokens(
     return tokens.masked_fill(chosen, mask_token), chosen
 
 
-@torch.inference_mode()
 def evaluation_pieces(tokens: Tensor, length: int = 16) -> tuple[Tensor, Tensor]:
     """Return pieces (P, length) of tokens (T,), and which 15 % of them are masked (bool)."""
     pieces = tokens[: len(tokens) // length * length].view(-1, length)
@@ -711,6 +710,7 @@ def evaluation_pieces(tokens: Tensor, length: int = 16) -> tuple[Tensor, Tensor]
         return pieces, mask_tokens(pieces, 0)[1]
 
 
+@torch.inference_mode()
 def masked_accuracy(net, tokens: Tensor, length: int = 16) -> float:
     """Return the share of masked tokens (T,) that are guessed right; 15 % are masked."""
     pieces, chosen = evaluation_pieces(tokens, length)
@@ -755,7 +755,7 @@ def train_masked(net, tokens: Tensor, steps: int, length: int = 16, top: float =
 #
 # **What must the network beat?** Guesses that only count. The unigram names the most frequent token. The left bigram names what most often follows the
 # token before, the right bigram what most often precedes the token after. The trigram looks at both neighbours. Where it never saw such a pair, it falls back to the
-# left one. All of these see true neighbours, and the network does not: some of its neighbours are masked, too. So we also ask the trigram *at equal sight*. It guesses the tokens that are
+# left one, and then to the right one. All of these see true neighbours, and the network does not: some of its neighbours are masked, too. So we also ask the trigram *at equal sight*. It guesses the tokens that are
 # masked for the network, and a masked neighbour is hidden from it. The network is small (width 64, two blocks, four heads); expect one to two minutes.
 #
 # **Why 16 tokens, and 30 % masked?** The model first learns how frequent tokens are, and only then finds the neighbours. Shorter sequences and more masked tokens might

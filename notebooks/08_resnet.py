@@ -50,8 +50,8 @@ from course_lib.train import Recipe, fit
 #
 # The deeper network is worse on the images that it trains on, so this is not overfitting. Nor does it lack capacity. Copy the 20
 # trained layers and make the other 36 the identity: the training error is the same. A good solution exists, and
-# gradient descent does not find it. The paper calls this **degradation**. It is no failure to start: both learn, and both curves are
-# flat at the end. In the paper's 164 epochs the gap is smaller, and it stays (Figure 6, left).
+# gradient descent does not find it. The paper calls this **degradation**. Both networks learn (a guess has 90 %), but plain-56 was
+# still falling when the learning rate dropped: a part of this gap is slowness. In the paper's 164 epochs it is smaller, and it stays (Figure 6, left).
 #
 # ## Idea
 #
@@ -459,7 +459,7 @@ page.record("08_resnet-resnet_small-20-cifar10-long-seed0")
 
 # %% [markdown]
 # On CIFAR-10 36 more layers raise the training error of the plain network from 23.8 to 46.8 %. They take that of the residual network
-# from 17.5 to 16.6 %: there depth *helps* (one seed). In the paper's 164 epochs it helps, too: 8.75 % test error with 20 layers, 6.97 % with 56 (Table 6).
+# from 17.5 to 16.6 %, so there it does no harm (one seed). In the paper's 164 epochs depth *helps*: 8.75 % test error with 20 layers, 6.97 % with 56 (Table 6).
 #
 # On the digits twelve more layers cost the plain network 14.0 ± 6.2 points of training error, and the residual network
 # 0.1 ± 0.2. After 15 epochs plain-32 reaches 0.3 %, too. So depth delays the plain network on an easy set, and at 32 layers

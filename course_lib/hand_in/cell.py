@@ -36,5 +36,10 @@ def checksum(cell: NotebookNode) -> str:
     return hashlib.md5("".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
+def as_released(cell: NotebookNode) -> bool:
+    """Is it, by its checksum, what the assignment's release holds?"""
+    return checksum(cell) == _facts(cell).get("checksum")
+
+
 def _facts(cell: NotebookNode) -> dict:
     return cell.metadata.get("nbgrader", {})

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from course_lib import kernel
-from course_lib.hand_in.cell import checksum, is_grade, is_solution
+from course_lib.hand_in.cell import as_released, is_grade, is_solution
 from course_lib.hand_in.ipynb import parse
 from course_lib.terminal import printable
 
@@ -113,10 +113,6 @@ def answers(notebook: NotebookNode) -> dict[str, NotebookNode]:
 
 def name_of(cell: NotebookNode) -> str:
     return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
-
-
-def as_released(cell: NotebookNode) -> bool:
-    return checksum(cell) == cell.metadata["nbgrader"].get("checksum")
 
 
 def tests_of(notebook: NotebookNode) -> list[tuple[str, NotebookNode]]:

@@ -25,7 +25,7 @@ from nbformat import NotebookNode
 from course_lib.errors import CourseError
 from course_lib.files import replacing
 from course_lib.hand_in import work
-from course_lib.hand_in.cell import checksum, is_locked, is_solution
+from course_lib.hand_in.cell import as_released, is_locked, is_solution
 from course_lib.hand_in.ipynb import parse
 from course_lib.terminal import printable
 
@@ -36,6 +36,7 @@ STAMP = 0x5455
 EARLIEST, LATEST = 315532800, 2**31 - 1  # s since 1970 that a zip can hold, from 1980
 ANYBODY = {"", "root", "jovyan", "user", "student", "ubuntu", "admin"}
 STUB = "raise NotImplementedError"
+STUBBED = "still raises NotImplementedError"
 
 
 class HandIn(NamedTuple):
@@ -190,11 +191,9 @@ def examine(notebook: NotebookNode, asked: list[str]) -> list[str]:
         if name in seen:
             found["there twice, the last one counts"].append(name)
         seen.add(name)
-        as_released = checksum(cell) == facts.get("checksum")
         if is_solution(cell) and not is_answered(cell):
-            what = "unanswered" if as_released else "still raises NotImplementedError"
-            found[what].append(name)
-        elif is_locked(cell) and not as_released:
+            found["unanswered" if as_released(cell) else STUBBED].append(name)
+        elif is_locked(cell) and not as_released(cell):
             found["locked but edited, the original is graded"].append(name)
     if not seen:
         return [
@@ -206,8 +205,9 @@ def examine(notebook: NotebookNode, asked: list[str]) -> list[str]:
 
 
 def is_answered(cell: NotebookNode) -> bool:
-    as_released = checksum(cell) == cell.metadata.nbgrader.get("checksum")
-    return not as_released and not (cell.cell_type == "code" and STUB in cell.source)
+    """Was it changed since its release, to more than the stub?"""
+    stub = cell.cell_type == "code" and STUB in cell.source
+    return not stub and not as_released(cell)
 
 
 def zipped(files: dict[str, bytes], times: dict[str, float], prefix: str) -> bytes:

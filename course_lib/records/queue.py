@@ -95,7 +95,7 @@ def jobs(names: list[str] | None = None) -> list[Job]:
     return [j for j in found if not names or {j.name, j.row.name} & set(names)]
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=2)
 def everything(name: str, size: int | None = None) -> tuple[data.Images, data.Images]:
     """Return all training images of a set, first train, then val, and its test images.
 

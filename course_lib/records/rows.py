@@ -58,7 +58,6 @@ RACE = {
     "channels_last": True,
 }
 FIVE = tuple(range(5))
-KINDS = "plain", "resnet"
 
 ALEXNET = Row(
     "04_alexnet-alexnet_small-cifar10-long",
@@ -186,11 +185,11 @@ VIT = Row(
 )
 
 
-def degradation(network: str, depth: int) -> Row:
+def degradation(kind: str, depth: int) -> Row:
     return Row(
-        f"08_resnet-degradation-{network.removesuffix('_small')}{depth}",
+        f"08_resnet-degradation-{kind}{depth}",
         "08_resnet",
-        network,
+        f"{kind}_small",
         PAPERS,
         {"depth": depth},
         size=16,
@@ -332,7 +331,7 @@ ROWS = [
     again(ALEXNET),
     again(VGG),
     again(VGG_BN),
-    *(degradation(f"{kind}_small", n) for kind in KINDS for n in (20, 56)),
+    *(degradation(kind, n) for kind in ("plain", "resnet") for n in (20, 56)),
     *regularised(),
     *heads(),
     *local_norm(),

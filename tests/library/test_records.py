@@ -391,5 +391,8 @@ def test_a_longer_training_takes_the_place_of_a_shorter_one(monkeypatch, tmp_pat
     table = "03_codebooks-cifar10.csv"
     (tmp_path / table).write_bytes((results.RESULTS / table).read_bytes())
     monkeypatch.setattr(results, "RESULTS", tmp_path)
+    top1s = re.findall(r"([\d.]+)% \|$", trained.markdown(), re.M)
+    assert len(top1s) == 3  # with the codebooks
+    assert top1s == sorted(top1s, reverse=True)
     shown = re.findall(r"`(\w+)` \| [\d,]+ \| [\d,]+ \| (\d+)", trained.markdown())
     assert sorted(shown) == [("alexnet_fine", "30"), ("alexnet_small", "30")]

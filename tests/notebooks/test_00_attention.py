@@ -245,6 +245,10 @@ def test_masked_accuracy_is_that_of_a_net_that_always_says_the_same():
     ATTENTION.masked_accuracy(net, torch.full((480,), 4))
     assert torch.equal(torch.get_rng_state(), state)
     assert net.training
+    keeps = []  # whether a pass keeps what a gradient would need
+    net.register_forward_hook(lambda *_: keeps.append(torch.is_grad_enabled()))
+    ATTENTION.masked_accuracy(net, torch.full((480,), 4))
+    assert keeps == [False]
 
 
 @pytest.mark.slow
