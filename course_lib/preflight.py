@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.data import Images, batches
-from course_lib.recipe import autocast
+from course_lib.precision import autocast
 from course_lib.recipe_fields import TrainingError
 
 MEMORY = "can't allocate memory", "not enough memory", "out of memory"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -14,13 +13,6 @@ from course_lib import recipe_fields
 from course_lib.recipe_fields import TrainingError
 
 __all__ = ["Epoch", "History", "Recipe", "Score", "TrainingError"]
-
-DTYPES = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -103,13 +95,6 @@ class History(list):
     def column(self, name: str) -> list[float]:
         """Return one field of every epoch, e.g. `history.column("val_top1")`."""
         return [getattr(epoch, name) for epoch in self]
-
-
-def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager:
-    """Return what to compute the network in: the recipe's precision on this device."""
-    if recipe.precision == "float32":
-        return nullcontext()
-    return torch.autocast(device.type, DTYPES[recipe.precision])
 
 
 def rate_at(epoch: float, recipe: Recipe) -> float:

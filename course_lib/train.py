@@ -23,13 +23,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from course_lib import checkpoints, identity, parallel, preflight, progress
 from course_lib.data import Images, batches
+from course_lib.precision import autocast
 from course_lib.recipe import (
     Epoch,
     History,
     Recipe,
     Score,
     TrainingError,
-    autocast,
     make_optimizer,
     rate_at,
 )

@@ -27,7 +27,8 @@ from course_lib import (
     train,
 )
 from course_lib.files import ROOT
-from course_lib.recipe import DTYPES, SCHEDULES
+from course_lib.precision import DTYPES
+from course_lib.recipe import SCHEDULES
 from course_lib.recipe_fields import FIELDS, assignment
 from course_lib.results import ResultsError
 from course_lib.train import Epoch, Recipe, TrainingError
