@@ -284,6 +284,13 @@ def test_the_table_of_masked_models_has_each_length_with_each_share():
     assert arms == [(n, share) for n in ("16", "32") for share in ("0.15", "0.3")]
 
 
+def test_the_long_runs_beat_the_trigram_that_sees_what_they_see():
+    long = [row for row in rows("masked") if int(row["steps"]) > 700]
+    assert len(long) == 2
+    for row in long:
+        assert float(row["alone"]) > float(row["trigram"]) + 0.08
+
+
 @pytest.mark.slow
 def test_cells_that_check_run_without_data(monkeypatch):
     monkeypatch.delenv("COURSE_DATA", raising=False)
