@@ -14,6 +14,7 @@ from course_lib.recipe_fields import TrainingError
 
 __all__ = ["Epoch", "History", "Recipe", "Score", "TrainingError"]
 
+
 @dataclass(frozen=True)
 class Recipe:
     """All that decides a training, besides the network and the images.

@@ -52,5 +52,13 @@ def import_all(names: Iterable[str]) -> None:
     if before is None and COMPILED in os.environ:
         with suppress(OSError):  # it is in use
             os.rmdir(os.environ.pop(COMPILED))
-    gc.collect()
     gc.freeze()
+
+
+def keep_all() -> None:
+    """Look for garbage from now on, but never among what there is: all is to stay.
+
+    Whoever is forked from here shares its memory as long as nobody touches it.
+    """
+    gc.freeze()
+    gc.enable()
