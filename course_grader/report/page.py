@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from html import escape
 
 from course_lib.terminal import printable
+
+from . import figure
 
 PAGE = 100  # rows of a table that stand open; more are folded, so many to a fold
 STYLE = """
@@ -98,7 +99,7 @@ def markdown(found: dict) -> str:
     else:
         table = [_line(header), "|" + "---|" * len(header), *map(_line, rows)]
     items = [f"- {_one_line(said)}" for said in sentences(found)]
-    picture = "![points by exercise](points.png)"
+    picture = "![points by exercise](points.svg)"
     title = f"# {found['assignment']}"
     return "\n".join([title, "", *table, "", *items, "", picture]) + "\n"
 
@@ -118,11 +119,10 @@ def _safe(text: str) -> str:
     return escape(printable(text))
 
 
-def html(found: dict, picture: bytes) -> str:
+def html(found: dict, picture: str) -> str:
     """Return a page that stands alone and runs no script."""
     items = "".join(f"<li>{_safe(said)}</li>\n" for said in sentences(found))
-    image = b64encode(picture).decode()
-    parts = [f'<img alt="points by exercise" src="data:image/png;base64,{image}">']
+    parts = [figure.embedded(picture, "points by exercise")]
     if items:
         parts.append(_folded(items, "ul", len(sentences(found))))
     parts += ["<h2>Points</h2>", as_table(*students(found))]
