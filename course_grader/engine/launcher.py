@@ -24,10 +24,10 @@ from course_lib.files import ROOT
 from .plan import modules, plan
 from .remarks import refuse_hidden, remarks
 
-SETTINGS = {
+SETTINGS = {  # large pages: a fork, which copies a table of pages, is a third cheaper
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # fewer pages: a fork is a third cheaper
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 SLOW = (  # how the error of a test begins that ran out of time
     *("TimeIsUp: ", "Stopped: no time was left", "Stopped: your code took too long"),
