@@ -54,12 +54,11 @@ Drawing = tuple[float, float, list[str]]  # width, height, elements
 
 
 def _sheet(title: str, wide: float, high: float, parts: list[str]) -> str:
-    wide = round(max(wide, len(title) * 1.3 * LETTER) + 2 * MARGIN)
-    high = round(high + 5 * MARGIN)
+    wide, high = max(wide, len(title) * 1.3 * LETTER) + 2 * MARGIN, high + 5 * MARGIN
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
-            f'viewBox="0 0 {wide} {high}" font-family="sans-serif" font-size="12">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" '
+            f'height="{high:.0f}" font-family="sans-serif" font-size="12">',
             f'<title>{title}</title><rect width="100%" height="100%" fill="white"/>',
             f'<text x="{MARGIN}" y="{2 * MARGIN}" font-size="15">{title}</text>',
             _moved(MARGIN, 4 * MARGIN, parts),
