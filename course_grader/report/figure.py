@@ -1,165 +1,89 @@
-"""The report's pictures: who has which points, or how they spread in a large class.
-
-They are SVG, which is text: importing Matplotlib took longer than grading three
-submissions.
-"""
+"""The report's picture: who has which points, or how they spread in a large class."""
 
 from __future__ import annotations
 
-import math
-from base64 import b64encode
-from collections import Counter
 from collections.abc import Iterable
-from html import escape
+from io import BytesIO
 from pathlib import Path
 
 from course_lib.files import replacing
 from course_lib.terminal import printable
 
 FEW = 40  # students, each with a row of the picture
-BINS = 20
-ROW, LETTER, MARGIN = 30, 7, 12  # pixels; a letter is seldom wider
-WIDE, HIGH = 360, 240  # pixels between the axes
-PALE, FULL = (247, 251, 255), (107, 174, 214)  # no points, all points
-BLUE = "#4878a8"
 
 
 def draw(found: dict, path: Path) -> None:
-    """Draw the points of `facts` into an SVG file."""
+    """Draw the points of `facts` into a PNG file."""
+    from matplotlib.figure import Figure
+
     students, exercises = found["students"], found["exercises"]
-    if len(students) <= FEW:
-        parts = _grid(students, exercises)
+    few = len(students) <= FEW
+    wide, high = 2.5 + 0.8 * len(exercises), 1.6 + 0.32 * len(students)
+    size = (max(wide, 4), high) if few else (9.6, 1.6 + max(2.4, 0.3 * len(exercises)))
+    sheet = Figure(figsize=size, dpi=100, layout="constrained")
+    if few:
+        _grid(sheet.subplots(), students, exercises)
     else:
-        most = sum(one["max_score"] for one in exercises)
-        parts = _beside(
-            _spread([one["total"] for one in students], most), _shares(exercises)
-        )
+        left, right = sheet.subplots(1, 2)
+        _spread(left, students, exercises)
+        _shares(right, exercises)
+    sheet.suptitle(f"{found['assignment']}: points by exercise", x=0.01, ha="left")
     with replacing(path) as part:
-        title = f"{_plain(found['assignment'])}: points by exercise"
-        part.write_text(_sheet(title, *parts), "utf-8", "replace")
+        sheet.savefig(part, format="png")
 
 
-def spread(totals: Iterable[float], most: float) -> str:
-    """Return a picture of how many students have how many points, of `most`."""
-    return _sheet("students by points", *_spread([*totals], most))
-
-
-def embedded(picture: str, alt: str) -> str:
-    """Return the HTML of a picture that comes with its page."""
-    data = b64encode(picture.encode("utf-8", "replace")).decode()
-    return f'<img alt="{alt}" src="data:image/svg+xml;base64,{data}">'
-
-
-Drawing = tuple[float, float, list[str]]  # width, height, elements
-
-
-def _sheet(title: str, wide: float, high: float, parts: list[str]) -> str:
-    wide, high = max(wide, len(title) * 1.3 * LETTER) + 2 * MARGIN, high + 5 * MARGIN
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" '
-            f'height="{high:.0f}" font-family="sans-serif" font-size="12">',
-            f'<title>{title}</title><rect width="100%" height="100%" fill="white"/>',
-            f'<text x="{MARGIN}" y="{2 * MARGIN}" font-size="15">{title}</text>',
-            _moved(MARGIN, 4 * MARGIN, parts),
-            "</svg>\n",
-        ]
-    )
-
-
-def _moved(x: float, y: float, parts: list[str]) -> str:
-    return f'<g transform="translate({x:.1f} {y:.1f})">{"".join(parts)}</g>'
-
-
-def _beside(left: Drawing, right: Drawing) -> Drawing:
-    (wide, high, parts), (more, other, theirs) = left, right
-    gap = wide + 3 * MARGIN
-    return gap + more, max(high, other), [*parts, _moved(gap, 0, theirs)]
-
-
-def _grid(students: list[dict], exercises: list[dict]) -> Drawing:
+def _grid(ax, students: list[dict], exercises: list[dict]) -> None:
     """A row a student, a column an exercise, darker for more points."""
-    people = [_plain(one["student"][:24]) for one in students]
-    heads = [_labelled(one) for one in exercises]
-    start = LETTER * max(map(len, people), default=0) + MARGIN
-    wide = max(64, LETTER * max(map(len, heads), default=0) + MARGIN)
-    places = [start + wide * column for column in range(len(exercises))]
-    parts = [_text(x + wide / 2, 16, h) for x, h in zip(places, heads, strict=True)]
-    for y, (one, name) in enumerate(zip(students, people, strict=True), 1):
-        parts.append(_text(start - MARGIN / 2, y * ROW + 14, name, "end"))
-        for x, of in zip(places, exercises, strict=True):
-            points = one["points"].get(of["exercise"], 0)
-            unread = of["exercise"] in one["waiting"]
-            share = min(max(points / (of["max_score"] or 1), 0), 1)
-            parts.append(_bar(x, y * ROW - 4, wide - 2, ROW - 2, _shade(share)))
-            said = "unread" if unread else f"{points:g}"
-            parts.append(_text(x + wide / 2, y * ROW + 14, said))
-    return start + wide * len(exercises), (len(students) + 1) * ROW, parts
+    names = [one["exercise"] for one in exercises]
+    most = {one["exercise"]: one["max_score"] or 1 for one in exercises}
+    if students:
+        shares = [[s["points"].get(n, 0) / most[n] for n in names] for s in students]
+        lines = {"edgecolors": "white", "linewidth": 2}
+        ax.pcolormesh(shares, cmap="Blues", vmin=0, vmax=2, **lines)
+    labels = [f"{_plain(name)} ({most[name]:g})" for name in names]
+    ax.set_xticks([i + 0.5 for i in range(len(names))], labels, rotation=30, ha="right")
+    people = [_plain(one["student"])[:24] for one in students]
+    ax.set_yticks([i + 0.5 for i in range(len(people))], people)
+    ax.invert_yaxis()
+    for y, one in enumerate(students):
+        for x, name in enumerate(names):
+            unread = name in one["waiting"]
+            text = "unread" if unread else f"{one['points'].get(name, 0):g}"
+            ax.text(x + 0.5, y + 0.5, text, ha="center", va="center")
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
 
 
-def _spread(totals: list[float], most: float) -> Drawing:
-    """Bars of how many students have so many points."""
-    most = most or 1
-    bins = Counter(
-        min(int(BINS * total / most), BINS - 1) for total in totals if total >= 0
-    )
-    left, top = 50, max(bins.values(), default=1)
-    parts = []
-    for number, count in bins.items():
-        wide, high = WIDE / BINS, HIGH * count / top
-        parts.append(_bar(left + number * wide, HIGH - high, wide - 1, high, BLUE))
-    for value in _ticks(most):
-        parts.append(_text(left + WIDE * value / most, HIGH + 16, f"{value:g}"))
-    for value in _ticks(top):
-        parts.append(
-            _text(left - 6, HIGH - HIGH * value / top + 4, f"{value:g}", "end")
-        )
-    across, up = f"points of {most:g}", f"students of {len(totals):,}"
-    parts += [_text(left + WIDE / 2, HIGH + 36, across), _text(left, -6, up, "start")]
-    return left + WIDE, HIGH + 40, parts
+def spread(totals: Iterable[float], most: float) -> bytes:
+    """Return a PNG of how many students have how many points, of `most`."""
+    from matplotlib.figure import Figure
+
+    sheet, file = Figure(figsize=(6.4, 3.6), dpi=100, layout="constrained"), BytesIO()
+    _spread(sheet.subplots(), [{"total": one} for one in totals], [{"max_score": most}])
+    sheet.savefig(file, format="png")
+    return file.getvalue()
 
 
-def _shares(exercises: list[dict]) -> Drawing:
-    """A bar an exercise: the class's share of its points."""
-    heads = [_labelled(one) for one in exercises]
-    left = LETTER * max(map(len, heads), default=0) + MARGIN
-    parts = [_text(0, -6, "mean share of the points, percent", "start")]
-    for row, (one, head) in enumerate(zip(exercises, heads, strict=True)):
-        long = max(WIDE * one["share"] * 0.8, 0)
-        parts.append(_text(left - MARGIN / 2, row * ROW + 18, head, "end"))
-        parts.append(_bar(left, row * ROW + 2, long, ROW - 6, BLUE))
-        said = f"{100 * one['share']:.0f} %"
-        parts.append(_text(left + long + 5, row * ROW + 18, said, "start"))
-    return left + WIDE, len(exercises) * ROW, parts
+def _spread(ax, students: list[dict], exercises: list[dict]) -> None:
+    most = sum(one["max_score"] for one in exercises) or 1
+    ax.hist([one["total"] for one in students], bins=20, range=(0, most))
+    ax.set_xlabel(f"points of {most:g}")
+    ax.set_ylabel(f"students of {len(students):,}")
+    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.spines[["top", "right"]].set_visible(False)
 
 
-def _ticks(most: float) -> list[float]:
-    """Return some round numbers from 0 to `most`, whole ones from 5 on."""
-    step = 10 ** math.floor(math.log10(most))
-    step = next(s for s in (step / 5, step / 2, step, 2 * step) if most / s <= 6)
-    return [n * step for n in range(int(most / step) + 1)]
-
-
-def _text(x: float, y: float, words: str, anchor: str = "middle") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>'
-
-
-def _bar(x: float, y: float, wide: float, high: float, colour: str) -> str:
-    return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" '
-        f'fill="{colour}"/>'
-    )
-
-
-def _shade(share: float) -> str:
-    mixed = (p + share * (f - p) for p, f in zip(PALE, FULL, strict=True))
-    return "#" + "".join(f"{round(part):02x}" for part in mixed)
-
-
-def _labelled(exercise: dict) -> str:
-    return f"{_plain(exercise['exercise'])} ({exercise['max_score']:g})"
+def _shares(ax, exercises: list[dict]) -> None:
+    names = [f"{_plain(one['exercise'])} ({one['max_score']:g})" for one in exercises]
+    bars = ax.barh(names, [100 * one["share"] for one in exercises])
+    ax.bar_label(bars, fmt="%.0f %%", padding=3)
+    ax.set_xlim(0, 115)
+    ax.set_xlabel("mean share of the points, percent")
+    ax.invert_yaxis()
+    ax.spines[["top", "right"]].set_visible(False)
 
 
 def _plain(name: str) -> str:
-    """Return a name as text: no markup, no marks that turn its direction."""
-    return escape(printable(name), quote=False)
+    """Return a name that Matplotlib draws as it is: a dollar would start a formula."""
+    shown = printable(name)
+    return shown.replace("$", r"\$")

@@ -7,7 +7,6 @@ import re
 import shutil
 from html import unescape
 from pathlib import Path
-from xml.etree import ElementTree
 
 import nbformat
 import pytest
@@ -145,10 +144,7 @@ def test_summary_says_points_refusals_and_the_hardest_exercise(course, results):
     assert "| bo_partly | 4 | 2 | 0 | 1 | 2 | 1 | 2 | 1 | 3 | 0 … | 16 |" in text
     assert "zoe_broken was refused" in text
     assert "Hardest exercise: fancy, 25% of its points" in text
-    drawn = "".join(
-        ElementTree.parse(page.with_name("points.svg")).getroot().itertext()
-    )
-    assert "bo_partly" in drawn
+    assert (page.parent / "points.png").read_bytes().startswith(b"\x89PNG")
     assert "mal_hostile" in page.read_text("utf-8")
 
 
