@@ -3,7 +3,7 @@
     python benchmarks/grading_units.py [ASSIGNMENT ...] [--submissions 20] [--rounds 3]
 
 A right answer to each assignment goes through the grader again and again: at two levels
-of the sandbox, in turn, through Dask and without, into the gradebook. CPU is of all
+of the sandbox, in turn, into the gradebook. CPU is of all
 processes. Memory is of one submission that waits: resident, in equal shares of what is
 shared (PSS), and of its own. Some five minutes.
 """
@@ -21,7 +21,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +34,6 @@ from rich.table import Table
 from course_grader import sandbox
 from course_grader.assignment import bundle
 from course_grader.assignment.bundle import Bundle, Submission, Verdict
-from course_grader.cluster import Cluster, quiet_dask
 from course_grader.engine.launcher import Engine
 from course_grader.intake import submission
 from course_grader.store.gradebook import Writer
@@ -170,25 +168,6 @@ def forked(function: Callable) -> None:
     os.waitpid(pid, 0)
 
 
-def dask(assigned: Bundle, one: Submission, count: int, rounds: int) -> None:
-    """Print what Dask adds: two threads on the engine, then a cluster of two."""
-    many = [replace(one, student=f"student{number}") for number in range(count)]
-    direct, through = [], []
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(quiet_dask())
-        engine = stack.enter_context(Engine(assigned))
-        cluster = stack.enter_context(Cluster(assigned, 2, None, None))
-        pool = stack.enter_context(ThreadPoolExecutor(2))
-        cluster.remarks()
-        for _ in range(rounds):
-            direct.append(clocked(lambda: list(pool.map(engine.grade, many)), count))
-            through.append(clocked(lambda: list(cluster.grade(iter(many), str)), count))
-    table = table_of("two at a time, each", "", "wall ms", "ms of CPU here")
-    for name, rows in (("threads on the engine", direct), ("Dask", through)):
-        table.add_row(name, *(f"{1e3 * value:.1f}" for value in medians(rows)))
-    console.print(table)
-
-
 def clocked(work: Callable, count: int) -> tuple[float, float]:
     """Return seconds for each of `count`: wall, and CPU of this process alone."""
     wall, cpu = time.perf_counter(), time.process_time()
@@ -292,7 +271,6 @@ def main(assignments: list[str], submissions: int, rounds: int) -> None:
             one = submission.read(place / assignment, assigned, place.name)
             startup(assigned)
             levels(assigned, one, submissions, rounds)
-            dask(assigned, one, submissions, rounds)
             memory(assigned, one)
             with Engine(assigned) as engine:
                 verdict = engine.grade(one)

@@ -16,11 +16,12 @@ from .assignment import bundle, editions
 from .assignment.bundle import Submission, Verdict
 from .assignment.cells import exercise
 from .assignment.course import Course
-from .cluster import Cluster, quiet_dask
+from .cluster import Cluster
 from .intake import submission
 from .live import Live
 from .store.gradebook import Writer, alone
 from .store.outcomes import Result
+from .workers import Here
 
 OLDER = "graded by an earlier version of the assignment"
 
@@ -68,15 +69,16 @@ def grade(
                 live.say(f"{len(run.older)} {OLDER}: {then}")
             if todo:
                 with (
-                    quiet_dask(),
-                    Cluster(assigned, workers, scheduler, level) as cluster,
-                ):
+                    Here(assigned, workers, level)
+                    if scheduler is None
+                    else Cluster(assigned, scheduler, level)
+                ) as graders:
                     live.started("(the model solution, to begin with)")
-                    for remark in cluster.remarks():
+                    for remark in graders.remarks():
                         live.say(remark)
                     live.ready()
                     read = run.read(todo, live.finished)
-                    for verdict in cluster.grade(read, live.started):
+                    for verdict in graders.grade(read, live.started):
                         run.keep(verdict, live.finished)
         return [run.results[name] for name in names]
 

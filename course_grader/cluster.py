@@ -1,12 +1,8 @@
-"""Workers, through Dask: threads of this process, or machines behind a scheduler.
+"""Workers on other machines, behind a Dask scheduler.
 
 A submission goes to a worker as bytes and its verdict comes back as bytes; a worker
 needs the packages of the course and nothing of its files. Each worker process keeps a
 warm process for the assignment at hand.
-
-When a worker dies, every submission that it had is suspect, and so is one whose own
-process was killed from outside or kept from the CPU. They are graded again at the end,
-one at a time, so that nobody is marked for what a neighbour did.
 """
 
 from __future__ import annotations
@@ -16,42 +12,30 @@ import contextlib
 import os
 import pickle
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from course_lib.errors import CourseError
 
 from .assignment.bundle import Bundle, Submission, Verdict
 from .engine.launcher import Died, Engine
+from .workers import Started, Workers
 
-ENDED = (
-    "grading it ended the grader's process twice, the second time with no other "
-    "submission under way: look at what it does"
-)
-IDLE = {  # a local cluster looks at itself fifty times a second: 5 % of a core
-    "distributed.worker.profile.enabled": False,
-    "distributed.admin.tick.interval": "1s",
-}
 _engines: dict[str, Engine] = {}
 _lock = threading.Lock()
 
 
-class Cluster:
-    """Grades submissions on a Dask cluster; a context manager."""
+class Cluster(Workers):
+    """The workers of a Dask cluster."""
 
-    def __init__(self, bundle: Bundle, workers: int, scheduler: str | None, level):
-        self.bundle, self.workers = bundle, workers
-        self.scheduler, self.level = scheduler, level
+    def __init__(self, bundle: Bundle, scheduler: str, level: str | None = None):
+        self.bundle, self.scheduler, self.level = bundle, scheduler, level
         self.key = f"{bundle.assignment}-{os.urandom(8).hex()}"
 
     def __enter__(self) -> Cluster:
-        import distributed  # noqa: F401  (its defaults first, or the end takes them out)
-        from dask import config
-
         with contextlib.ExitStack() as stack:
-            stack.enter_context(config.set(IDLE))
-            address = self.scheduler or stack.enter_context(self._local())
-            self.client = stack.enter_context(self._connect(address))
+            stack.enter_context(quiet_dask())
+            self.client = stack.enter_context(self._connect())
             self.threads = self.client.nthreads()  # by address of the worker
             if not self.threads:
                 raise CourseError(
@@ -70,22 +54,14 @@ class Cluster:
     def __exit__(self, *error) -> None:
         self.closing.close()
 
-    def _local(self):
-        from distributed import LocalCluster
+    def at_a_time(self) -> int:
+        return sum(self.threads.values())
 
-        return LocalCluster(
-            n_workers=1,
-            threads_per_worker=self.workers,
-            processes=False,
-            dashboard_address="127.0.0.1:0",
-            memory_limit=0,
-        )
-
-    def _connect(self, address):
+    def _connect(self):
         from distributed import Client
 
         try:
-            return Client(address, timeout=10, set_as_default=False)
+            return Client(self.scheduler, timeout=10, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise CourseError(
                 f"no Dask scheduler answers at {self.scheduler}: start one with "
@@ -115,37 +91,9 @@ class Cluster:
         ]
         return next(as_completed(said, loop=self.client.loop)).result()
 
-    def grade(
-        self, submissions: Iterator[Submission], started: Callable[[str], None]
-    ) -> Iterator[Verdict]:
-        """Yield a verdict for each submission, in the order in which they are ready.
-
-        Few are read ahead, two for each thread of a worker, so that a large class needs
-        no large memory.
-        """
-        suspects = []
-        ahead = 2 * sum(self.threads.values())
-        for submission, verdict in self._answers(submissions, ahead, started):
-            if verdict is None or verdict.again:
-                why = verdict.again if verdict else "grading it ended the grader"
-                note = f"mended: graded once more, alone: {why}"
-                notes = (*submission.notes, note)
-                suspects.append(replace(submission, notes=notes))
-            else:
-                yield verdict
-        for submission, verdict in self._answers(iter(suspects), 1, started):
-            yield verdict or Verdict(
-                submission.student,
-                submission.assignment,
-                reason=ENDED,
-                notes=submission.notes,
-                digest=submission.digest,
-            )
-
-    def _answers(
-        self, submissions: Iterator[Submission], ahead: int, started
+    def answers(
+        self, submissions: Iterator[Submission], ahead: int, started: Started
     ) -> Iterator[tuple[Submission, Verdict | None]]:
-        """Yield each with its verdict, None if its worker or warm process ended."""
         from distributed import as_completed
 
         waiting: dict[str, Submission] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import socket
 import sys
@@ -19,7 +18,7 @@ from course_lib.errors import CourseError
 from .answering import student
 from .common.folder import Folder
 from .common.shell import Shell, captured
-from .common.warm import import_all, practise
+from .common.warm import import_all, keep_all, practise
 from .common.wire import Channel, Gone, Late, Malformed
 
 REPLY = 60.0  # seconds within which a process of the grader's own must answer
@@ -151,5 +150,4 @@ def warm(shell: Shell, cells: list[str], files: dict[str, bytes]) -> None:
                 del sys.modules[name]
         os.chdir(before)
     sys.path[:] = path
-    gc.collect()
-    gc.freeze()
+    keep_all()

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -151,6 +150,8 @@ class Screen:
                 line(f"[red]{shown(error)}[/]")
 
     def show(self, answer) -> None:
+        from rich.markdown import Markdown
+
         from course_grader.reading.answers import standing
 
         sitting = self.sitting

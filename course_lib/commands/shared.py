@@ -101,9 +101,11 @@ def command(words: str, course: Path) -> str:
 
 def at_a_time(workers: int) -> int:
     """Return how many workers are asked for; 0 is one a core that we may use here."""
+    if workers:
+        return workers
     from joblib import cpu_count
 
-    return workers or cpu_count()
+    return cpu_count()
 
 
 def show_findings(findings: Iterable[Finding], as_json: bool = False) -> None:

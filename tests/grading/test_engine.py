@@ -21,8 +21,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from course_grader import sandbox
 from course_grader.assignment.bundle import Bundle, Lesson, Submission
-from course_grader.cluster import Cluster, quiet_dask
 from course_grader.engine.launcher import Died, Engine, zygote
+from course_grader.workers import Here
 
 from .engine_cases import CASES, SETUP
 
@@ -351,8 +351,8 @@ def test_a_neighbour_who_burns_takes_nobody_s_time():
     os.sched_setaffinity(0, {min(before)})
     try:
         bundle = Bundle("work", {"work": made}, {}, 4)
-        with quiet_dask(), Cluster(bundle, 2, None, None) as cluster:
-            verdicts = list(cluster.grade(iter(submissions), lambda student: None))
+        with Here(bundle, 2) as workers:
+            verdicts = list(workers.grade(iter(submissions), lambda student: None))
     finally:
         os.sched_setaffinity(0, before)
     said = {

