@@ -433,10 +433,10 @@ for between in ("ReLU", "ELU"):
 # does not set negative values to zero, and five seeds show no loss: −0.3 ± 1.2. So it is not non-linearity as such that hurts here. This
 # fits the paper's guess that a ReLU loses information where a filter reads one channel alone. Unit 11 turns the guess into a formula.
 #
-# The full training on CIFAR-10 is a record of the queue (`course records`), with 50,000 images and 30 epochs. When it has been
-# computed, its curve stands here.
+# The small network trained to the end, on the 50,000 images of CIFAR-10, is a record of the queue (`course records`): 89.8 % of the test images
+# after 12 epochs, one seed.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 page.record("09_xception-xception_small-cifar10-long-seed0")
 
 # %% [markdown]

@@ -638,8 +638,8 @@ page.record("10_mobilenet-mobilenet_small-cifar10-long-seed0")
 # digits as well (95 to 97 % against 99 %), so six epochs end before it has learnt them: this is a price in training time first. How
 # much of it remains after a long training, the paper's 1.1 points say for ImageNet; five short runs on digits do not.
 #
-# The full training on CIFAR-10 is a record of the queue (`course records`), with 50,000 images and 40 epochs. When it has been
-# computed, its curve stands here.
+# The curve above is that of the small network, trained to the end on the 50,000 images of CIFAR-10 (`course records`): 88.6 % of the test
+# images after 15 epochs, one seed.
 #
 # ## Looking inside
 #
