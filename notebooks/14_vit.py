@@ -441,7 +441,7 @@ print(f"  ResNet − ViT, both augmented {page.paired(rival, augmented)}")
 
 # %% [markdown]
 # The answer: it does not catch up here. The residual network is ahead at every size, by 5.2 ± 0.9 points at 500 images, 7.5 ± 0.6 at 5,000,
-# 10.6 ± 1.2 at 10,000 and 15.8 ± 2.7 at 45,000 (mean of paired seeds with its 95 % interval). The gap widens, and there is no crossing. The paper's lies at millions of
+# 10.6 ± 1.2 at 10,000 and 15.8 ± 2.7 at 45,000. (Each is a mean of paired seeds with its 95 % interval.) The gap widens, and there is no crossing. The paper's lies at millions of
 # images (Figures 3 and 4 of [1]).
 #
 # Three limits: the interval covers the seeds, not another choice of images. The learning rates were chosen at 2,000 images. And ten epochs are short for the transformer:
