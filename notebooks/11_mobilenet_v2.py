@@ -419,7 +419,7 @@ print("All arms have 11,966 parameters and 182,544 MACs; thin and linear is Mobi
 # %% [markdown]
 # Train the first arm here: 1,429 digits of 8×8 pixels, six epochs, one seed. Expected: half a minute or less, and 95 % of the training
 # digits or more. Below its curves stands the record of the full training: `mobilenet_v2_small` on the 50,000 images of CIFAR-10,
-# 40 epochs. Where it has not been computed yet, the cell names the command.
+# 15 epochs. Where it has not been computed yet, the cell names the command.
 
 # %% tags=["nbval-ignore-output"]
 val = data.load("digits", "val", size=8, channels=3)

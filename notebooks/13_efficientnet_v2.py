@@ -501,7 +501,7 @@ for stride in (1, 2):
 # 4.1 ± 3.1 points. With stride 1 the two gains add up. With stride 2 their sum is 5.0 and both together gain 2.7 ± 1.2: the intervals are too wide
 # to say more. What the paper reports of long trainings is not tested here.
 #
-# The full training on CIFAR-10 is a record of the queue (`course records`), with 50,000 images and 40 epochs. When it has been
+# The full training on CIFAR-10 is a record of the queue (`course records`), with 50,000 images and 15 epochs. When it has been
 # computed, its curve stands here.
 
 # %% tags=["nbval-ignore-output"]
