@@ -37,8 +37,8 @@ def on_cpu(mixed: torch.autocast) -> Iterator[None]:
 class DepthwiseInFloat32(TorchFunctionMode):
     """Computes in float32 the depthwise convolutions that bfloat16 makes slow on a CPU.
 
-    Those with a stride, whose backward pass takes 6 to 40 times as long in bfloat16,
-    and those with kernels of 5x5 and more. See benchmarks/depthwise.py.
+    Those with a stride, and those with kernels of 5x5 and more. What each kind takes in
+    both precisions, and what a whole training gains: `python benchmarks/depthwise.py`.
     """
 
     def __torch_function__(self, function, types, args=(), kwargs=None):

@@ -153,7 +153,7 @@ EFFICIENTNET = Row(
     "12_efficientnet-efficientnet_small-cifar10-long",
     "12_efficientnet",
     "efficientnet_small",
-    SHORT | {"epochs": 8, "batch_size": 32},  # small batches stay in the CPU's cache
+    SHORT | {"epochs": 8, "batch_size": 32},
     bar=GOOD,
     why="MBConv with squeeze-and-excite in every block.",
 )
