@@ -7,7 +7,7 @@ points each answer is worth is known. `answers` are those to an assignment of ou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice, product
+from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -145,7 +145,8 @@ def answers(
     """Yield answers to an assignment of ours, without end.
 
     Of eight, three are the model's, two answer every other exercise, two make one of
-    the mistakes (grade id, in the solution, instead of it), one is not begun.
+    the mistakes (grade id, in the solution, instead of it), each in turn, one is not
+    begun.
     """
     path = Path(course) / "solutions" / assignment / f"{assignment}.ipynb"
     cells = nbformat.read(path, as_version=4).cells
@@ -156,11 +157,11 @@ def answers(
         if fact.get("solution")
     }
     even, odd = (dict(islice(model.items(), start, None, 2)) for start in (0, 1))
+    wrong = cycle(mistakes)
     while True:
-        for wrong in product(mistakes, repeat=2):
-            yield from (model, even, model, {}, model, odd)
-            for name, old, new in wrong:
-                yield model | {name: changed(model[name], old, new)}
+        yield from (model, even, model, {}, model, odd)
+        for name, old, new in islice(wrong, 2):
+            yield model | {name: changed(model[name], old, new)}
 
 
 def changed(source: str, old: str, new: str) -> str:

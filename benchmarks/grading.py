@@ -3,19 +3,20 @@
     python benchmarks/grading.py [ASSIGNMENT ...] [--submissions 40] [--rounds 2]
                                  [--table docs/grading_speed.csv]
 
-The class hands in two assignments: `small`, whose answers take milliseconds, and one of
-ours, whose tests call the answers 105 times; of eight, three are right, two
-half done, two have a mistake, one is not begun. Each grader is its own command,
-unmodified, on its own copy of the course with nothing graded in it. CPU seconds are of
-all processes that a command starts, starting up included. Both must give every student
-the same points in every cell, or there is no result. A table keeps a row for each
-assignment, the last measured. Some twenty minutes.
+The class hands in an assignment: `small`, whose answers take milliseconds, or one of
+ours. Of eight, three are right, two half done, two have a mistake of those that
+`tests/assignments` knows, one is not begun. Each grader is its own command, unmodified,
+on its own copy of the course with nothing graded in it. CPU seconds are of all
+processes that a command starts, starting up included. Both must give every student the
+same points in every cell, or there is no result. A table keeps a row for each
+assignment, the last measured. Four minutes an assignment and round.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import os
 import shutil
 import statistics
@@ -31,16 +32,9 @@ from rich.table import Table
 
 import course_grader as grading
 from course_grader.assignment.course import Course
-from course_lib.files import replacing
+from course_lib.files import ROOT, replacing
 
 OURS = "a07_inception"
-MISTAKES = [
-    ("reduction", "nn.MaxPool2d", "nn.AvgPool2d"),
-    ("smoothing", "return -(", "return ("),
-    ("reduction", " or width % 2", ""),
-    ("best", "(logits - logits.mean())", "logits"),
-    ("smoothing", ".sum(dim=1).mean()", ".sum()"),
-]
 TOOLS = Path(sys.prefix) / "bin"
 COMMANDS = {
     "nbgrader autograde": ["nbgrader", "autograde"],
@@ -55,10 +49,17 @@ def make(assignment: str, folder: Path, submissions: int) -> Path:
         return folder
     course = grading.new_course(folder, [assignment])
     grading.release([assignment], course)
-    kinds = classes.answers(course, assignment, MISTAKES)
+    kinds = classes.answers(course, assignment, mistakes(assignment))
     for number, answers in enumerate(islice(kinds, submissions)):
         classes.hand_in(course, assignment, f"student{number:03}", answers)
     return course
+
+
+def mistakes(assignment: str) -> list[tuple[str, str, str]]:
+    """Return the named mistakes of an assignment: cell, what stands there, instead."""
+    sys.path.insert(0, str(ROOT))
+    known = importlib.import_module(f"tests.assignments.{assignment}")
+    return [(cell, old, new) for cell, old, new, _ in known.MISTAKES.values()]
 
 
 def points(course: Path, assignment: str) -> dict[tuple[str, str], float | None]:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import pickle
+import re
 import socket
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from course_lib.files import ROOT
 from .plan import modules, plan
 from .remarks import refuse_hidden, remarks
 
-SETTINGS = {  # large pages: a fork, which copies a table of pages, is a third cheaper
+SETTINGS = {  # large pages: a fork, which copies a table of pages, is cheaper
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
@@ -33,9 +34,9 @@ SLOW = (  # how the error of a test begins that ran out of time
     *("TimeIsUp: ", "Stopped: no time was left", "Stopped: your code took too long"),
     *("Stopped: your code was stopped", "Stopped: the notebook's"),
 )
-AHEAD = {  # word in a cell: what it will import, a second of CPU in each process
+AHEAD = {  # in a cell: what it will import, a second of CPU in each process
     "optim": "torch._dynamo",
-    "torchvision": "torchvision",
+    r"(import|from) torchvision": "torchvision",
 }
 START = 300  # seconds that a warm process may take to get ready, but for its cells
 END = 5  # seconds that it may take to clean up
@@ -328,7 +329,7 @@ def zygote(bundle: Bundle, where: int | str) -> list[str]:
     """Return the arguments of Python that start a warm process."""
     steps = [step for one in bundle.lessons.values() for step in plan(one).steps]
     source = "".join(step.source for step in steps)
-    ahead = [module for word, module in AHEAD.items() if word in source]
+    ahead = [module for text, module in AHEAD.items() if re.search(text, source)]
     given = (modules(step.source) for step in steps if step.kind == "given")
     own = {Path(name).parts[0].removesuffix(".py") for name in bundle.files}
     found = dict.fromkeys(name for names in given for name in names)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 
-gc.disable()  # imports leave no garbage; looking for it is a quarter of their time
+gc.disable()  # imports leave no garbage, and looking for it takes time
 
 import os
 import pickle

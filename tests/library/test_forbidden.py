@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import functools
+import importlib
 import math
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from course_lib import check
 from course_lib.check import dispatched, forbidden
-from course_lib.errors import CourseError
+from course_lib.errors import CheckFailed, CourseError
 
 ELU = "torch.nn.functional.elu"
 x = torch.linspace(-2, 2, 5)
@@ -413,6 +414,95 @@ def test_what_is_allowed_passes_and_its_own_errors_come_out():
     with pytest.raises(ZeroDivisionError), check.without(ELU):
         divmod(1, 0)
     assert forbidden.ACTIVE == []
+
+
+LATE = {
+    "__init__.py": "from .inner import again",
+    "inner.py": """
+import functools
+
+def again(function):
+    @functools.wraps(function)
+    def wrapped(*args):
+        return function(*args)
+    return wrapped
+
+def plain(value):
+    return value
+
+@again
+def decorated(value):
+    return value
+
+class Made:
+    def __init__(self, value):
+        self.value = value
+
+    @staticmethod
+    def free(value):
+        return value
+
+class Inherits(Made):
+    pass
+""",
+}
+
+
+def fresh(name):
+    """Import the module once more, as a second one, and leave no trace of it."""
+    found = importlib.import_module(f"{name}.inner")
+    for module in [key for key in sys.modules if key.partition(".")[0] == name]:
+        del sys.modules[module]
+    return found
+
+
+@pytest.fixture
+def late(tmp_path, monkeypatch):
+    """The name of a package that nobody has imported."""
+    name = f"late_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / name).mkdir()
+    for file, source in LATE.items():
+        (tmp_path / name / file).write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield name
+    for module in [key for key in sys.modules if key.partition(".")[0] == name]:
+        del sys.modules[module]
+
+
+def breaks(rule, call) -> bool:
+    """Does this call break the rule?"""
+    try:
+        with check.without(rule):
+            call()
+    except CheckFailed as error:
+        return rule in str(error)
+    return False
+
+
+@pytest.mark.parametrize("name", ["plain", "decorated", "Made"])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_package_that_nobody_has_imported_is_watched(late, name, earlier):
+    rule = f"{late}.inner.{name}"
+    forbidden.find(rule)
+    assert late not in sys.modules  # what a rule needs is the code alone
+    before = fresh(late) if earlier else None
+    assert breaks(rule, lambda: getattr(before or fresh(late), name)(1))
+    assert breaks(rule, lambda: fresh(late).Inherits(1)) == (name == "Made")
+    assert not breaks(rule, lambda: fresh(late).Made.free(1))
+
+
+@pytest.mark.parametrize("name", ["again", "inner.Inherits.__init__"])
+def test_what_its_file_does_not_define_is_imported(late, name):
+    forbidden.find(f"{late}.{name}")
+    inner = sys.modules[f"{late}.inner"]
+    call = inner.Inherits if "Inherits" in name else inner.again
+    assert breaks(f"{late}.{name}", lambda: call(len))
+
+
+@pytest.mark.parametrize("name", ["inner.none", "inner.Made.none", "none.plain", "x"])
+def test_a_name_that_such_a_package_lacks_is_an_error(late, name):
+    with pytest.raises(LookupError):
+        forbidden.find(f"{late}.{name}")
 
 
 def test_a_rule_about_nothing_is_an_error():

@@ -1,0 +1,45 @@
+"""The code of a function whose package nobody has imported, read from its file.
+
+A function is known by its code, which is the same whoever imports it, and later. To
+forbid a class of torchvision's therefore needs no import, which would take a second.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from functools import cache
+from importlib.machinery import PathFinder
+from types import CodeType
+
+
+@cache
+def codes(name: str) -> tuple[CodeType, ...]:
+    """Return the code that a function, or a class when it is used, runs.
+
+    name: dotted. Empty if its package is imported, or is not found, or if no module of
+    it defines this name in Python.
+    """
+    parts = name.split(".")
+    code, names = _module(parts) if parts[0] not in sys.modules else (None, [])
+    for part in names:
+        code = next((one for one in _inner(code) if one.co_name == part), None)
+    if code is None or code.co_flags & inspect.CO_NEWLOCALS:
+        return (code,) if code else ()
+    return tuple(one for one in _inner(code) if one.co_name in ("__init__", "forward"))
+
+
+def _module(parts: list[str]) -> tuple[CodeType | None, list[str]]:
+    """Return the code of the innermost module on the way, and the names within it."""
+    found, path = None, None
+    for count in range(1, len(parts)):
+        spec = PathFinder.find_spec(".".join(parts[:count]), path)
+        if spec is None:
+            break
+        found, path, names = spec, spec.submodule_search_locations or (), parts[count:]
+    read = getattr(found and found.loader, "get_code", None)
+    return (read(found.name), names) if read else (None, [])
+
+
+def _inner(code: CodeType | None) -> list[CodeType]:
+    return [one for one in getattr(code, "co_consts", ()) if isinstance(one, CodeType)]
