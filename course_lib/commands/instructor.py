@@ -241,7 +241,8 @@ def show_changes(found: list) -> None:
     changed = [row for row in again if row.before != row.total]
     if not again:
         return
-    line(f"{len(again)} graded again, {len(changed)} scores changed")
+    scores = "1 score" if len(changed) == 1 else f"{len(changed)} scores"
+    line(f"{len(again)} graded again, {scores} changed")
     table = Table("student", "before", "now")
     for row in changed:
         now = f"{row.total:g} of {row.max_score:g}"
@@ -315,6 +316,8 @@ def export(
     import course_grader as grading
     from course_grader.report.grades import without
 
+    if path and out:
+        raise CourseError(f"{path} or --out {out}? Name one file: --out {out}.")
     target = path or out or Path(course) / "reports/grades.csv"
     written = grading.export(target, course, form)
     for assignment, student, why in without(course):

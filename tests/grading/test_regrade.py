@@ -206,7 +206,7 @@ def test_after_a_release_the_class_is_graded_again_and_changes_are_listed(tiny, 
     changed(tiny, "double_hidden", "== 24690", "== 0")
     words += ["--cell", "share"]
     assert "0 scores changed" in CliRunner().invoke(app, words).output
-    assert "1 scores changed" in CliRunner().invoke(app, words[:-2]).output  # ada
+    assert "1 score changed" in CliRunner().invoke(app, words[:-2]).output  # ada
 
 
 def test_a_solution_without_a_kernel_is_released_for_python(tiny):

@@ -152,6 +152,7 @@ BAD = [
     ("feedback a04_alexnet --course /nowhere", 1, NO_COURSE),
     ("export --course /nowhere", 1, NO_COURSE),
     ("export --out /tmp", 1, "/tmp is no .csv: name a file like grades.csv"),
+    ("export a.csv --out b.csv", 1, "Name one file: --out b.csv."),
     ("export --format xls", 1, "format is 'xls': expected one of csv, moodle, canvas"),
     ("doctor now", 2, "now"),
     ("progress a04_alexnet", 2, "a04_alexnet"),
