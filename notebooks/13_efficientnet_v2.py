@@ -501,11 +501,12 @@ for stride in (1, 2):
 # 4.1 ± 3.1 points. With stride 1 the two gains add up. With stride 2 their sum is 5.0 and both together gain 2.7 ± 1.2: the intervals are too wide
 # to say more. What the paper reports of long trainings is not tested here.
 #
-# The full training on CIFAR-10 is a record of the queue (`course records`), with 50,000 images and 15 epochs. When it has been
-# computed, its curve stands here.
+# The full training on CIFAR-10 is a record of the queue (`course records`): 50,000 images, one seed. The same recipe was run for
+# 15 epochs and for 20. The longer run ends at 88.8 % of the test images, the shorter at 87.6 %.
 
 # %% tags=["nbval-ignore-output"]
-page.record("13_efficientnet_v2-efficientnet_v2_small-cifar10-long-seed0")
+for name in ("15-epochs", "long"):
+    page.record(f"13_efficientnet_v2-efficientnet_v2_small-cifar10-{name}-seed0")
 
 # %% [markdown]
 # ## The reward of the search

@@ -161,9 +161,15 @@ EFFICIENTNET_V2 = Row(
     "13_efficientnet_v2-efficientnet_v2_small-cifar10-long",
     "13_efficientnet_v2",
     "efficientnet_v2_small",
-    SHORT,
+    SHORT | {"epochs": 20},
     bar=GOOD,
     why="Fused blocks first, MBConv with squeeze-and-excite after them.",
+)
+SHORTER = EFFICIENTNET_V2._replace(
+    name="13_efficientnet_v2-efficientnet_v2_small-cifar10-15-epochs",
+    recipe=SHORT,
+    bar=None,
+    why="What the last five epochs of the longer training give.",
 )
 
 VIT = Row(
@@ -345,5 +351,6 @@ ROWS = [
     MOBILENET_V2,
     EFFICIENTNET,
     EFFICIENTNET_V2,
+    SHORTER,
     VIT,
 ]
