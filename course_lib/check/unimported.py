@@ -6,6 +6,7 @@ forbid a class of torchvision's therefore needs no import, which would take a se
 
 from __future__ import annotations
 
+import dis
 import inspect
 import sys
 from functools import cache
@@ -18,12 +19,12 @@ def codes(name: str) -> tuple[CodeType, ...]:
     """Return the code that a function, or a class when it is used, runs.
 
     name: dotted. Empty if its package is imported, or is not found, or if no module of
-    it defines this name in Python.
+    it defines this name in Python, once and for all.
     """
     parts = name.split(".")
     code, names = _module(parts) if parts[0] not in sys.modules else (None, [])
     for part in names:
-        code = next((one for one in _inner(code) if one.co_name == part), None)
+        code = _defined(code, part)
     if code is None or code.co_flags & inspect.CO_NEWLOCALS:
         return (code,) if code else ()
     return tuple(one for one in _inner(code) if one.co_name in ("__init__", "forward"))
@@ -39,6 +40,19 @@ def _module(parts: list[str]) -> tuple[CodeType | None, list[str]]:
         found, path, names = spec, spec.submodule_search_locations or (), parts[count:]
     read = getattr(found and found.loader, "get_code", None)
     return (read(found.name), names) if read else (None, [])
+
+
+def _defined(code: CodeType | None, name: str) -> CodeType | None:
+    """Return what a module or class defines by this name, if nothing else may bind it.
+
+    Python's own heapq defines heappush, and then imports another one in C over it.
+    """
+    if code is None or ("*",) in code.co_consts:  # from … import *
+        return None
+    stores = [i for i in dis.get_instructions(code) if i.opname.startswith("STORE_")]
+    found = [one for one in _inner(code) if one.co_name == name]
+    once = sum(store.argval == name for store in stores) == len(found) == 1
+    return found[0] if once else None
 
 
 def _inner(code: CodeType | None) -> list[CodeType]:

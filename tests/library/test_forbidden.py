@@ -444,6 +444,17 @@ class Made:
 
 class Inherits(Made):
     pass
+
+def replaced(value):
+    return value
+
+replaced = len
+""",
+    "starred.py": """
+def heappush(heap, item):
+    heap.append(item)
+
+from heapq import *
 """,
 }
 
@@ -497,6 +508,16 @@ def test_what_its_file_does_not_define_is_imported(late, name):
     inner = sys.modules[f"{late}.inner"]
     call = inner.Inherits if "Inherits" in name else inner.again
     assert breaks(f"{late}.{name}", lambda: call(len))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("inner.replaced", [[]]), ("starred.heappush", [[], 1])]
+)
+def test_what_its_file_binds_twice_is_imported(late, name, values):
+    forbidden.find(f"{late}.{name}")
+    module, function = name.split(".")
+    call = getattr(sys.modules[f"{late}.{module}"], function)
+    assert breaks(f"{late}.{name}", lambda: call(*values))
 
 
 @pytest.mark.parametrize("name", ["inner.none", "inner.Made.none", "none.plain", "x"])
