@@ -316,17 +316,21 @@ def evaluate(
     model: nn.Module,
     images: Images,
     *,
-    batch_size: int = 1000,
+    batch_size: int | None = None,
     device=None,
     world: parallel.World = parallel.ALONE,
 ) -> Score:
     """Return loss and top-1 over all images, in eval mode; all modes are put back.
 
     Sums over images, one division: a smaller last batch weighs what it holds.
+    batch_size: default is 1,000 images on a GPU and 32 on a CPU. There, larger batches
+        need new memory for each layer, and most of the time goes into getting it.
     device: default is where the model is.
     world: with other processes, each of which takes its share and gets the same answer.
     """
     device = device or next((p.device for p in model.parameters()), "cpu")
+    device = torch.device(device)
+    batch_size = batch_size or (32 if device.type == "cpu" else 1000)
     loss, correct = 0.0, 0
     with evaluating(model):
         for batch, labels in batches(images.to(device), batch_size, share=world):
