@@ -9,6 +9,7 @@ meta device), so ViT-H takes no memory and the network itself is not touched.
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,7 @@ class _Counter(TorchDispatchMode):
         self.fields = WeakTensorKeyDictionary()  # tensor: its receptive field
         self.widest: int | None = None
         self.uncounted: set[str] = set()
+        self.known: dict[tuple, Any] = {}  # operation and shapes: what it returns
         self.complex = _ComplexConvolution()
         for x in inputs:
             if (x.is_floating_point() or x.is_complex()) and x.ndim > 2:
@@ -105,13 +107,15 @@ class _Counter(TorchDispatchMode):
                 f"{self.where()} looks at a value ({func.overloadpacket.__name__}), so "
                 "its cost depends on the data; counting knows shapes only"
             )
-        args, kwargs = tree_map_only(Tensor, self.shadow, (args, kwargs or {}))
+        kwargs = kwargs or {}
+        if not all(x.is_meta for x in _tensors((args, kwargs))):
+            args, kwargs = tree_map_only(Tensor, self.shadow, (args, kwargs))
         if "device" in kwargs:
             kwargs = kwargs | {"device": "meta"}
-        output = func(*args, **kwargs)
+        output = self.shapes(func, args, kwargs)
         name = func.overloadpacket.__name__.removesuffix("_")
-        outputs = [x for x in tree_iter(output) if isinstance(x, Tensor)]
-        inputs = {id(x): x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor)}
+        outputs = list(_tensors(output))
+        inputs = {id(x): x for x in _tensors((args, kwargs))}
         if outputs:
             a = _named(func, args, kwargs)
             macs = self.macs(func, name, a, args, kwargs, output)
@@ -122,6 +126,17 @@ class _Counter(TorchDispatchMode):
     def shadow(self, x: Tensor) -> Tensor:
         """Replace a tensor that is no part of the model, such as a global constant."""
         return x if x.is_meta else _meta(x)
+
+    def shapes(self, func, args: tuple, kwargs: dict) -> Any:
+        """Run an operation; one that ran on such shapes before is not asked again."""
+        if _gives_back(func):
+            return func(*args, **kwargs)
+        key = _described((func, args, tuple(kwargs.items())))
+        if key not in self.known:
+            output = func(*args, **kwargs)
+            self.known[key] = tree_map_only(Tensor, _blank, output)
+            return output
+        return tree_map_only(Tensor, _blank, self.known[key])
 
     def macs(self, func, name, a, args, kwargs, output) -> int | None:
         """Return the MACs of an operation; one that nobody knows is remembered."""
@@ -185,6 +200,37 @@ class _ComplexConvolution(TorchFunctionMode):
             return macs
         self.done += 1
         return macs if self.done == 1 else 0
+
+
+def _tensors(x) -> Iterator[Tensor]:
+    """Yield the tensors of what an operation takes or returns."""
+    if isinstance(x, Tensor):
+        yield x
+    elif isinstance(x, (tuple, list)):
+        for one in x:
+            yield from _tensors(one)
+    elif isinstance(x, dict):
+        yield from _tensors(list(x.values()))
+
+
+@functools.lru_cache(maxsize=None)
+def _gives_back(func) -> bool:
+    """Does an operation return, or change, what it was given?"""
+    schema = func._schema
+    return any(x.alias_info for x in (*schema.arguments, *schema.returns))
+
+
+def _described(x) -> Any:
+    """Return what tells one call from another: of a tensor its form, no numbers."""
+    if isinstance(x, Tensor):
+        return x.shape, x.stride(), x.storage_offset(), x.dtype
+    if isinstance(x, (tuple, list)):
+        return tuple(map(_described, x))
+    return type(x), x
+
+
+def _blank(x: Tensor) -> Tensor:
+    return torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device="meta")
 
 
 def _picks_by_number(func, args: tuple) -> bool:
