@@ -16,6 +16,7 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from course_lib.data import Images
@@ -43,6 +44,7 @@ def curves(ax: Axes, runs: dict[str, list], what: str = "val_top1") -> None:
         (line,) = ax.plot(epochs, values, marker="." if len(values) < 30 else "")
         ends.append((epochs[-1], values[-1], name, line.get_color()))
     ax.set(xlabel="epoch", ylabel=NAMES[what])
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     name_ends(ax, ends)
 
 

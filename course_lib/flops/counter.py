@@ -213,7 +213,7 @@ def _tensors(x) -> Iterator[Tensor]:
         yield from _tensors(list(x.values()))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _gives_back(func) -> bool:
     """Does an operation return, or change, what it was given?"""
     schema = func._schema

@@ -35,6 +35,16 @@ def test_a_training_is_printed_and_drawn_in_two_curves(capsys):
     plt.close()
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 5, 12, 20, 100])
+def test_the_axis_of_epochs_has_whole_numbers(epochs):
+    figure, ax = plt.subplots(figsize=(3.2, 2.3))
+    run = [Epoch(n, 2.0, 0.1, 2.0, 0.5, 0.1, 1.0) for n in range(1, epochs + 1)]
+    plot.curves(ax, {"validation": run})
+    ticks = ax.get_xticks()
+    plt.close(figure)
+    assert [*ticks] == [round(tick) for tick in ticks]
+
+
 def test_a_keypoint_is_a_circle_of_six_scales_and_a_ray(ax):
     plot.keypoints(ax, torch.tensor([[10.0, 20, 2, math.pi / 2], [30, 5, 1, 0]]))
     first, second = (line.get_xydata() for line in ax.lines)
