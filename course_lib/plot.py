@@ -44,7 +44,7 @@ def curves(ax: Axes, runs: dict[str, list], what: str = "val_top1") -> None:
         (line,) = ax.plot(epochs, values, marker="." if len(values) < 30 else "")
         ends.append((epochs[-1], values[-1], name, line.get_color()))
     ax.set(xlabel="epoch", ylabel=NAMES[what])
-    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     name_ends(ax, ends)
 
 
