@@ -691,7 +691,7 @@ plt.show()
 #
 # ## The record on CIFAR-10
 #
-# The record of `course train 06_googlenet --data cifar10`. Are the stored weights those that scored so
+# The small network, trained for 20 epochs on all 50,000 images, is a record of the queue (`course records`). Are the stored weights those that scored so
 # (`course results verify` asks of all 10,000 test images)? And are
 # two views of an image better than one? The paper asks seven networks about 144 crops; here one network about shifted and
 # mirrored copies of 500 test images. Last, two photos and the 1,000 classes of ImageNet, with the weights that torchvision publishes.
@@ -710,11 +710,11 @@ def votes(net: GoogLeNet, images: data.Images, shifts, mirrors) -> float:
     return (total.argmax(dim=1) == images.labels).float().mean().item()
 
 
-path = results.RESULTS / "06_googlenet-googlenet_small-cifar10-seed0.json"
+page.record("06_googlenet-googlenet_small-cifar10-long-seed0")
+path = results.RESULTS / "06_googlenet-googlenet_small-cifar10-long-seed0.json"
 record = results.read(path)
 trained = results.load_weights(path.with_suffix(".safetensors"), googlenet_small()).eval()
 trained.to(memory_format=torch.channels_last)
-print(f"{record.summary}; one seed")
 if PHOTOS == "cifar10":
     photos = load("cifar10", "test").take(1000)
     top1 = evaluate(trained, photos).top1
@@ -786,7 +786,7 @@ plt.show()
 #
 # In 3a the 1×1 and pooling branches follow brightness and colour, also in the empty sky; the 5×5 branch is dark
 # there. It responds to edges and texture, which only a kernel with neighbours can see. In 4b a pixel stands for 4×4
-# of the photo's, and the branches agree more. (The frame is the zeros around the maps.)
+# of the photo's, and all four respond to the tower and the trees. (The frame is the zeros around the maps.)
 #
 # ## Take-aways
 #

@@ -467,7 +467,7 @@ print("A separable kernel is explained by one pattern for each input channel, an
 # %%
 TRAINED = {
     "VGG": "05_vgg-vgg_small-cifar10-long-seed0",
-    "GoogLeNet": "06_googlenet-googlenet_small-cifar10-seed0",
+    "GoogLeNet": "06_googlenet-googlenet_small-cifar10-long-seed0",
     "ResNet-20": "08_resnet-resnet_small-20-cifar10-long-seed0",
 }
 
@@ -506,7 +506,7 @@ axes[0].annotate("random", (5, 0.06), color="0.4")
 plt.show()
 
 # %% [markdown]
-# Training moves every layer of all three networks towards decoupling. But it does not go far: one pattern explains 22 to 44 % of the
+# Training moves every layer of all three networks towards decoupling. But it does not go far: one pattern explains 28 to 44 % of the
 # squared weights on average, not all.
 #
 # A share of weights is not a share of accuracy. So intervene: train a network with *full* 3×3 convolutions on the digits. Then replace
@@ -616,7 +616,7 @@ plt.show()
 # **5.** (open) The hypothesis could hold better for some layers than for others. Keep full kernels in one block of the trained network and
 # one pattern in the others: where does coupling matter most?
 # <details><summary>A start</summary>
-# In the figure, the early layers of VGG and GoogLeNet are further above random than the late ones. Use `with_patterns` on one layer at a time.
+# In the figure, the early layers of VGG are further above random than the late ones. In ResNet-20 the last layer stands out. Use `with_patterns` on one layer at a time.
 # </details>
 #
 # ## References
