@@ -148,9 +148,8 @@ for lengths, size in [([0, 1, 5], 5), ([4], 4), ([3, 3, 1, 2], 7), ([1], 1)]:
         assert mine.shape == (len(lengths), 1, size, size), f"{said}: {tuple(mine.shape)}"
         for n, length in enumerate(lengths):
             for t in range(size):
-                for s in range(size):
-                    true = s < length and (s <= t or not causal)
-                    assert bool(mine[n, 0, t, s]) == true, f"{said}: [{n}, 0, {t}, {s}]"
+                true = [s < length and (s <= t or not causal) for s in range(size)]
+                assert mine[n, 0, t].tolist() == true, f"{said}: [{n}, 0, {t}]"
 for lengths in ([2, 6], [-1, 3]):
     try:
         found = may_look(torch.tensor(lengths), 5, False)
@@ -299,13 +298,13 @@ for name, shape in [("query", (8, 8)), ("key", (8, 6)), ("value", (8, 6)), ("out
     assert found == shape, f"{name}.weight should be {shape}: there are {named}"
     assert named.get(f"{name}.bias") == (8,), f"the layer {name} has a bias: there are {named}"
 assert len(named) == 8, f"four layers have 8 tensors: there are {named}"
-x, memory = torch.randn(2, 3, 8).double() / 3, torch.randn(2, 5, 6).double() / 3
+x, memory = torch.randn(2, 2, 8).double() / 3, torch.randn(2, 5, 6).double() / 3
 there = torch.tensor([[True] * 5, [True, True, False, True, False]])
 one = memory[:, :1].expand(2, 5, 6)
 with check.without(*NOT_YOURS):
     mine, equal = layer(x, memory, there), layer(x, one)
 assert mine is not None, "forward returns None: is there a `return`?"
-assert mine.shape == (2, 3, 8), f"the answer is {tuple(mine.shape)}, expected (2, 3, 8)"
+assert mine.shape == (2, 2, 8), f"the answer is {tuple(mine.shape)}, expected (2, 2, 8)"
 weights = layer.state_dict()
 true = cross_spec(x, memory, weights, 2, there)
 bare = {"out.weight": torch.eye(8).double(), "out.bias": torch.zeros(8).double()}
@@ -335,11 +334,12 @@ assert mine.dtype == x.dtype, f"the answer is of {mine.dtype}, expected {x.dtype
 # Hidden: other widths, heads and lengths, with and without padding; no library's attention; bad heads.
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(2)
-for seed, (width, memory_width, heads, t, s) in enumerate([(12, 5, 3, 4, 6), (6, 6, 6, 2, 3), (4, 7, 1, 5, 1), (8, 8, 4, 3, 3)]):
+for seed, (width, memory_width, heads, t, s) in enumerate([(12, 5, 3, 3, 4), (6, 6, 6, 2, 3), (4, 7, 1, 4, 1), (8, 8, 4, 1, 2)]):
     layer = redrawn(CrossAttention(width, memory_width, heads), seed)
     x, memory = torch.randn(3, t, width).double(), torch.randn(3, s, memory_width).double()
     there = torch.arange(s) < torch.tensor([s, max(1, s - 1), 1])[:, None]
-    for real in (None, there, there.flip(1)):
+    there[2] = there[2].flip(0)  # padded on the left
+    for real in (there, None)[: 2 - seed % 2]:
         with check.without(*NOT_YOURS):
             mine = layer(x, memory, real)
         true = cross_spec(x, memory, layer.state_dict(), heads, real)
@@ -437,8 +437,8 @@ assert 0.07 < kept < 0.13, f"{kept:.0%} of the chosen tokens are as they were, e
 # Hidden: other vocabularies and shares; which words are drawn; each token by itself; nothing to choose.
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(5)
-for words, mask_token, share in [(7, 7, 0.5), (30, 35, 0.15), (4, 9, 0.9)]:
-    tokens = torch.randint(words + 3, (1500, 150))
+for words, mask_token, share in [(7, 7, 0.15), (30, 35, 0.5), (4, 9, 0.9)]:
+    tokens = torch.randint(words + 3, (800, 100))
     tokens[tokens >= words] += 10 * (tokens[tokens >= words] == mask_token)
     shown, labels = corrupt(tokens.clone(), words, mask_token, share)
     chosen, real = labels != -100, tokens < words
@@ -552,13 +552,10 @@ for length, width, n, t in [(5, 3, 4, 5), (6, 2, 3, 15), (1, 4, 2, 1), (9, 1, 5,
         mine = layer(x, there)
     except ValueError as error:
         raise AssertionError(f"{t} columns and {length} places: {error}; the *real* tokens are no more than {length}") from error
-    for row in range(n):
-        place = 0
-        for column in range(t):
-            real = bool(there[row, column])
-            true = x[row, column] + (layer.weight[place] if real else 0)
-            check.close(mine[row, column], true, 1e-6, 1e-6, what=f"row {row}, column {column}")
-            place += real
+    true = x.clone()
+    for row, column in there.nonzero().tolist():
+        true[row, column] += layer.weight[there[row, :column].sum()].detach()
+    check.close(mine, true, 1e-6, 1e-6, what=f"{t} columns and {length} places")
 layer = LearnedPositions(3, 2)
 layer(torch.zeros(1, 4, 2), torch.tensor([[True, True, False, False]])).sum().backward()
 check.close(layer.weight.grad, [[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]], what="the gradient of the weight")
@@ -572,24 +569,25 @@ assert found is None, f"4 tokens for 3 places raised no ValueError, but gave {fo
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "positions_learns", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-# Trained here: an encoder writes six symbols in the reverse order, which needs positions.
+# Trained here: an encoder writes four symbols in the reverse order, which needs positions.
 torch.manual_seed(0)
-positions = LearnedPositions(6, 32)
+positions = LearnedPositions(4, 32)
 stem, stages, head = nn.Embedding(5, 32), attention.Encoder(32, 1, 2), nn.Linear(32, 5)
+nn.init.normal_(stem.weight, std=0.02)  # as BERT does
 parts = nn.ModuleList([positions, stem, stages, head])
-optimizer, there = torch.optim.Adam(parts.parameters(), lr=1e-2), torch.ones(64, 6).bool()
-right, start = [], positions.weight.detach().clone()
-for _ in range(150):
-    tokens = torch.randint(5, (64, 6))
+optimizer, there = torch.optim.Adam(parts.parameters(), lr=1e-2), torch.ones(32, 4).bool()
+right, reached, start = [], 0.0, positions.weight.detach().clone()
+while reached < 0.8 and len(right) < 60:
+    tokens = torch.randint(5, (32, 4))
     logits = head(stages(positions(stem(tokens), there)))
     loss = nn.functional.cross_entropy(logits.flatten(0, 1), tokens.flip(1).flatten())
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     right.append((logits.argmax(dim=2) == tokens.flip(1)).float().mean().item())
+    reached = sum(right[-3:]) / 3
 assert not torch.equal(positions.weight, start), "the weight is not used: it did not move"
-reached = sum(right[-10:]) / 10
-assert reached > 0.8, f"{reached:.0%} of the symbols are right after 150 steps, expected over 80 %: are the positions trained?"
+assert reached >= 0.8, f"{reached:.0%} of the symbols are right after 60 steps, expected 80 %: are the positions trained?"
 
 # %% [markdown]
 # ### 5 · What a block costs (2 points)

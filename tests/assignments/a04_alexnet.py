@@ -313,7 +313,7 @@ MISTAKES = {
     "a learning rate of its own": (
         "race",
         "batch_size, learning_rate,",
-        "batch_size, 0.01,",
+        "batch_size, 0.1,",
         {"race_visible"},
     ),
     "a batch size of its own": (
@@ -431,7 +431,7 @@ BODIES = {
         "cov = images.double().div(255).mean((2, 3)).T.cov()\n"
         "values, vectors = torch.linalg.eigh(cov)\n"
         "return values.flip(0), vectors.flip(1)",
-        {"colours_visible"},
+        COLOURS,
     ),
     "α for each pixel": (
         "fancy",
@@ -605,7 +605,7 @@ RIGHT = {
     "the race, cut where it is won": (
         "race",
         "torch.manual_seed(2)\n"
-        "network = alexnet.race_network(ACTIVATIONS[activation])\n"
+        "network = race_network(ACTIVATIONS[activation])\n"
         "recipe = Recipe(epochs, batch_size, learning_rate, schedule='constant')\n"
         "errors = []\n"
         "for epoch in fit(network, RUNNERS, None, recipe, quiet=True):\n"
@@ -617,17 +617,17 @@ RIGHT = {
         "race",
         "with torch.random.fork_rng():\n"
         "    torch.manual_seed(3)\n"
-        "    net = alexnet.race_network(ACTIVATIONS[activation])\n"
+        "    net = race_network(ACTIVATIONS[activation])\n"
         "error = lambda epoch: 1 - epoch.train_top1\n"
-        "history = fit(net, RUNNERS, None, Recipe(epochs, 16, learning_rate,"
-        " schedule='constant'),\n"
-        "              quiet=True, until=lambda epoch: error(epoch) <= 0.25)\n"
+        "recipe = Recipe(epochs, batch_size, learning_rate, schedule='constant')\n"
+        "done = lambda epoch: error(epoch) <= 0.25\n"
+        "history = fit(net, RUNNERS, None, recipe, quiet=True, until=done)\n"
         "return list(map(error, history))",
     ),
     "the race by a loop of one's own": (
         "race",
         "torch.manual_seed(1)\n"
-        "net, errors = alexnet.race_network(ACTIVATIONS[activation]), []\n"
+        "net, errors = race_network(ACTIVATIONS[activation]), []\n"
         "optimizer = torch.optim.SGD(net.parameters(), learning_rate, momentum=0.9)\n"
         "while len(errors) < epochs and not (errors and errors[-1] <= 0.25):\n"
         "    wrong = 0\n"

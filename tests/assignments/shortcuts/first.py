@@ -290,7 +290,7 @@ SHORTCUTS = {
         },
         "race": {
             "spec": NO_SPEC,
-            "notebook": "network = alexnet.race_network(ACTIVATIONS[activation])\n"
+            "notebook": "network = race_network(ACTIVATIONS[activation])\n"
             "recipe = Recipe(1, 16, learning_rate, schedule='constant')\n"
             "return [alexnet.epochs_to(fit(network, RUNNERS, None, recipe))]",
             "torch": NO_TORCH,
