@@ -160,23 +160,23 @@ assert value.shape == (2,), "one value for each cube is expected"
 # Hidden: random cubes, also saddles and minima; cubes without a top; no cubes at all.
 ### BEGIN HIDDEN TESTS
 rng = torch.Generator().manual_seed(1)
-tops = torch.rand(40, 3, generator=rng, dtype=torch.float64) * 4 - 2
-hessians = torch.randn(40, 3, 3, generator=rng, dtype=torch.float64)
+tops = torch.rand(20, 3, generator=rng, dtype=torch.float64) * 4 - 2
+hessians = torch.randn(20, 3, 3, generator=rng, dtype=torch.float64)
 hessians = hessians + hessians.mT
-values = torch.randn(40, generator=rng, dtype=torch.float64)
+values = torch.randn(20, generator=rng, dtype=torch.float64)
 cubes = [cube_of(t.tolist(), h, v) for t, h, v in zip(tops, hessians, values, strict=True)]
 flat, ridge = torch.full((3, 3, 3), 2.0).double(), torch.zeros(3, 3, 3).double()
 ridge[:, :, 1] = 1  # nothing changes along y and s
 slope = cube_of((0, 0, 0), torch.diag(torch.tensor([-1.0, -1, 0])), 0.0)
 slope += torch.arange(3.0)[:, None, None]  # a top along x and y, a gradient along s
 offset, value = fit(torch.stack([*cubes, flat, ridge, slope, cubes[0]]))
-assert not offset[:40].isnan().any(), "a cube without a top makes no other row nan"
-check.close(offset[:40], tops, rtol=1e-5, atol=1e-6, what="the offset of a random cube")
-check.close(value[:40], values, rtol=1e-5, atol=1e-6, what="the value of a random cube")
-nans = offset[40:43].isnan().all() and value[40:43].isnan().all()
-what = f"{offset[40:43].tolist()} with {value[40:43].tolist()}"
+assert not offset[:20].isnan().any(), "a cube without a top makes no other row nan"
+check.close(offset[:20], tops, rtol=1e-5, atol=1e-6, what="the offset of a random cube")
+check.close(value[:20], values, rtol=1e-5, atol=1e-6, what="the value of a random cube")
+nans = offset[20:23].isnan().all() and value[20:23].isnan().all()
+what = f"{offset[20:23].tolist()} with {value[20:23].tolist()}"
 assert nans, f"a flat cube, a ridge and a slope have no top: nan, not {what}"
-check.close(offset[43], tops[0], rtol=1e-5, atol=1e-6, what="the row after a flat cube")
+check.close(offset[23], tops[0], rtol=1e-5, atol=1e-6, what="the row after a flat cube")
 offset, value = fit(torch.zeros(0, 3, 3, 3))
 shapes = tuple(offset.shape), tuple(value.shape)
 assert shapes == ((0, 3), (0,)), f"no cubes give offsets and values of {shapes}"
@@ -260,7 +260,7 @@ assert refine(hill, (2, 0, 5)) is None, "row 0 has no neighbours above: None"
 # Hidden: many tops and starts; five fits and no more; borders, ridges; tops outside.
 ### BEGIN HIDDEN TESTS
 rng = torch.Generator().manual_seed(2)
-for _ in range(30):
+for trial in range(10):
     level, row, column = (torch.randint(2, n, (1,), generator=rng).item() for n in (3, 8, 10))
     shift = torch.rand(3, generator=rng).mul(0.9).sub(0.45).tolist()
     top = column + shift[0], row + shift[1], level + shift[2]
@@ -273,9 +273,10 @@ for _ in range(30):
     found, called = refine(hill, start), f"refine(…, {start}), top at {top}"
     assert found is not None, f"{called} is None"
     check.close(found, [*top, 3.0], atol=1e-6, what=called)
-    found = refine(-hill, start)
-    assert found is not None, f"{called}, upside down, is None"
-    check.close(found, [*top, -3.0], atol=1e-6, what=f"{called}, upside down")
+    if trial % 3 == 0:
+        found = refine(-hill, start)
+        assert found is not None, f"{called}, upside down, is None"
+        check.close(found, [*top, -3.0], atol=1e-6, what=f"{called}, upside down")
 bowl = paraboloid((5, 9, 24), (12.2, 4.1, 2.1), -torch.eye(3))
 for start, finds in ((8, True), (9, True), (16, True), (7, False), (17, False)):
     found, called = refine(bowl, (2, 4, start)), f"refine from column {start}, top at 12.2"
@@ -372,14 +373,14 @@ for (row, reason), mine, true in zip(table.items(), answer, spec, strict=True):
 ### BEGIN HIDDEN TESTS
 rng = torch.Generator().manual_seed(3)
 for edge, contrast in ((10.0, 0.5), (1.5, 0.0), (4.0, 1.0), (100.0, 0.2)):
-    ratio = edge ** (2 * torch.rand(200, generator=rng).double())
+    ratio = edge ** (2 * torch.rand(80, generator=rng).double())
     ratio[:20] = edge * torch.tensor([0.99, 1.01]).repeat(10)
-    first = torch.randn(200, generator=rng).double()
-    second = first * ratio * torch.randn(200, generator=rng).sign()
-    cos, sin = (f(7 * torch.arange(200).double()) for f in (torch.cos, torch.sin))
+    first = torch.randn(80, generator=rng).double()
+    second = first * ratio * torch.randn(80, generator=rng).sign()
+    cos, sin = (f(7 * torch.arange(80).double()) for f in (torch.cos, torch.sin))
     curvature = [first * cos**2 + second * sin**2, first * sin**2 + second * cos**2]
     curvature = torch.stack([*curvature, (first - second) * cos * sin], dim=1)
-    value = torch.randn(200, generator=rng).double()
+    value = torch.randn(80, generator=rng).double()
     spec = keep_spec(value, curvature, contrast, edge)
     with check.without("numpy.linalg.eigvalsh"):
         answer = keep(value.clone(), curvature.clone(), contrast, edge)
@@ -488,7 +489,7 @@ assert close, f"a peak at bin 35.8 is at {float(answer):.4f}, expected {35.8 * w
 ### BEGIN HIDDEN TESTS
 rng = torch.Generator().manual_seed(4)
 for bins in (36, 8, 12, 72):
-    for _ in range(12):
+    for _ in range(5):
         top = bins * torch.rand(1, generator=rng).item()
         answer = peaks(bump({top: 8.0}, bins))
         called = f"a peak at bin {top:.2f} of {bins}"
@@ -742,9 +743,9 @@ def curve(first, second, homography: Tensor, ratios: list[float]) -> list[tuple[
 
 # %%
 LUMA = np.array([0.299, 0.587, 0.114])
-china = torch.tensor(load_sample_images().images[0] @ LUMA / 255).float()
+china = torch.tensor(load_sample_images().images[0][::2, ::2] @ LUMA / 255).float()
 small, homography = sift.view(china, degrees=40, zoom=0.7, tilt=0.15)
-features = Sift(max_keypoints=600, device="cpu").transform([china.numpy(), small.numpy()])
+features = Sift(max_keypoints=300, device="cpu").transform([china.numpy(), small.numpy()])
 first, second = (tuple(map(torch.tensor, found)) for found in features)
 # Yours: curve(first, second, homography, [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]), and a drawing.
 
@@ -775,9 +776,9 @@ assert right == (2, 2, 3), f"{right} right matches at 0.2, 0.8 and 1.0: it is (2
 # Hidden: two views of a photo against a slow count; fewer matches, more of them right.
 ### BEGIN HIDDEN TESTS
 LUMA = np.array([0.299, 0.587, 0.114])
-photo = torch.tensor(load_sample_images().images[0][:300, :400] @ LUMA / 255).float()
+photo = torch.tensor(load_sample_images().images[0][:160, :240] @ LUMA / 255).float()
 changed, sent = sift.view(photo, degrees=25, zoom=0.75, tilt=0.2)
-found = Sift(max_keypoints=150, device="cpu").transform([photo.numpy(), changed.numpy()])
+found = Sift(max_keypoints=100, device="cpu").transform([photo.numpy(), changed.numpy()])
 one, two = (tuple(map(torch.tensor, features)) for features in found)
 ratios = [0.6, 0.8, 1.0]
 answer = curve(one, two, sent, ratios)
@@ -808,8 +809,8 @@ assert min(shares[:2]) > shares[2], f"share that is right at {ratios}: {shares}"
 # view move it far; a patch with little texture hardly moves, but there every descriptor is near. So
 # no single distance separates right from wrong. If the nearest is right, the second nearest is
 # certainly wrong: it tells how near wrong ones come *for this very descriptor*. In the curve above,
-# the share that is right rises from about 77 % at a ratio of 1.0 to 98 % at 0.8. Of 235 right
-# matches 3 are lost. Among equal windows the second nearest is as near as the first. Right matches
+# the share that is right rises from about 78 % at a ratio of 1.0 to 98 % at 0.8. Of 114 right
+# matches 5 are lost. Among equal windows the second nearest is as near as the first. Right matches
 # then have a ratio near 1 and are all rejected, however small the distance.
 #
 # **Marking scheme.** 1 point: the scale of distances differs between descriptors, and the second
