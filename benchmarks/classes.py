@@ -124,8 +124,17 @@ def small_class(course: Path, students: int) -> dict[str, float]:
     return points
 
 
-def hand_in(course: Path, assignment: str, student: str, answers: dict) -> None:
-    """Put the release, some of its solution cells replaced, into submitted/."""
+def hand_in(
+    course: Path,
+    assignment: str,
+    student: str,
+    answers: dict[str, str],
+    files: dict[str, bytes] | None = None,
+) -> None:
+    """Put the release, some of its solution cells replaced, into submitted/.
+
+    files: what lies beside the notebook, bytes by name.
+    """
     where = Path("assignments") / assignment / f"{assignment}.ipynb"
     notebook = nbformat.read(Path(course) / where, as_version=4)
     for one in notebook.cells:
@@ -136,6 +145,8 @@ def hand_in(course: Path, assignment: str, student: str, answers: dict) -> None:
     for path in (Path(course) / where).parent.iterdir():
         if path.suffix != ".ipynb":
             (target / path.name).write_bytes(path.read_bytes())
+    for name, content in (files or {}).items():
+        (target / name).write_bytes(content)
     nbformat.write(notebook, target / where.name)
 
 

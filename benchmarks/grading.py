@@ -50,9 +50,22 @@ def make(assignment: str, folder: Path, submissions: int) -> Path:
     course = grading.new_course(folder, [assignment])
     grading.release([assignment], course)
     kinds = classes.answers(course, assignment, mistakes(assignment))
+    files = written(assignment)
     for number, answers in enumerate(islice(kinds, submissions)):
-        classes.hand_in(course, assignment, f"student{number:03}", answers)
+        begun = files if answers else {}
+        classes.hand_in(course, assignment, f"student{number:03}", answers, begun)
     return course
+
+
+def written(assignment: str) -> dict[str, bytes]:
+    """Return what a right answer writes beside its notebook, by name: a record."""
+    sys.path.insert(0, str(ROOT))
+    from tests import execute
+
+    with tempfile.TemporaryDirectory() as folder:
+        errors = execute.score(assignment, Path(folder)).errors
+        assert not errors, f"the solution fails: {errors}"
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 def mistakes(assignment: str) -> list[tuple[str, str, str]]:

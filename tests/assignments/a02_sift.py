@@ -324,7 +324,7 @@ MISTAKES = {
         "others[pairs[:, 1]], torch.eye(3).double())",
         CURVE,
     ),
-    "within one pixel": ("curve", "error < 3", "error < 1", {"curve_visible"}),
+    "within one pixel": ("curve", "error < 3", "error < 1", CURVE),
     "wrong ones counted": ("curve", "error < 3", "error >= 3", CURVE),
     "one ratio for all": (
         "curve",
