@@ -690,15 +690,16 @@ both.update(parts[0])
 agrees(both, parts[:1], "two empty ones and a batch")
 both.merge(both)
 agrees(both, parts[:1] * 2, "moments merged with themselves")
-image = torch.rand(1, 3, 128, 128, generator=rng)
-long = fed([image])
-for _ in range(20):
-    long.merge(long)
-agrees(long, [image], "an image that was seen 2²⁰ times")
 found = refusal(full.merge, fed([parts[0][:, :1]]))
 right = isinstance(found, ValueError)
 assert right, f"1 channel merged into 2: a ValueError is expected, not {found!r}"
 agrees(full, parts[::2], "moments after a merge that was refused")
+image = torch.rand(1, 3, 32, 32, generator=rng)
+long = fed([image])
+for times in range(1, 21):
+    long.merge(long)
+    if times == 20:
+        agrees(long, [image], "an image that was seen 2²⁰ times")
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -137,8 +137,7 @@ for channels, widths, side, naive in [
     with torch.device("meta"):
         modules = [kind(channels, googlenet.Widths(*widths)) for kind in (googlenet.Inception, googlenet.NaiveInception)]
     other, module = modules if naive else modules[::-1]
-    true = flops.count(module, (1, channels, side, side))
-    others = sum(p.numel() for p in other.parameters())
+    true, others = flops.count(module, (1, channels, side, side)), sum(p.numel() for p in other.parameters())
     params, macs, weights = true.params, true.macs, true.macs // side**2
     assert found != (macs, params), f"{called}: parameters come first, then MACs"
     _, reduce3, three, reduce5, five, project = widths
