@@ -670,16 +670,14 @@ for trial in range(8):
         cut = weight and not slopes[place].any()
         assert not cut, f"{what}, is 0: gradients reach all of the logits"
         check.close(slopes[place], wanted[place], what=what)
-widths = dict.fromkeys(["3a", "4a", "4d", "5b"], googlenet.Widths(*[8] * 6))
-heads = dict.fromkeys(["4a", "4d"], (8, 64, 1))  # width, hidden, side
-net = googlenet.GoogLeNet(googlenet.conv(3, 8, 3), 8, widths, heads, num_classes=10)
+stem, widths = googlenet.conv(3, 8, 3), dict.fromkeys(["3a", "4a", "4d", "5b"], googlenet.Widths(*[8] * 6))
+net = googlenet.GoogLeNet(stem, 8, widths, {"4a": (8, 64, 1), "4d": (8, 64, 1)}, num_classes=10)
 batch, labels = torch.randn(2, 3, 10, 10), torch.tensor([1, 2])
 total_loss(net.train()(batch), labels, 0.3).backward()
 for name, head in net.auxiliary.items():
     reached = all(p.grad is not None and p.grad.any() for p in head[-1].parameters())
     assert reached, f"no gradient reaches the auxiliary head {name}"
-with torch.no_grad():
-    logits = net.eval()(batch)
+logits = net.eval()(batch).detach()
 what = "the loss of the network in eval mode"
 check.close(total_loss(logits, labels, 0.3), F.cross_entropy(logits, labels), what=what)
 for answer, weight in [(torch.zeros(3, 4), 0.3), ((torch.zeros(2, 4),) * 3, -0.1)]:
@@ -803,9 +801,8 @@ for inputs, hidden, outputs in [(2, 3, 2), (4, 1, 3), (1, 5, 2)]:
         (losses[0] + losses[1]).backward()
     except RuntimeError as error:
         raise AssertionError("the losses cannot be used again: retain_graph") from error
-widths = dict.fromkeys(["3a", "4a", "4d", "5b"], googlenet.Widths(*[8] * 6))
-heads = dict.fromkeys(["4a", "4d"], (8, 64, 1))  # width, hidden, side
-net = googlenet.GoogLeNet(googlenet.conv(3, 8, 3), 8, widths, heads, num_classes=10)
+stem, widths = googlenet.conv(3, 8, 3), dict.fromkeys(["3a", "4a", "4d", "5b"], googlenet.Widths(*[8] * 6))
+net = googlenet.GoogLeNet(stem, 8, widths, {"4a": (8, 64, 1), "4d": (8, 64, 1)}, num_classes=10)
 losses = [y.logsumexp(1).mean() for y in net(torch.randn(2, 3, 10, 10))]
 found = gradient_norms(losses, list(net.stages["5b"].parameters()))
 assert found[0] > 0, "the head's loss has a gradient in 5b"
