@@ -793,9 +793,8 @@ for inputs, hidden, outputs in [(2, 3, 2), (4, 1, 3), (1, 5, 2)]:
             squares = squares + ((above - below) / 2e-5) ** 2
     parameters = [w.clone().requires_grad_(True) for w in weights]
     losses = loss_list(*parameters)
-    found = gradient_norms(losses, parameters)
     what = f"the norms of two losses of a {inputs}-{hidden}-{outputs} network"
-    check.close(found, squares.sqrt(), rtol=1e-4, what=what)
+    check.close(gradient_norms(losses, parameters), squares.sqrt(), rtol=1e-4, what=what)
     assert all(p.grad is None for p in parameters), "`.grad` was None: leave it so"
     try:
         (losses[0] + losses[1]).backward()
