@@ -442,6 +442,7 @@ for in_eval in ([], ["stem"], ["stem", "head"], ["stem.0"], ["", "stem.2"]):
 # Hidden: other sizes and networks, digits, one image, very sure patches; a network that raises.
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(5)
+written = data.load("digits", "test")
 pixels = data.normalise(written.images[:20], written.mean, written.std)
 for images, side, classes, scale in [
     (pixels, 6, 10, 3.0), (pixels[:1], 7, 5, 1.0), (torch.randn(7, 2, 10, 5), 4, 3, 200.0), (torch.randn(2, 3, 5, 5), 4, 6, 2.0),
@@ -629,6 +630,7 @@ assert largest < 1e-7, f"the std of equal pixels is {largest}, expected 0"
 # Hidden: digits in odd batches, any split of one set, many types of numbers, no image, one pixel; bad use.
 ### BEGIN HIDDEN TESTS
 rng = torch.Generator().manual_seed(7)
+written = data.load("digits", "test")
 agrees(fed(list(written.images.split(50))), [written.images], "digits in batches of 50")
 whole = 30 * torch.randn(9, 4, 5, 6, generator=rng) + torch.tensor([90.0, 0, -8, 40]).view(4, 1, 1)
 for size in (1, 2, 8, 9):

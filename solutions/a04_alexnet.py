@@ -39,7 +39,6 @@
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import time
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -726,12 +725,9 @@ for changed in ({"learning_rate": 1e-6}, {"activation": "relu"}, {"batch_size": 
 # last epoch.
 
 # %% nbgrader={"grade": false, "grade_id": "splits", "locked": true, "schema_version": 3, "solution": false, "task": false}
-@cache
-def digits(split: str) -> data.Images:
-    return data.load("digits", split, size=32, channels=3)
-
-
-TRAIN, VAL, TEST = map(digits, data.SPLITS)
+TRAIN, VAL, TEST = (
+    data.load("digits", split, size=32, channels=3) for split in data.SPLITS
+)
 
 
 # %% nbgrader={"grade": false, "grade_id": "hand_in", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -768,7 +764,7 @@ from dataclasses import replace
 from course_lib.train import evaluate
 
 record = results.read("record.json")
-train, test = digits("train"), digits("test")
+train, test = (data.load("digits", split, size=32, channels=3) for split in ("train", "test"))
 assert record.images["train"] == train.digest, "trained on other images than TRAIN"
 assert record.images["test"] == test.digest, "the score is of other images than TEST"
 network = notebook.load("04_alexnet").alexnet_small()

@@ -9,6 +9,7 @@ names, in the order of the labels. Floats, wider integers and objects are refuse
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import pickle
 from pathlib import Path
@@ -48,12 +49,18 @@ def read(name: str, root: Path):
 
 
 def _digits(_root: Path):
+    classes = tuple(map(str, range(10)))
+    return "digits", {"train": _scikit_learns()}, classes
+
+
+@functools.cache
+def _scikit_learns():
+    """Read scikit-learn's digits, a text file, once; to be copied, not changed."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
-    classes = tuple(map(str, range(10)))
-    return "digits", {"train": _checked(images, digits.target, 10, "digits")}, classes
+    return _checked(images, digits.target, 10, "digits")
 
 
 def _cifar10(root: Path):

@@ -418,3 +418,12 @@ def test_wrong_call_says_what_would_be_right(name, keys, message):
 def test_batch_size_0():
     with pytest.raises(data.DataError, match=r"batch_size is 0"):
         next(data.batches(data.load("digits"), 0))
+
+
+def test_images_that_were_changed_in_place_are_as_new_when_loaded_again():
+    digits = data.load("digits", "test")
+    before = digits.images.clone(), digits.labels.clone()
+    digits.images.zero_(), digits.labels.zero_()
+    again = data.load("digits", "test")
+    assert torch.equal(again.images, before[0])
+    assert torch.equal(again.labels, before[1])
