@@ -43,7 +43,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib import check, data, flops, notebook
+from course_lib import check, data, flops, notebook  # noqa: F401 (flops is for your own cells)
 
 mobilenet = notebook.load("10_mobilenet")
 
