@@ -659,7 +659,7 @@ WORDS = [
     ("misfits passed over", "grow_refuses_hidden", "another number of classes"),
     ("a shallow copy", "grow_visible", "fill a deepcopy"),
     ("nothing returned", "grow_visible", "no network"),
-    ("a stage without room passed over", "grow_refuses_hidden", "from D into A"),
+    ("a stage without room passed over", "grow_refuses_hidden", "from B into A"),
     (
         "convolution after convolution, not stage by stage",
         "grow_visible",
