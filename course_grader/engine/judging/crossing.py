@@ -28,6 +28,7 @@ from .proxies import PROPERTIES, Remote, fact, remote
 from .shipped import along
 
 ITERATOR = 100_000  # most items of an iterator that is passed on
+ATOMS = {type(None), bool, int, float, complex, str, bytes}
 
 
 class ToStudent(Encoder):
@@ -120,6 +121,8 @@ class Pickler(cloudpickle.Pickler):
         return super().reducer_override(value)
 
     def persistent_id(self, value):
+        if type(value) in ATOMS:  # most of what is asked about
+            return None
         if isinstance(value, Remote):
             return "object", fact(value, "handle")
         held = self.to.held
