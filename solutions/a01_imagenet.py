@@ -222,8 +222,8 @@ def ten_crop(images: Tensor, side: int) -> Tensor:
 # %% nbgrader={"grade": false, "grade_id": "ready", "locked": true, "schema_version": 3, "solution": false, "task": false}
 READY_MADE = (
     "torchvision.transforms.functional.crop",
-    "torchvision.transforms.v2.functional.crop_image",
-    "torchvision.transforms.v2.functional.center_crop_image",
+    "torchvision.transforms.v2.functional._geometry.crop_image",
+    "torchvision.transforms.v2.functional._geometry.center_crop_image",
 )
 PHOTOS = torch.stack([torch.tensor(p).movedim(2, 0) for p in load_sample_images().images])
 
