@@ -35,8 +35,9 @@ SLOW = (  # how the error of a test begins that ran out of time
     *("Stopped: your code was stopped", "Stopped: the notebook's"),
 )
 AHEAD = {  # in a cell: what it will import, a second of CPU in each process
-    "optim": "torch._dynamo",
+    r"optim|check\.learns": "torch._dynamo",
     r"(import|from) torchvision": "torchvision",
+    r"load\(.digits|sklearn": "sklearn.datasets",
 }
 START = 300  # seconds that a warm process may take to get ready, but for its cells
 END = 5  # seconds that it may take to clean up
