@@ -36,6 +36,7 @@ from course_lib.files import ROOT, replacing
 
 OURS = "a07_inception"
 TOOLS = Path(sys.prefix) / "bin"
+sys.path.insert(0, str(ROOT))  # where `tests` lies
 COMMANDS = {
     "nbgrader autograde": ["nbgrader", "autograde"],
     "course grade": ["course", "grade", "--workers", "2", "--course", "{course}"],
@@ -52,16 +53,14 @@ def make(assignment: str, folder: Path, submissions: int) -> Path:
     kinds = classes.answers(course, assignment, mistakes(assignment))
     files = written(assignment)
     for number, answers in enumerate(islice(kinds, submissions)):
-        begun = files if answers else {}
-        classes.hand_in(course, assignment, f"student{number:03}", answers, begun)
+        beside = files if answers else {}  # who has not begun has none
+        classes.hand_in(course, assignment, f"student{number:03}", answers, beside)
     return course
 
 
 def written(assignment: str) -> dict[str, bytes]:
     """Return what a right answer writes beside its notebook, by name: a record."""
-    sys.path.insert(0, str(ROOT))
-    from tests import execute
-
+    execute = importlib.import_module("tests.execute")
     with tempfile.TemporaryDirectory() as folder:
         errors = execute.score(assignment, Path(folder)).errors
         assert not errors, f"the solution fails: {errors}"
@@ -70,7 +69,6 @@ def written(assignment: str) -> dict[str, bytes]:
 
 def mistakes(assignment: str) -> list[tuple[str, str, str]]:
     """Return the named mistakes of an assignment: cell, what stands there, instead."""
-    sys.path.insert(0, str(ROOT))
     known = importlib.import_module(f"tests.assignments.{assignment}")
     return [(cell, old, new) for cell, old, new, _ in known.MISTAKES.values()]
 

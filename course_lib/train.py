@@ -329,8 +329,8 @@ def evaluate(
     world: with other processes, each of which takes its share and gets the same answer.
     """
     device = device or next((p.device for p in model.parameters()), "cpu")
-    device = torch.device(device)
-    batch_size = batch_size or (32 if device.type == "cpu" else 1000)
+    if batch_size is None:
+        batch_size = 32 if torch.device(device).type == "cpu" else 1000
     loss, correct = 0.0, 0
     with evaluating(model):
         for batch, labels in batches(images.to(device), batch_size, share=world):

@@ -206,6 +206,8 @@ def test_a_recipe_refuses_what_it_does_not_know(wrong):
 
 def test_evaluate_weighs_an_uneven_last_batch_by_its_images(digits):
     model = network()
+    with pytest.raises(data.DataError, match="batch_size is 0"):
+        train.evaluate(model, digits[1], batch_size=0)
     whole = train.evaluate(model, digits[1], batch_size=len(digits[1]))
     parts = train.evaluate(model, digits[1], batch_size=7)
     assert parts.top1 == whole.top1
