@@ -193,7 +193,7 @@ print(f"Both networks have {sizes[0]:,} parameters.")
 # ## Training on the reversal
 #
 # Both get the same number of steps and start from the same seed. New sequences test them, and each network reads what it wrote itself. Chance is 8 %.
-# That is one seed and a short training. The record, printed after it, holds three seeds of each: the same length, an alphabet of 20 symbols (chance is 5 %) and 600 steps instead of 300.
+# That is one seed and a short training. The record, printed after it, holds three seeds of each. It has the same length, an alphabet of 20 symbols (chance is 5 %) and 600 steps instead of 300.
 #
 # Where does the network look? In the figure a row is a step of the decoder, and the weights of one sequence are drawn. The circles are the places of the symbols that are wanted.
 
@@ -385,7 +385,7 @@ for page_number in weights.topk(3).indices.tolist():
     print(f"  {list(topics)[page_number]:18}{weights[page_number]:.0%}")
 
 # %% [markdown]
-# The word *blue* finds the blue part of the sky, and *green* the trees. Each pixel of the flower is now the mean of those whose surroundings look like its own, so edges stay sharp where a blur of
+# The word *blue* finds the blue part of the sky, and *green* the trees. Each pixel of the flower is now the mean of those whose surroundings look like its own. So edges stay sharp where a blur of
 # 5×5 pixels softens them. And the question finds the right pages. A *learned* attention finds keys like these by itself.
 #
 # Within *one* text or image, as in the second case, tokens look at each other. That is self-attention, the rest of this notebook.
@@ -459,7 +459,7 @@ print("The loop, the vectorised form and nn.MultiheadAttention agree, masked and
 # %% [markdown]
 # ## Positions
 #
-# Attention sees a *set*: the order of the keys changes nothing. So each word of "dog bites man" gets the same vector in "man bites dog". The Transformer adds to each token a vector of its place t: sines and cosines of
+# Attention sees a *set*: the order of the keys changes nothing. So each word of "dog bites man" gets the same vector in "man bites dog". The Transformer adds to each token a vector of its place t. It holds sines and cosines of
 # $t \cdot f_i$ with frequencies from 1 down to about 1/10,000 [2] (1/5,600 at width 32). A clock does the same with its hands.
 #
 # Why these? Moving on by k turns each pair (sin, cos) by the angle $k f_i$. It is a rotation, so a *linear map* that is the same at each place. A linear layer can
@@ -515,7 +515,7 @@ plot.slider(draw_similarity, "place", (0, 59))
 # ## The encoder
 #
 # A block has two branches. Attention moves information between tokens; a network of two layers with a GELU (a smooth ReLU) works on each token alone. Each branch has a shortcut, which adds
-# its input to its output: x + branch(x). A *norm* here is layer normalisation: it brings the D numbers of each token to mean 0 and variance 1, then applies a learned scale and shift. **Where does the norm stand?** The first Transformer and BERT normalise the
+# its input to its output: x + branch(x). A *norm* here is layer normalisation. It brings the D numbers of each token to mean 0 and variance 1, then applies a learned scale and shift. **Where does the norm stand?** The first Transformer and BERT normalise the
 # sum (*post-norm*). GPT-2 and ViT normalise what enters a branch (*pre-norm*), so the shortcut runs through the whole network untouched.
 #
 # How large are the gradients of a new network, block by block? The last cell of this section compares twelve blocks of each kind at width 64. The target is random.
@@ -591,13 +591,13 @@ ax.set(xlabel="block", ylabel="norm of the gradient", xlim=(0.5, 14))
 plt.show()
 
 # %% [markdown]
-# With these weights (Xavier's, one seed) both gradients are smaller in the last block than in the first, and those of post-norm are the larger ones. This figure shows new networks only; it does
+# With these weights (Xavier's, one seed) both gradients are smaller in the last block than in the first. Those of post-norm are the larger ones. This figure shows new networks only; it does
 # not say how either trains.
 #
 # ## BERT, a masked language model
 #
 # BERT [3] is a post-norm encoder that reads text in both directions. A token's vector is the sum of three learned ones: for the word, for the place and for the
-# segment (first or second sentence). A *pooler* makes a summary from the first token's state. The course's tests copy our weights into Hugging Face's `BertForMaskedLM`: the logits
+# segment (first or second sentence). A *pooler* makes a summary from the first token's state. The course's tests copy our weights into Hugging Face's `BertForMaskedLM`. The logits
 # agree to 1e-9, in eval mode and, with the same random numbers for dropout, in train mode.
 #
 # How is it trained without labels? Hide 15 % of the tokens, and ask for them. To fill "the ___ of a list", a network must look at both

@@ -27,7 +27,7 @@
 #
 # **You need** Python and a little PyTorch; no network is built here.
 #
-# **You will be able to** read ImageNet in its real layouts, prepare images for training and evaluation, score a real network with one and ten crops, and say what a loader must sustain.
+# **You will be able to** read ImageNet in its real layouts, and prepare images for training and evaluation. You will score a real network with one and ten crops, and say what a loader must sustain.
 
 # %% tags=["check"]
 import tempfile
@@ -450,7 +450,7 @@ plt.show()
 # ## Before and after
 #
 # Before ImageNet, image classification was measured on Caltech-101 (9,144 photos, 2004) and PASCAL VOC (20 classes). ImageNet was 100 times larger, and from 2011 on the challenge kept the test labels secret. After 2017 the score was nearly
-# exhausted, and the data set itself was studied. ImageNetV2 (2019) collected new test images by the same protocol: accuracies fell by 11 to 14 points, and the order of the networks stayed nearly the same [8]. "Are we done with ImageNet?" (2020)
+# exhausted, and the data set itself was studied. ImageNetV2 (2019) collected new test images by the same protocol. Accuracies fell by 11 to 14 points, and the order of the networks stayed nearly the same [8]. "Are we done with ImageNet?" (2020)
 # labelled the validation images again, with all right answers [9].
 #
 # ## Questions

@@ -282,7 +282,7 @@ plt.show()
 #
 # ## Extrema, and which to trust (sections 3.1 and 4)
 #
-# A pixel of $D$ is a candidate if it is larger, or smaller, than all its 26 neighbours: 8 in its level, 9 above, 9 below. Then
+# A pixel of $D$ is a candidate if it is larger, or smaller, than all its 26 neighbours. They are 8 in its level, 9 above and 9 below. Then
 # two tests. **Contrast**: a faint extremum is noise; $|D|$ must reach $0.04 / 3$, for an image in [0, 1] (0.03 in the
 # paper). **Edges**: along an edge $D$ hardly changes, and the extremum may slide. The second derivatives
 #
@@ -292,7 +292,7 @@ plt.show()
 # determinant is a saddle.) The paper also moves each extremum between pixels and levels, by a parabola through the 27 values.
 # The assignment asks for that step.
 #
-# Two checks: a slow loop over a cube of noise and blobs of known width at known places; then the keypoints of
+# There are two checks. The first uses a slow loop over a cube of noise, and blobs of known width at known places. The second compares with the keypoints of
 # `course_lib.classical.Sift`, a full implementation. From a scale of 2 on each of its keypoints must have one of ours within a pixel
 # and a level of its octave. (Finer details depend on how sharp the camera is taken to be.)
 #
@@ -416,11 +416,11 @@ plot.slider(lambda n: draw_scale(plt.subplots(figsize=(3.2, 2.4))[1], n), "level
 #
 # ## Which way is up (section 5)
 #
-# From here on everything reads gradients, in the level at which the keypoint was found and at places that move with it: at
+# From here on everything reads gradients, in the level at which the keypoint was found. The places move with it: they lie at
 # an offset of $(u, v)$ *scales*, turned by the keypoint's orientation. One function does this for all that follows.
 #
-# The orientation is where most gradients point: a histogram of 36 bins of 10°, in which each gradient counts with its magnitude
-# and a Gaussian of 1.5 scales around the keypoint. The highest bin wins; another peak of at least 80 % makes another
+# The orientation is where most gradients point. A histogram of 36 bins of 10° shows it. Each gradient counts with its magnitude and a
+# Gaussian of 1.5 scales around the keypoint. The highest bin wins; another peak of at least 80 % makes another
 # keypoint at the same place. We take the middle of the bin, so we are up to 5° off; a parabola through three bins
 # (assignment) does better.
 
@@ -510,14 +510,14 @@ plt.show()
 #
 # Over the keypoint lies a square of 4×4 cells, each 3 scales wide, turned with it. In every cell the gradients are counted by
 # orientation, in 8 bins, with their magnitude and a Gaussian as wide as half the square. A gradient between the centres of
-# two cells counts for both, in proportion, and so between two bins: nothing jumps when the window is a pixel off. Of
+# two cells counts for both, in proportion, and so between two bins. Nothing jumps when the window is a pixel off. Of
 # the 4·4·8 = 128 numbers only the direction matters, so they are divided by their length. That cancels contrast;
 # brightness went with the gradient. (Lowe then cuts entries above 0.2 and divides once more, so that a few
 # huge gradients do not decide alone: left to the assignment.)
 #
-# To **match**, pair two descriptors if each is the nearest of all to the other. (Checks: at the library's own keypoints ours
-# and its descriptors differ by its cut alone; a photo turned by 90°, where no pixel is interpolated, has the same keypoints,
-# turned, and the same descriptors.)
+# To **match**, pair two descriptors if each is the nearest of all to the other. Two checks follow. At the library's own
+# keypoints, ours and its descriptors differ by its cut alone. A photo turned by 90°, where no pixel is interpolated, has the
+# same keypoints, turned, and the same descriptors.
 
 # %% tags=["export"]
 CELLS, ANGLES, CELL_WIDTH = 4, 8, 3.0  # cells a side, bins of each, width in scales
@@ -676,7 +676,7 @@ ax.set_axis_off()
 plt.show()
 
 # %% [markdown]
-# Blue is right, orange wrong. The second view is turned by 40°, at 0.7 of the size, and tilted; raw pixels recognised 4 %
+# Blue is right, orange wrong. The second view is turned by 40°, at 0.7 of the size, and tilted. Raw pixels recognised 4 %
 # after a turn of 30° alone, with the places given away.
 #
 # ## Which part does the work: points, frame or descriptor?
@@ -849,7 +849,7 @@ plt.show()
 
 # %% [markdown]
 # Refinement takes the median error to less than half. And below a ratio of 0.8 lie nearly all right matches and hardly
-# a wrong one; Lowe loses less than 5 % of the right ones and 90 % of the wrong.
+# a wrong one. Lowe loses less than 5 % of the right ones and 90 % of the wrong.
 #
 # ## Take-aways
 #
@@ -869,9 +869,9 @@ plt.show()
 #
 # **1.** A photo of 640×480: how many octaves, how many Gaussian levels, and how many pixels in all of them?
 # <details><summary>Answer</summary>
-# The first octave has 1279×959 pixels, and each has half the side: 480, 240, 120, 60, 30, 15 and 8 rows follow: 8 octaves, 48 levels.
-# A level of the first has 1.23 million pixels, and 1 + 1/4 + 1/16 + … = 4/3, so 6 · 1.23 · 4/3 = 9.8 million: 32 times the
-# photo, three quarters of it in the doubled octave.
+# The first octave has 1279×959 pixels, and each has half the side. Then 480, 240, 120, 60, 30, 15 and 8 rows follow: 8 octaves, 48 levels.
+# A level of the first has 1.23 million pixels, and 1 + 1/4 + 1/16 + … = 4/3, so 6 · 1.23 · 4/3 = 9.8 million. That is 32
+# times the photo, three quarters of it in the doubled octave.
 # </details>
 #
 # **2.** Why does an octave need six Gaussians for three scales?

@@ -50,8 +50,8 @@ set_matplotlib_formats("jpeg", pil_kwargs={"quality": 75, "optimize": True})
 #
 # SIFT finds the same thing again in another photo of it. To say what *kind* of thing a photo shows is another task: no two kitchens
 # share a corner. A classifier compares vectors of one length; SIFT gives each image a set, in no order and of any size.
-# The simplest way out is to average the set. How far does it go? Here on 1,797 scans of digits, 8×8 pixels, enlarged to 32×32
-# and described on a grid by upright SIFT ("dense": places without a keypoint say something, too).
+# The simplest way out is to average the set. How far does it go? Here on 1,797 scans of digits, 8×8 pixels, enlarged to 32×32.
+# Upright SIFT describes them on a grid ("dense": places without a keypoint say something, too).
 
 # %% tags=["nbval-ignore-output"]
 photos = load_sample_images().images  # a temple in China, and a flower
@@ -91,7 +91,7 @@ print(f"digits: sets of {len(described[0])}; told apart by their means: {score:.
 #
 # $$\text{how should the model move?}\quad g = \frac1n \sum_i \nabla_\theta \log p(x_i \mid \theta)$$
 #
-# A **histogram** has K entries; **VLAD** K · D; a **Fisher vector** replaces the regions by Gaussians and asks for K + 2 K D derivatives: of the weights, the means
+# A **histogram** has K entries, **VLAD** K · D. A **Fisher vector** replaces the regions by Gaussians and asks for K + 2 K D derivatives: of the weights, the means
 # and the widths. With more entries for each word, fewer words are needed. What do the first two look like
 # where D = 2? Below are 60 descriptors of one image, five words and their
 # regions; the arrows are the residuals' sums, drawn a sixth as long.
@@ -129,13 +129,13 @@ for ax, title in zip(axes, ("words, regions", "histogram", "VLAD / 6"), strict=T
 plt.show()
 
 # %% [markdown]
-# The histogram knows how many points a region has; VLAD also on which side of the word they lie, but not how many they are: opposite residuals cancel.
+# The histogram knows how many points a region has. VLAD also knows on which side of the word they lie, but not how many they are: opposite residuals cancel.
 #
 # ## Words: k-means
 #
 # The words are to be near to the descriptors: k-means lowers $\sum_i \min_k |x_i - c_k|^2$. Lloyd's iteration assigns each descriptor
 # to the nearest word and moves each word to the mean of its own; neither step can raise the sum. It ends in the valley in which it starts; k-means++ draws
-# the first words far from one another: each with a probability in proportion to the squared distance to the nearest one so far.
+# the first words far from one another. Each has a probability in proportion to the squared distance to the nearest one so far.
 
 # %% tags=["export"]
 import torch
@@ -250,7 +250,7 @@ ax.spines[:].set_visible(False)
 plt.show()
 
 # %% [markdown]
-# Borders, straight and bent, dark against bright and the reverse, bars, corners of a roof: close to what k-means on raw patches [7], or the first layer of a
+# Borders, straight and bent, dark against bright and the reverse, bars, corners of a roof. This is close to what k-means on raw patches [7], or the first layer of a
 # network, finds, and without a label. The nearest patches differ pixel by pixel; SIFT was built not to mind. And *where* are they? Four of the words, at their places in one photo:
 
 # %% jupyter={"source_hidden": true} tags=["thumbnail"]
@@ -270,7 +270,7 @@ plt.show()
 # ## Histogram and VLAD
 #
 # Frequencies, not counts: an image of twice the size has the same histogram. Before the linear support vector machine (SVM), each entry is replaced by its square root. The dot
-# product of two such rows is $\sum_k \sqrt{h_k h'_k}$, Hellinger's kernel: two images that share 1 % of a word then agree by 0.01, not by 0.0001.
+# product of two such rows is $\sum_k \sqrt{h_k h'_k}$, Hellinger's kernel. Two images that share 1 % of a word then agree by 0.01, not by 0.0001.
 # VLAD's row is made of length 1, whatever the number of descriptors.
 
 # %% tags=["export"]
@@ -312,8 +312,8 @@ for ours, library in ((histogram, BagOfWords(8, **options)), (vlad, plain)):
 # %% [markdown]
 # ## A mixture of Gaussians: EM
 #
-# Regions with soft borders and widths of their own: $p(x) = \sum_k w_k\, \mathcal N(x;\, \mu_k, \sigma_k^2)$, with weights $w$ (K,), means $\mu$ (K, D) and, entry by entry,
-# variances $\sigma^2$ (K, D); the covariances are diagonal. The **posterior** $\gamma_k(x) = w_k\, \mathcal N(x; \mu_k, \sigma_k^2)\, /\, p(x)$ is how much $x$ belongs to component $k$.
+# Now regions have soft borders and widths of their own. It is $p(x) = \sum_k w_k\, \mathcal N(x;\, \mu_k, \sigma_k^2)$, with weights $w$ (K,), means $\mu$ (K, D) and, entry by entry,
+# variances $\sigma^2$ (K, D). The covariances are diagonal. The **posterior** $\gamma_k(x) = w_k\, \mathcal N(x; \mu_k, \sigma_k^2)\, /\, p(x)$ is how much $x$ belongs to component $k$.
 # EM repeats what k-means does, softly: compute all γ, then let weights, means and variances be those of the descriptors, weighted by γ. The likelihood never falls.
 
 # %% tags=["export"]
@@ -384,8 +384,8 @@ assert torch.stack(history).diff().min() > -1e-6
 #
 # Train a mixture on the descriptors of all images. For a new image, ask how the parameters would have to change to make *its* descriptors more likely: the gradient of its
 # log-likelihood. That has one entry for each parameter, however many descriptors there are. The derivatives have units of their own: a step of a narrow
-# Gaussian means more than one of a wide one. So each is divided by its standard deviation (the root of the Fisher information; [6], section 2), and what is left is, with all sums over
-# the image's descriptors,
+# Gaussian means more than one of a wide one. So each is divided by its standard deviation (the root of the Fisher information; [6], section 2). This is left, with all sums over the image's
+# descriptors:
 #
 # $$g_{w_k} = \frac{1}{n \sqrt{w_k}} \sum_i (\gamma_{ik} - w_k), \qquad g_{\mu_k} = \frac{1}{n \sqrt{w_k}} \sum_i \gamma_{ik}\, \frac{x_i - \mu_k}{\sigma_k}, \qquad g_{\sigma_k} = \frac{1}{n \sqrt{2 w_k}} \sum_i \gamma_{ik} \left[ \frac{(x_i - \mu_k)^2}{\sigma_k^2} - 1 \right].$$
 #
@@ -431,7 +431,7 @@ check.close(sign * ours, library.transform(sets), atol=1e-4, what="the library's
 
 # %% [markdown]
 # What does it look like where D = 2? There are three components. Left is an image like all others (a sample of the mixture), right another one. The arrows show where the means
-# would go, the dashed lines how far the widths would grow or shrink, the numbers how the weights would change. Each is one step of the gradient
+# would go, and the dashed lines how far the widths would grow or shrink. The numbers show how the weights would change. Each is one step of the gradient
 # long, and 250 descriptors at most are drawn.
 
 # %%
@@ -489,7 +489,7 @@ plt.show()
 # normalisation**: sign(v)·√|v|, entry by entry, so that a texture repeated a hundred times (a *burst*) does not drown the rest. **Intra normalisation**
 # (VLAD): the part of each word gets length 1, for the same reason. **Soft assignment**: a descriptor between two words counts for both.
 #
-# Below: digits, 30 training images of each class, three seeds that draw the images and the words; 368 held-out images; mean and, as a band, standard deviation.
+# Below are digits, 30 training images of each class and 368 held-out images. Three seeds draw the images and the words; the band is the standard deviation.
 
 # %%
 FAMILY = {"histogram": "C0", "VLAD": "C1", "Fisher vector": "C2", "CNN": "C3"}
@@ -691,7 +691,7 @@ print(f"best by cross-validation, 50 a class, {name}: {shown_as(scene(*best))} %
 
 # %% [markdown]
 # **Which encoding?** At equal numbers of words the order is clear: Fisher vector, VLAD, histogram. Between the largest codebooks that were tried the Fisher vector stays far ahead, and VLAD keeps a small
-# lead over the histogram; at 64 words against 400, right, there is none. VLAD buys with entries what the histogram buys with words. (± is over seeds, that is words and images drawn. That there are
+# lead over the histogram. At 64 words against 400, right, there is none. VLAD buys with entries what the histogram buys with words. (± is over seeds, that is words and images drawn. That there are
 # only 450 test images makes every figure uncertain by 2 points more, the same for all.)
 #
 # **Where?** Cutting the image into cells brings a histogram as much as a better encoding does, and it helps the better encodings, too. **Normalised?** That is worth 4.0 ± 0.2 points to the Fisher vector, and 1.5 ± 1.3 to VLAD.

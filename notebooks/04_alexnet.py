@@ -55,7 +55,7 @@ print(f"the race runs on {PHOTOS}; `course data cifar10` fetches CIFAR-10")
 #
 # ## Idea
 #
-# Convolutions learnt by backpropagation date from 1989. New was the size, and what lets a network of that size learn:
+# Convolutions learnt by backpropagation date from 1989. New was the size, and what lets a network of that size learn. That is
 # **rectified linear units** [2], **response normalisation**, **overlapping pooling**, and **two towers** on two GPUs
 # of 3 GB. As 1.2 million images are few for 60 million weights, **dropout** [3] and **augmentation** were needed,
 # too.
@@ -153,12 +153,12 @@ axes[0].invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# Every second pixel is seen twice, and the last pixel of an odd row is not lost: all sides on the way from
+# Every second pixel is seen twice, and the last pixel of an odd row is not lost. All sides on the way from
 # 55 to 27, 13 and 6 are odd.
 #
 # ## Two towers
 #
-# The kernels of stages 2, 4 and 5 live on two GPUs and see only the maps of their own; stage 3 and the head see
+# The kernels of stages 2, 4 and 5 live on two GPUs and see only the maps of their own. Stage 3 and the head see
 # all. In today's words: convolutions with `groups=2`. Half of stage 2 is 128 kernels of 5×5×48 instead
 # of 5×5×96: half the weights, half the work.
 
@@ -235,10 +235,10 @@ def alexnet(num_classes: int = 1000) -> AlexNet:
 #
 # Three checks: parameters and multiply-accumulates, to the last one (1 MAC = 2 FLOPs). The same logits as a
 # second construction, from PyTorch's own layers in one list: `check.matches` re-draws its weights, hands them
-# over, compares in float64, and would name the first layer where the two part. And the same logits as two
+# over and compares in float64. It would name the first layer where the two part. And the same logits as two
 # GPUs: every bank of kernels cut in two, each half with the maps it may see.
 #
-# One thing is open in print: $N$ in the norm is "the total number of kernels in the layer", so at the border of
+# One thing is open in print: $N$ in the norm is "the total number of kernels in the layer". So at the border of
 # the towers its sum reaches two channels across. We follow the formula.
 
 # %% tags=["check"]
@@ -282,7 +282,7 @@ with torch.inference_mode():
 
 # %% [markdown]
 # What does the network look like, and where are its weights and its work? Every box and number is computed: the height
-# of a map is its side, the width its channels; blue and orange are the towers, lines who sees whom.
+# of a map is its side, the width its channels. Blue and orange are the towers; a line says who sees whom.
 
 # %% jupyter={"source_hidden": true}
 cost = flops.count(net, (1, 3, 227, 227))
@@ -430,7 +430,7 @@ plt.show()
 
 # %% [markdown]
 # With a std of 0.01 the logits hardly depend on the image: the loss stays at $\log 10 = 2.303$. In the paper it
-# works. Its convolutions are 3 to 4 times as wide and its hidden layers 21 times, its pixels of 0 to 255 are centred
+# works. Its convolutions are 3 to 4 times as wide and its hidden layers 21 times. Its pixels of 0 to 255 are centred
 # but not divided by their std, and some biases begin at 1.
 #
 # ## Training
@@ -508,14 +508,14 @@ plt.show()
 # ## Figure 1: the race to 25 % training error
 #
 # "A four-layer convolutional neural network with ReLUs reaches a 25 % training error rate on CIFAR-10 six times
-# faster than an equivalent network with tanh neurons", each at its own learning rate, without regularisation. The
+# faster than an equivalent network with tanh neurons". Each has its own learning rate, and there is no regularisation. The
 # paper does not print the layers; we take the first author's own for CIFAR-10 [5].
 #
 # Our rules: batches of 32, momentum 0.9, no weight decay, and a constant learning rate of 0.01. This rate was the
-# best of 0.005, 0.01, 0.02 and 0.04 for ReLU and, tried on its own, for tanh (training error after 4 epochs on 10,000
-# images). Two races: here, on 2,000 images with one seed, in about half a minute; and on all 50,000 with three seeds,
-# whose records `course records run` made and `data/results/` keeps. (The pixels are of a copy of CIFAR-10
-# stored as JPEG, 39.4 dB PSNR from the original on average: the same to the eye, not to the bit.)
+# best of 0.005, 0.01, 0.02 and 0.04 for ReLU and, tried on its own, for tanh. The measure was the training error after
+# 4 epochs on 10,000 images. There are two races. One is run here, on 2,000 images with one seed, in about half a minute. The other
+# was on all 50,000 with three seeds; its records `course records run` made and `data/results/` keeps. (The pixels are of a copy of CIFAR-10
+# stored as JPEG, 39.4 dB PSNR from the original on average. It is the same to the eye, not to the bit.)
 
 # %% tags=["export"]
 def race_network(activation, num_classes: int = 10) -> nn.Sequential:
@@ -603,8 +603,8 @@ ax.legend(ax.lines[:2], ("ReLU", "tanh"))
 plt.show()
 
 # %% [markdown]
-# What does the factor depend on? Below the race on all images, the same on 4,000, and on these 4,000 with one
-# thing changed at a time; without momentum at ten times the rate. (One seed: a fifth more or less may be chance.)
+# What does the factor depend on? Below is the race on all images, the same on 4,000, and on these 4,000 with
+# one thing changed at a time. Without momentum, the rate is ten times as high. (One seed: a fifth more or less may be chance.)
 
 # %% jupyter={"source_hidden": true}
 import csv
@@ -628,7 +628,7 @@ plt.show()
 # Not six: 1.7 on all images, with each of three seeds, and about 1 on a few thousand, where one seed tells little. **The number of images moved it
 # most**: of 50,000 tanh falls behind from the second epoch on. On 4,000 no change of start, depth or momentum widened the
 # gap; weights of variance 2 / fan-in and two more layers closed it. "The magnitude of the effect varies with network architecture", says the
-# paper; its layers, start and batch size are not printed, so which of them makes six stays open.
+# paper. Its layers, initialisation and batch size are not printed, so which of them makes six stays open.
 #
 # ## Looking inside
 #
@@ -698,8 +698,8 @@ plot.filters(right, trained.stages[0][0].weight, columns=8)
 #
 # **4.** Why is the training top-1 in the left curves below the test top-1 at first?
 # <details><summary>Answer</summary>
-# It is measured with a tenth of the hidden units missing, on shifted and mirrored images, and as a mean over an epoch in
-# which the network still improved. The test has all units, images as they are, and the epoch's last weights.
+# It is measured with a tenth of the hidden units missing, on shifted and mirrored images. And it is a mean over an epoch
+# in which the network still improved. The test has all units, images as they are, and the epoch's last weights.
 # </details>
 #
 # **5.** (open) Find a setting in which tanh needs six times the epochs. Is the network still "equivalent"?

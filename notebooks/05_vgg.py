@@ -63,7 +63,7 @@ from course_lib.train import Recipe, fit
 #
 # $$r_l = r_{l-1} + (k_l - 1)\prod_{i<l} s_i, \qquad r_0 = 1.$$
 #
-# Is that so? A pixel belongs to the receptive field of an output if the output changes with it: if the **gradient**
+# Is that so? A pixel belongs to the receptive field of an output if the output changes with it. Then the **gradient**
 # of that output with respect to the pixel is not zero. Kernels of ones make it a count: over how many ways does each pixel reach
 # the central output?
 
@@ -113,7 +113,7 @@ for n in range(1, 6):
 #
 # All networks are five stages, a 2×2 max pooling after each, then three fully-connected layers. Padding keeps the sides:
 # 1 pixel for 3×3, none for 1×1. The first stage has 64 channels; each next one doubles them, up to 512. What differs is
-# how many convolutions a stage has, and, in C, that the last one of a stage is 1×1: another ReLU without another pixel.
+# how many convolutions a stage has. In C, the last one of a stage is also 1×1: another ReLU without another pixel.
 
 # %% tags=["export"]
 import torch
@@ -234,8 +234,8 @@ def vgg(config: str = "D", batch_norm: bool = False, num_classes: int = 1000) ->
 # ## Against the paper
 #
 # Table 1, read from the layers of the six networks. Below it is Table 2, the parameters in millions, beside ours to
-# the last one. Table 1 also decides the multiply-accumulates (1 MAC = 2 FLOPs) and the side of the square that an
-# output of the last stage sees, by the formula. How does that square grow with depth? The figure below the tables has a
+# the last one. Table 1 also decides the multiply-accumulates (1 MAC = 2 FLOPs). By the formula, it decides the side of
+# the square that an output of the last stage sees. How does that square grow with depth? The figure below the tables has a
 # slider for the layers of D.
 
 # %% tags=["check"]
@@ -306,8 +306,8 @@ plot.slider(draw_field, "layer", (1, len(sides)), frames=6)
 # unit sees more than the image. Is that so, numerically? One channel, kernels of ones, and
 # average instead of max pooling, which lets the gradient through to all four pixels of a window.
 #
-# Then the logits against another construction: torchvision's layers, without batch normalisation in eval mode and with it
-# in train mode. `check.matches` re-draws all weights and compares in float64. (Small images and heads, to save time; the
+# Then we compare the logits with another construction from torchvision's layers: without batch normalisation in eval mode,
+# and with it in train mode. `check.matches` re-draws all weights and compares in float64. (Small images and heads, to save time; the
 # tests compare all six, A-LRN and C, which torchvision lacks, with a list written by hand.)
 #
 # The same hand-over fills our D with the weights that torchvision publishes. What does it see on two photos, among the 1,000
@@ -371,7 +371,7 @@ print(f"fc6 holds {share:.0%} of the parameters; the convolutions do {work:.1%} 
 # ## Dense evaluation
 #
 # A fully-connected layer on a 7×7 map is a convolution with a 7×7 kernel that has only one place to go. Written so, with the *same
-# weights*, the network takes images of any size, and answers with a **map** of logits, one for each place where its
+# weights*, the network takes images of any size. It answers with a **map** of logits, one for each place where its
 # 7×7 window fits (section 3.2). At 224 pixels the map is one number wide; every 32 pixels more add one.
 
 # %% tags=["export"]
@@ -405,8 +405,8 @@ with torch.inference_mode():
 #
 # Deeper is better, once it learns. "Bad initialisation can stall learning due to the instability of gradient in deep nets"
 # (section 3.1). The paper draws weights "from a normal distribution with the zero mean and $10^{-2}$ variance". A layer of fan-in
-# $f$ and weights of standard deviation $\sigma$ multiplies the root mean square of its inputs by about $\sigma\sqrt{f/2}$, as a ReLU
-# passes half. With $\sigma = 0.1$ that is $4.8$ at 512 channels, with $\sigma = 0.01$ it is $0.48$, and with Glorot
+# $f$ and weights of standard deviation $\sigma$ multiplies the root mean square of its inputs by about $\sigma\sqrt{f/2}$. A ReLU passes
+# half. With $\sigma = 0.1$ that is $4.8$ at 512 channels, with $\sigma = 0.01$ it is $0.48$, and with Glorot
 # and Bengio's $\sigma^2 = 2/(f_{in} + f_{out})$ [2] $0.71$. What comes out of the 16 layers of D, when pixels have a
 # standard deviation of 62, as photos do?
 
@@ -510,13 +510,13 @@ assert history[-1].val_top1 > 0.85, "the small network did not learn the digits"
 #
 # ## Stagewise: a shallow network starts a deep one
 #
-# Does pre-training help, and why? For the experiment to be the paper's, the small networks must start as the large ones do:
-# each layer scaling its input by $\sigma\sqrt{f/2}$ with the *large* layer's fan-in $f$. That is the first function.
-# The second is the paper's rule. A's first four convolutions are those of its first three stages, and each goes to
-# the first places of the same stage (64 to 128 channels only fits there).
+# Does pre-training help, and why? In the paper's experiment, the small networks must start as the large ones do. Each layer has
+# to scale its input by $\sigma\sqrt{f/2}$ with the *large* layer's fan-in $f$. That is the first function.
+# The second is the paper's rule. A's first four convolutions are those of its first three stages. Each goes to the
+# first places of the same stage (64 to 128 channels only fits there).
 #
-# Then, live on digits: A from a weak random start; D filled from it; and D from that start alone, for as many epochs
-# (one seed; left). And how strong is the signal in D *before* its first step (right)?
+# Then follow three live runs on digits: A from a weak initialisation; D filled from it; and D from that initialisation alone. All take
+# as many epochs (one seed; left). And how strong is the signal in D *before* its first step (right)?
 
 # %% tags=["export"]
 def start_like(net: VGG, config: str, std: float) -> None:
@@ -584,8 +584,7 @@ plt.show()
 # %% [markdown]
 # D filled from A starts when A did; D from random weights stays at $\log 10$ (grey) several epochs longer. The right figure hints at
 # the reason. A's convolutions do not make the signal stronger: at conv5_3 both networks whisper alike. A's **head** does: its
-# three layers, which have learnt to listen, raise the logits by two orders of magnitude, and on the way back every gradient
-# with them. That is a matter of scale, not of knowledge, which would explain why Glorot's rule, which has seen no image,
+# three layers, which are trained, raise the logits by two orders of magnitude. On the way back they raise every gradient, too. That is a matter of scale, not of knowledge, which would explain why Glorot's rule, which has seen no image,
 # could replace the pre-training.
 #
 # On CIFAR-10, 5,000 training images, two seeds (`python experiments/stagewise.py`; lines are means, dots single
@@ -618,7 +617,7 @@ plt.show()
 # %% [markdown]
 # What the paper reports shows at this size, too. From weights too small D does not leave $\log 10$ in ten epochs.
 # Filled from A, which had ten epochs of its own, it learns from the second on. With variance 2 / fan-in it needs no
-# help. Glorot's start is not enough here: pixels have a standard deviation of 1, not 62, and ten epochs are 1,570
+# help. Glorot's start is not enough here: pixels have a standard deviation of 1, not 62. And ten epochs are 1,570
 # steps, where the paper took 370,000.
 #
 # The right figure, 20 epochs with variance 2 / fan-in, does *not* agree with the paper. There A-LRN gains nothing
@@ -631,8 +630,8 @@ plt.show()
 #
 # Back to dense evaluation, with a network that has learnt something. It was trained on single digits of 32×32. First each
 # digit alone, drawn larger: the map of logits is averaged (middle). Then fifteen digits side by side, as one image of 96×160
-# pixels, whose map is 3×5: what does it read where (left)? And what does it read when each digit gets an empty margin, so wide
-# in the end that no unit of its place sees a neighbour (right)? The margins were tried with five networks, on 180 digits each, by
+# pixels, whose map is 3×5: what does it read where (left)? And what does it read when each digit gets an empty margin? In the
+# end it is so wide that no unit of its place sees a neighbour (right). The margins were tried with five networks, on 180 digits each, by
 # `python experiments/sheets.py`: five minutes.
 
 
@@ -698,8 +697,8 @@ plt.show()
 # But the margins acquit them. Without any neighbour in sight two networks read a few digits more, one reads nine more of a hundred, and two read
 # fewer.
 #
-# What is missing are the zeros. A digit of 32×32 has zeros around it in *each* layer, put there by the padding, and in the last stage
-# (2×2 maps) they are five of the nine places that a kernel covers. The network has learned to count on them. A black margin is no
+# What is missing are the zeros. A digit of 32×32 has zeros around it in *each* layer, put there by the padding. In the last stage (2×2
+# maps) they are five of the nine places that a kernel covers. The network has learned to count on them. A black margin is no
 # substitute: normalised black is not zero, and behind the first layer it is whatever the biases make of it. The paper's windows of 224 pixels
 # are larger than its fields of 212, and its last maps are 14×14, where padding touches only the rim.
 #
@@ -712,7 +711,7 @@ plt.show()
 # What did `vgg_small` reach on CIFAR-10, and are the stored weights those that scored so? They come from all 50,000 training images and 30
 # epochs, with flips and crops. Beside it are `vgg_wide`, twice as wide, after 20 epochs, and `vgg_small` with batch normalisation behind each
 # convolution, which came a year later. (One seed each, and to each its own recipe. The first has a learning rate of 0.02, batches of 64 and
-# gradients of at most 1; the second 0.05, 128 and 5; the third 0.1 and 128. Codebooks reach 81.2 %.)
+# gradients of at most 1. The second has 0.05, 128 and 5; the third 0.1 and 128. Codebooks reach 81.2 %.)
 
 # %% tags=["nbval-ignore-output"]
 runs = {"10 epochs": "cifar10", "as published": "cifar10-long",
@@ -736,7 +735,7 @@ plt.show()
 
 # %% [markdown]
 # In theory a unit of the last stage sees 212×212 pixels. In fact? The gradient of the central unit of each stage, in
-# these weights, averaged over 8 crops of two photos; the square is the receptive field of the formula.
+# these weights, averaged over 8 crops of two photos. The square is the receptive field of the formula.
 
 # %% jupyter={"source_hidden": true}
 from sklearn.datasets import load_sample_images
@@ -784,7 +783,7 @@ plt.show()
 #
 # **1.** How many ways lead from the corner of the 7×7 field through three 3×3 layers, and how many from its centre? Why?
 # <details><summary>Answer</summary>
-# 1 and 49. Along one side the counts are 1, 3, 6, 7, 6, 3, 1, that is (1, 1, 1) convolved with itself twice; in two
+# 1 and 49. Along one side the counts are 1, 3, 6, 7, 6, 3, 1, that is (1, 1, 1) convolved with itself twice. In two
 # dimensions they multiply: 1 · 1 and 7 · 7.
 # </details>
 #

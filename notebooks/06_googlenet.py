@@ -15,7 +15,7 @@
 # # 06 · GoogLeNet
 #
 # Four small branches side by side replace one large layer, and 1×1 convolutions first make the input of the large kernels
-# narrow: 22 layers deep, with a ninth of AlexNet's parameters.
+# narrow. The network is 22 layers deep, with a ninth of AlexNet's parameters.
 #
 # | | |
 # |---|---|
@@ -70,7 +70,7 @@ print(f"the record is measured on {PHOTOS}; `course data cifar10` fetches CIFAR-
 # $$y = \big[\,W_1 * x,\; W_3 * R_3 x,\; W_5 * R_5 x,\; R_p\,\mathrm{pool}(x)\,\big]$$
 #
 # A 1×1 convolution is a linear layer applied at each pixel: it mixes channels and sees no neighbours. $R_5$ maps 192
-# channels to 16, and the 5×5 kernels see only these 16. So the 16 have to hold what the kernels need. What does it
+# channels to 16. The 5×5 kernels see only these 16. So the 16 have to hold what the kernels need. What does it
 # save? Each box below is drawn with its MACs, for the paper's first module (3a) on 28×28 pixels.
 
 # %% jupyter={"source_hidden": true} tags=["thumbnail"]
@@ -386,7 +386,7 @@ print(f"{depth} layers deep")
 # %% [markdown]
 # Nine of the twelve rows follow within 2 %, and the depth is 22. **The table disagrees with itself** in three rows. A
 # 7×7 convolution from 3 to 64 channels has 9.2K weights and 118M multiplications, not 2.7K and 34M. A separable one,
-# with 8 filters a colour and then 1×1, would have 2,712 and 34.0M; with it the sum is the "1.5 billion" of section 1.
+# with 8 filters a colour and then 1×1, would have 2,712 and 34.0M. With it the sum is the "1.5 billion" of section 1.
 # The printed parameters of 4c and 5a do not belong to the widths printed beside them. We build the printed widths.
 #
 # Twelve times fewer parameters than AlexNet, says section 1; 60,965,224 / 6,998,552 is 8.7. Most of AlexNet's are in three
@@ -557,8 +557,8 @@ check.learns(small, batch, labels, steps=30)
 # %% [markdown]
 # ## Training
 #
-# Expected: 4 epochs on 1,429 digits in about half a minute on one core, 98 % validation top-1 (one seed; of 185 images, so
-# ± 2 % is chance). The trainer sees a tuple and adds 0.3 of each head's loss; in eval mode it sees logits alone. Afterwards we ask
+# Expected: 4 epochs on 1,429 digits in about half a minute on one core, 98 % validation top-1. It is one seed and 185
+# images, so ± 2 % is chance. The trainer sees a tuple and adds 0.3 of each head's loss; in eval mode it sees logits alone. Afterwards we ask
 # the auxiliary heads, too: how much of the answer is known after three modules of nine, and after six? And by what do the
 # heads multiply the stem's gradient now? 64 digits, the small network as it was drawn and as it is.
 
@@ -604,7 +604,7 @@ for when, net in (("before training", googlenet_small()), ("after", copy.deepcop
 # ## Several kernel sizes, or one?
 #
 # The idea was that one kernel size does not fit all objects. **Does a mix of sizes reach more than one size, at equal cost?**
-# `OneSize` replaces the three branches with kernels, and nothing else: a reduction, then kernels of $k$×$k$ pixels for all
+# `OneSize` replaces the three branches with kernels, and nothing else. In their place is a reduction, then kernels of $k$×$k$ pixels for all
 # their channels. The reduction is so wide that the weights are as many as those of the mix. In a module each weight is used
 # once a pixel, so the MACs are equal, too.
 #
@@ -731,8 +731,8 @@ from course_lib import classify
 classify.show("06_googlenet")
 
 # %% [markdown]
-# The paper's Table 3, top-5 error on ILSVRC's validation images: one network 10.07 % with 1 crop, 9.15 % with 10, 7.89 % with 144; seven
-# networks 8.09 %, 7.62 % and 6.67 %. Six of the seven differ only in the images they drew and their order; the
+# The paper's Table 3 has the top-5 error on ILSVRC's validation images. One network has 10.07 % with 1 crop, 9.15 % with 10, 7.89 %
+# with 144. Seven networks have 8.09 %, 7.62 % and 6.67 %. Six of the seven differ only in the images they drew and their order; the
 # seventh is a wider version. All began with the same weights, "mainly because of an oversight" (section 7).
 #
 # ## Looking inside: the four branches
@@ -805,20 +805,20 @@ plt.show()
 #
 # **1.** How wide may `reduce5` of 3a be until the 5×5 branch costs as much as without a reduction?
 # <details><summary>Answer</summary>
-# With r channels it costs 28² · (192 r + 25 · 32 r) = 28² · 992 r, without 28² · 153,600: r = 154.8, so up to 154 of 192
-# channels. A reduction that hardly reduces still pays.
+# With r channels it costs 28² · (192 r + 25 · 32 r) = 28² · 992 r, without 28² · 153,600. They are equal at r = 154.8, so up
+# to 154 of 192 channels. A reduction that hardly reduces still pays.
 # </details>
 #
 # **2.** What is lost by the reduction of 192 to 16 channels, and why may it be little?
 # <details><summary>Answer</summary>
-# The 5×5 kernels see 16 mixtures instead of 192 maps: of a linear map of rank up to 192 one of rank 16 is left, with a ReLU
+# The 5×5 kernels see 16 mixtures instead of 192 maps. Of a linear map of rank up to 192 one of rank 16 is left, with a ReLU
 # between. Little is lost where maps are correlated, as neighbouring activations are said to be in section 4; and which 16 mixtures is learnt.
 # </details>
 #
 # **3.** Why are the auxiliary heads dropped at evaluation, and how many multiplications would they add?
 # <details><summary>Answer</summary>
 # The last head has seen more. On 4×4 maps: 16 · 128 · (512 + 528) for the 1×1 convolutions, 2 · 2048 · 1024 and 2 · 1024 · 1000 for
-# the linear layers: 8,372,224 MACs, half a percent. Their cost is in parameters, nearly half of all 13.4 million.
+# the linear layers. Together they are 8,372,224 MACs, half a percent. Their cost is in parameters, nearly half of all 13.4 million.
 # </details>
 #
 # **4.** Why does average pooling before the last layer save so many parameters, and what must be true of the maps?

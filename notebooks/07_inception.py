@@ -74,7 +74,7 @@ plt.show()
 #
 # In unit 04 the weights at the start decided whether a signal reached the head. Here, weights multiplied by 10 give the
 # same output: $\mu$ and $\sigma$ are ten times as large too. What is left of a signal after 1 to 20 layers whose weights are
-# half as large as they should be, right, or half as large again?
+# half as large as they should be? The right half shows it, and weights that are half as large again.
 
 # %% tags=["export"]
 from typing import NamedTuple
@@ -227,8 +227,8 @@ plt.show()
 #
 # A module is a table: branches side by side, each a list of layers; a branch may fork at its end.
 # Three kinds, for three sizes of map. **A** at 35×35: Figure 5 of [1], two 3×3 in a row. **B** at 17×17: Figure 6, pairs of
-# 7. **C** at 8×8: Figure 7, where row and column stand side by side instead of one behind the other: more channels,
-# at the place where maps are small and widths are cheap.
+# 7. **C** at 8×8: Figure 7, where row and column stand side by side instead of one behind the other. That gives
+# more channels, where maps are small and widths are cheap.
 
 # %% tags=["export"]
 class Conv(NamedTuple):
@@ -369,10 +369,10 @@ print("✓ two reductions and A, B and C: 256 channels at 35×35, 768 at 17×17,
 
 # %% [markdown]
 # Pooling first leaves 64 directions however wide the convolution after it. Side by side, all 128 survive, for an eighth
-# of the price of the convolution first. v3 has two such places, with a second, deeper convolution branch in each.
+# of the price of the convolution first. There are two such places in v3, with a second, deeper convolution branch in each.
 #
-# What do the five modules look like? Drawn from the tables above: a column is a branch, a box a layer with its
-# width, from bottom to top; /2 is a stride of 2.
+# What do the five modules look like? The figure is drawn from the tables above. A column is a branch, a box is
+# a layer with its width, from bottom to top; /2 is a stride of 2.
 
 # %% jupyter={"source_hidden": true} tags=["thumbnail"]
 def words(row) -> str:
@@ -404,8 +404,8 @@ for color, (place, (title, table)) in enumerate(zip(places, panels, strict=True)
 # %% [markdown]
 # ## The network
 #
-# A stem of five convolutions and two poolings from 299×299 to 35×35, three modules A, four B, two C, and a linear
-# classifier on the mean of the last maps. An **auxiliary head** looks at the last 17×17 maps while training.
+# A stem of five convolutions and two poolings from 299×299 to 35×35. Then three modules A, four B, two C, and a
+# linear classifier on the mean of the last maps. An **auxiliary head** looks at the last 17×17 maps while training.
 # GoogLeNet had two, to bring gradients to early layers. The authors now find that a head changes nothing early in
 # training and adds a little at its end. It adds more when all of it is batch-normalised, also its hidden fully
 # connected layer (in our code the 5×5 convolution on 5×5 maps). They call it a regulariser (section 4).
@@ -606,8 +606,8 @@ plt.show()
 #
 # ## RMSProp, slowed down
 #
-# The recipe of section 8: batches of 32, RMSProp with a decay of 0.9 and ε = 1.0, learning rate 0.045, × 0.94 every two
-# epochs, gradients clipped to a norm of 2.0. RMSProp divides each gradient by the root of its mean square $v$:
+# The recipe of section 8 has batches of 32 and RMSProp with a decay of 0.9 and ε = 1.0. The learning rate is 0.045,
+# × 0.94 every two epochs; gradients are clipped to a norm of 2.0. RMSProp divides each gradient by the root of its mean square $v$:
 #
 # $$v \leftarrow 0.9\,v + 0.1\,g^2, \qquad w \leftarrow w - \eta\,\frac{g}{\sqrt{v + \varepsilon}}\ \text{(TensorFlow)} \quad\text{or}\quad w - \eta\,\frac{g}{\sqrt v + \varepsilon}\ \text{(PyTorch)}$$
 #
@@ -640,7 +640,7 @@ plt.show()
 # way, 95 % validation top-1 or more (one seed; of 185 images, so ± 2 % is chance).
 #
 # And what does smoothing do to the logits? For each validation digit we measure how far the right logit stands above the
-# mean of the nine others, and how much these nine differ among themselves.
+# mean of the nine others. We also measure how much these nine differ among themselves.
 
 # %% tags=["nbval-ignore-output"]
 train, val, test = (load("digits", part, size=32, channels=3) for part in data.SPLITS)
@@ -678,8 +678,8 @@ plt.show()
 #
 # ## Does the head help? Is smoothing worth it?
 #
-# `python experiments/smoothing.py` trained the small network on 5,000 images of CIFAR-10 for 12 epochs, with the head of v3,
-# with the same head without its batch normalisation, with none; and with ε = 0.
+# `python experiments/smoothing.py` trained the small network on 5,000 images of CIFAR-10 for 12 epochs. It had the head of
+# v3, the same head without its batch normalisation, or none; and once ε = 0.
 
 # %% jupyter={"source_hidden": true}
 with open(results.RESULTS / "07_inception-smoothing.csv", newline="", encoding="utf-8") as file:
@@ -698,7 +698,7 @@ plt.show()
 # %% [markdown]
 # Not here: with the head and with smoothing it scores lowest, 63.1 %, and highest without the head. With one training each,
 # a point may be chance (the 10,000 test images alone have a standard error of 0.5). An effect of several points would show. The paper
-# finds its gains, 0.2 % and 0.4 %, on 1.2 million images after 100 epochs, the head's near the end; twelve epochs on 5,000
+# finds its gains, 0.2 % and 0.4 %, on 1.2 million images after 100 epochs, the head's near the end. Twelve epochs on 5,000
 # images stop long before. What smoothing does to the gap of logits shows here too.
 #
 # ## Looking inside
@@ -767,7 +767,7 @@ plt.show()
 # **3.** `inception_v3().train()` cannot take images of 139×139, in eval mode it can. Which is the smallest side in training?
 # <details><summary>Answer</summary>
 # 299. The head needs 17×17: (17 − 5) / 3 + 1 = 5 for its 5×5 kernel. Backwards through the reduction 17 ← 35, the pooling
-# 35 ← 71, the stem 71 ← 73 ← 147 ← 149 and the first convolution 149 ← 299: not one pixel less.
+# 35 ← 71, the stem 71 ← 73 ← 147 ← 149 and the first convolution 149 ← 299. Not one pixel less will do.
 # </details>
 #
 # **4.** torchvision's average pooling counts the zeros of the padding; the released TensorFlow code does not. Where would the

@@ -27,8 +27,8 @@
 #
 # **You need** convolution and batch normalisation (BN, notebook 07), and the chain rule.
 #
-# **You will be able to** build every network of the paper, show degradation by experiment, test an explanation by an
-# intervention, and choose batch-norm statistics knowingly.
+# **You will be able to** build every network of the paper and show degradation by experiment. You will test an
+# explanation by an intervention, and choose batch-norm statistics knowingly.
 
 # %%
 import csv
@@ -518,7 +518,7 @@ page.table(["110 layers: right (%) after", *(f"{n} blocks" for n in blocks)], ro
 # %% [markdown]
 # *How often the nearest neighbour has the right label, after each block of untrained networks; dotted: guessing.*
 #
-# Plain blocks make all digits alike: after ten of them the neighbour is right for 14 % of the digits, and after fifteen it is a
+# Plain blocks make all digits alike. After ten of them the neighbour is right for 14 % of the digits, and after fifteen it is a
 # guess. After ten residual blocks it is right for 91 %, and after 54 for 36 %. So shortcuts keep the input visible. But this
 # alone does not decide: plain-20 has nine plain blocks, and it learns the digits all the same.
 #

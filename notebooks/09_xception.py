@@ -118,7 +118,7 @@ plot.slider(
 # between the two steps, no activation and no normalisation; and there are shortcuts.
 #
 # With nothing between them the two steps are one linear map. So a separable convolution *is* a full one, whose kernel for output n
-# and input m has the form $p_{nm}\, d_m$: a number times a pattern that belongs to the input channel. The check says so.
+# and input m has the form $p_{nm}\, d_m$. It is a number times a pattern that belongs to the input channel. The check says so.
 
 # %% tags=["export"]
 from typing import NamedTuple
@@ -147,7 +147,7 @@ print(f"The two steps are one 3×3 convolution with {full.numel()} numbers made 
 # A block is two or three such layers, each behind a ReLU, and a shortcut. Where the map shrinks, a max-pooling ends
 # the block and the shortcut is a 1×1 convolution of stride 2. As in unit 08's pre-activation, no ReLU follows the addition.
 #
-# The whole network is Figure 5: a stem of two full convolutions, an *entry flow* of three blocks that shrink the map, a *middle flow*
+# The whole network is Figure 5. Two full convolutions are the stem. Then follow an *entry flow* of three blocks that shrink the map, a *middle flow*
 # of eight equal blocks, and an *exit flow*. The table below the block says it.
 
 # %% tags=["export"]
@@ -433,7 +433,7 @@ for between in ("ReLU", "ELU"):
 # does not set negative values to zero, and five seeds show no loss: −0.3 ± 1.2. So it is not non-linearity as such that hurts here. This
 # fits the paper's guess that a ReLU loses information where a filter reads one channel alone. Unit 11 turns the guess into a formula.
 #
-# The small network trained to the end, on the 50,000 images of CIFAR-10, is a record of the queue (`course records`): 89.8 % of the test images
+# The small network was trained to the end on the 50,000 images of CIFAR-10. This is a record of the queue (`course records`): 89.8 % of the test images
 # after 12 epochs, one seed.
 
 # %%
@@ -552,7 +552,7 @@ with torch.no_grad():
         print(f"{rank:8}{sum(explained) / len(explained):9.0%}{before:8.1%}{after:16.1%}")
 
 # %% [markdown]
-# The columns are the share of the weights that r patterns explain, and the validation top-1 with the old and with new statistics of the norms.
+# One column is the share of the weights that r patterns explain. The others are the validation top-1 with the old and with new statistics of the norms.
 # With the old ones and r = 1 the network guesses: the kernels are changed, and the norms still subtract the means of the old maps. With statistics of the new maps the same weights know most digits. Always say which statistics a changed network uses.
 #
 # Then the hypothesis. One pattern for each channel explains less than half of the weights, and costs clearly: the coupling that training used
@@ -597,8 +597,8 @@ plt.show()
 #
 # **2.** With S = 1 and nothing between the steps, what does the 1×1 convolution add? Is our comparison fair to that end of the line?
 # <details><summary>Answer</summary>
-# Nothing: a 1×1 followed by a full 3×3 is one full 3×3 convolution. With these alone, 27 % of the weights could go: 16 to 45 channels need
-# 6,480 weights in place of 18,945, and each later block needs 2,025 fewer. So 60,000 parameters would allow 53 channels, not 45, and the
+# Nothing: a 1×1 followed by a full 3×3 is one full 3×3 convolution. With these alone, 27 % of the weights could go. From 16 to 45 channels
+# it takes 6,480 weights in place of 18,945, and each later block needs 2,025 fewer. So 60,000 parameters would allow 53 channels, not 45, and the
 # comparison is not quite fair. With an activation between, as in Inception, the 1×1 would not be wasted.
 # </details>
 #

@@ -28,8 +28,8 @@
 #
 # **You need** convolution and batch normalisation (units 04 and 07); a MAC is a multiply-accumulate, two FLOPs.
 #
-# **You will be able to** build the network from its table, price a layer by hand, and say from a roofline whether fewer MACs
-# mean less time.
+# **You will be able to** build the network from its table and price a layer by hand. You will say from a roofline whether
+# fewer MACs mean less time.
 
 # %% tags=["check"]
 from fractions import Fraction
@@ -321,8 +321,8 @@ def mobilenet_shallow(num_classes: int = 1000) -> MobileNet:
 # %% [markdown]
 # ## Against the paper
 #
-# Parameters and MACs first. Then the same logits: the reference below is written flat, line by line, from Table 1, without our
-# blocks. `check.matches` gives both networks the same new weights and compares them in float64. (torchvision has no
+# Parameters and MACs first. Then come the same logits. The reference below is written flat, line by line, from Table 1, without
+# our blocks. `check.matches` gives both networks the same new weights and compares them in float64. (torchvision has no
 # MobileNet of 2017; the tests also hold ours against timm's.)
 
 # %% tags=["export"]
@@ -454,13 +454,13 @@ page.table(["α", *(f"{side} pixels" for side in sides)], rows)
 # %% [markdown]
 # A line is a width; its dots are 224, 192, 160 and 128 pixels from the right. At about 150 million MACs a wide network
 # with small images is better than a thin one with large images. With α = 0.75 at 160 it has 65.3 % (166 million), with α = 0.5 at 224
-# 63.3 % (149 million), and a line drawn between the dots of α = 0.75 is at 64.5 % there. At about
+# 63.3 % (149 million). A line drawn between the dots of α = 0.75 is at 64.5 % there. At about
 # 300 million there is hardly a difference: α = 0.75 at 224 has 68.4 % (325 million), α = 1 at 160 has 68.0 % (291 million).
 #
 # ## MACs and time
 #
-# Table 8 of the paper, with our own counters, and with a column that the paper does not have: the time of one image on this
-# machine, measured now.
+# This is Table 8 of the paper, with our own counters. It has a column that the paper does not have: the time of one image
+# on this machine, measured now.
 
 # %% tags=["nbval-ignore-output"]
 image = torch.randn(1, 3, 224, 224)
@@ -484,8 +484,8 @@ print(f"MobileNet against full convolutions: 1/8.6 of the MACs, 1/{times['full']
 #
 # $$\min(P,\; B \cdot \text{intensity}) \quad \text{MACs a second,}$$
 #
-# a line with a slope and a flat part: the **roofline** [3]. Measure P with a large matrix product and B with a large copy, then each
-# layer of MobileNet by itself, and the full convolution that it replaces.
+# a line with a slope and a flat part: the **roofline** [3]. Measure P with a large matrix product and B with a large copy. Then measure
+# each layer of MobileNet by itself, and the full convolution that it replaces.
 
 # %%
 def gigabytes(layer: nn.Module, x: Tensor) -> float:
@@ -535,7 +535,7 @@ plt.show()
 # %% [markdown]
 # The black line is the roof of this machine. Depthwise layers stand far to the left: for each number that they read they do nine
 # multiplications, a full convolution thousands. They do few MACs, but they do them slowly. (A dot may lie above the sloping
-# line when its maps stay in the cache, and a full convolution above the flat one when the library uses a faster algorithm
+# line when its maps stay in the cache. A full convolution may lie above the flat one when the library uses a faster algorithm
 # than multiplying out [4].)
 #
 # Is it the bytes? Then a depthwise layer that moves the same numbers but multiplies more should take about as long. Grow
@@ -558,7 +558,7 @@ for channels, side in ((64, 112), (128, 56), (512, 14)):
 #
 # ## Training
 #
-# For 32×32 pixels the first two strides of 2, in the stem and in the second block, would shrink the map too soon: they become 1. At
+# For 32×32 pixels the first two strides of 2, in the stem and in the second block, would shrink the map too soon. They become 1. At
 # α = 0.5 the network has 0.8 million parameters.
 #
 # α = 0.25 on the 1,429 training digits of 8×8 pixels, six epochs, one seed. Expected: half a minute or less, and 90 % of the validation
@@ -635,10 +635,10 @@ page.record("10_mobilenet-mobilenet_small-cifar10-long-seed0")
 
 # %% [markdown]
 # Here the factorised network is 4.9 ± 2.0 points behind, on an eighth of the MACs and of the weights. It is behind on the training
-# digits as well (95 to 97 % against 99 %), so six epochs end before it has learnt them: this is a price in training time first. How
+# digits as well (95 to 97 % against 99 %), so six epochs end before it has learnt them. This is a price in training time first. How
 # much of it remains after a long training, the paper's 1.1 points say for ImageNet; five short runs on digits do not.
 #
-# The curve above is that of the small network, trained to the end on the 50,000 images of CIFAR-10 (`course records`): 88.6 % of the test
+# The curve above is that of the small network. It was trained to the end on the 50,000 images of CIFAR-10 (`course records`): 88.6 % of the test
 # images after 15 epochs, one seed.
 #
 # ## Looking inside
@@ -717,8 +717,8 @@ for limit in (6.0, float("inf")):
 # from 11 to 96 MACs a byte, if everything is moved once.
 # </details>
 #
-# **5.** (open) Find a network with at most 150 million MACs that is faster on your machine than α = 0.5 at 224 pixels, and
-# not thinner anywhere.
+# **5.** (open) Find a network with at most 150 million MACs that is faster on your machine than α = 0.5 at 224 pixels. It
+# may not be thinner anywhere.
 # <details><summary>A start</summary>
 # The paper's shallow network, at 160 pixels. Which layers of your machine's roofline stand lowest?
 # </details>

@@ -28,8 +28,8 @@
 #
 # **You need** separable convolutions (unit 10), shortcuts (unit 08) and the rank of a matrix. A MAC is a multiply-accumulate.
 #
-# **You will be able to** say when a ReLU destroys information and how much, build the inverted residual, and test which of its
-# parts buys what.
+# **You will be able to** say when a ReLU destroys information, and how much. You will build the inverted residual, and test which
+# of its parts buys what.
 
 # %% tags=["check"]
 import csv
@@ -342,7 +342,7 @@ for name, net in nets.items():
     print(f"{name:16}{cost.macs:12,} MACs{cost.bytes_moved / 1e6:6.0f} MB moved{milliseconds(net.eval(), image):8.0f} ms")
 
 # %% [markdown]
-# V2 has 47 % fewer MACs than V1, but it moves more bytes: the wide maps inside its blocks have to be written and read, with a batch
+# V2 has 47 % fewer MACs than V1, but it moves more bytes. The wide maps inside its blocks have to be written and read, with a batch
 # normalisation each. On the machine that made this page the time falls by less than the MACs. (A phone's library merges
 # normalisation and activation into the convolution. Section 5.1 of the paper computes a block in parts, so that the wide map is never whole in
 # memory.)
@@ -458,7 +458,7 @@ for arm, runs in arms.items():
 # %% [markdown]
 # The linear bottleneck is worth 3.6 ± 2.0 test points over the same network with a ReLU6 there. A shortcut at all is worth 15 points
 # in these 12 blocks. That it belongs on the thin ends, five seeds on the digits do not decide: the mean says 2.6 points, but its
-# interval contains 0. (With a wire on the wide ends the signal has six times as many numbers to travel in; the paper's Figure 6
+# interval contains 0. (With a wire on the wide ends the signal has six times as many numbers to travel in. The paper's Figure 6
 # finds the thin ends better on ImageNet.)
 #
 # ## Looking inside: how many units are active?
@@ -501,7 +501,7 @@ plt.show()
 # %% [markdown]
 # ## Take-aways
 #
-# 1. A ReLU after a random expansion of a plane to n units loses a share of (n + 1)/2ⁿ of it: 75 % at n = 2, 0.05 % at n = 15.
+# 1. A ReLU after a random expansion of a plane to n units loses a share of (n + 1)/2ⁿ of it. That is 75 % at n = 2 and 0.05 % at n = 15.
 # 2. So the thin maps stay linear, and the ReLU6 acts where the map is six times as wide.
 # 3. On the digits, with five paired seeds, the linear bottleneck gains 3.6 ± 2.0 points and the shortcut 15.2 ± 5.7. Thin against
 #    wide ends stays open there.

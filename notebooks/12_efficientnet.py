@@ -268,7 +268,7 @@ class EfficientNet(nn.Module):
 
 # %% [markdown]
 # B0 is Table 1 of the paper. The others multiply it. Blocks are rounded **up**. Channels are rounded to a multiple of **8** that is **not below 90 %** of the
-# wish: hardware likes multiples of 8, and no layer may lose more than a tenth.
+# wish. Hardware likes multiples of 8, and no layer may lose more than a tenth.
 
 # %% tags=["export"]
 STAGES = [  # Table 1 of arXiv:1905.11946
@@ -340,8 +340,8 @@ RECIPES = {  # keyword arguments of course_lib.train.Recipe
 # %% [markdown]
 # ## Against the paper
 #
-# All eight networks, to the parameter and to the MAC. Then the same logits as torchvision's B0: `check.matches` gives both the same new weights and
-# compares them in float64, in eval mode and in train mode, with everything random off in both. (The accuracies of Table 2 are those of the paper's latest version; the first
+# All eight networks, to the parameter and to the MAC. Then come the same logits as torchvision's B0. `check.matches` gives both the same new weights.
+# It compares them in float64, in eval mode and in train mode, with everything random off in both. (The accuracies of Table 2 are those of the paper's latest version; the first
 # printed 76.3 for B0 and 84.4 for B7.)
 
 # %% tags=["check"]
@@ -462,8 +462,8 @@ page.record("12_efficientnet-efficientnet_small-cifar10-long-seed0")
 # %% [markdown]
 # ## Which dimension buys most?
 #
-# Repeat the paper's question where we can afford it: a base of 2.7 million MACs on images of CIFAR-10 shrunk to 22 pixels, and seven networks of twice
-# as many MACs. Each spends the doubling in another way: on one dimension, half and half on two, or a third on each. The widths of this base are rounded to 1 channel, not to 8:
+# Repeat the paper's question where we can afford it. The base has 2.7 million MACs on images of CIFAR-10 shrunk to 22 pixels; seven networks have twice as
+# many. Each spends the doubling in another way: on one dimension, half and half on two, or a third on each. The widths of this base are rounded to 1 channel, not to 8:
 # on 16 channels a multiple of 8 would be a coarse step.
 
 # %% tags=["export"]
@@ -487,7 +487,7 @@ for name, macs in {"depth": deeper, "width": wider, "resolution": larger}.items(
     print(f"twice the {name:10} {macs / base:.2f} times the MACs")
 
 # %% [markdown]
-# The formula says 2, 4 and 4. The stem and the last layers do not get deeper; depthwise layers grow with $w$, not with $w^2$; and half of 11 pixels is 6 pixels.
+# The formula says 2, 4 and 4. The stem and the last layers do not get deeper, and depthwise layers grow with $w$, not with $w^2$. And half of 11 pixels is 6 pixels.
 # So the experiment settles the widths by the counter: all seven networks cost twice the base, to 2 %. The table has points of test top-1 with
 # 95 % intervals over three paired seeds (`python experiments/scaling.py`).
 
@@ -515,7 +515,7 @@ page.table(["twice the MACs", "over the base", "compound over it"], rows)
 # above depth alone.
 # 
 # So our base is not the paper's. It has images of 22 pixels in place of 224, eight blocks, 4,000 training images and five epochs. Which of these decides, the experiment does not show. What it does
-# show: the best triple belongs to a base and its training. That is why the paper searched for α, β and γ on B0, and why a triple should not be copied to another network without a search.
+# show: the best triple belongs to a base and its training. That is why the paper searched for α, β and γ on B0. A triple should not be copied to another network without a search.
 #
 # ## ImageNet weights in your network
 #
@@ -595,7 +595,7 @@ else:
 # ## Before and after
 #
 # The block is MobileNetV2's (unit 11) with the gate of squeeze-and-excite, which had won ILSVRC 2017. B0 itself was found by a search, as MnasNet was.
-# EfficientNetV2 (unit 13) scales less evenly: its images stay at or below 480 pixels and its late stages grow faster, because what counts there is time. Later work (ResNet-RS, 2021) tuned
+# EfficientNetV2 (unit 13) scales less evenly: its images stay at or below 480 pixels, and its late stages grow faster. What counts there is time. Later work (ResNet-RS, 2021) tuned
 # training and scaling of ResNets again, and found much of the gap to be the training.
 #
 # ## Questions
@@ -607,7 +607,7 @@ else:
 #
 # **2.** What does `round_channels(32 * 1.1)` return, and why not 40?
 # <details><summary>Answer</summary>
-# 32: the nearest multiple of 8 to 35.2 is 32 (35.2 is 3.2 above it and 4.8 below 40), and 32 is above 90 % of 35.2, which is 31.7.
+# 32: the nearest multiple of 8 to 35.2 is 32 (35.2 is 3.2 above it and 4.8 below 40). And 32 is above 90 % of 35.2, which is 31.7.
 # </details>
 #
 # **3.** How many parameters has the gate of a block with 40 input channels, expansion 6?

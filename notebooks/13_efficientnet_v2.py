@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 13 · EfficientNetV2
 #
-# Put full convolutions back where depthwise ones are slow, and let images and regularisation grow together: the aim is training
+# Put full convolutions back where depthwise ones are slow, and let images and regularisation grow together. The aim is training
 # time, not the number of multiplications.
 #
 # | | |
@@ -28,8 +28,8 @@
 #
 # **You need** inverted residuals (unit 11) and what a depthwise layer costs in time (unit 10). A MAC is a multiply-accumulate.
 #
-# **You will be able to** say where a fused block pays, build S, M and L from one table, train with growing images, and rank networks by a
-# reward.
+# **You will be able to** say where a fused block pays, and build S, M and L from one table. You will train with growing images, and rank
+# networks by a reward.
 
 # %% tags=["check"]
 import csv
@@ -85,8 +85,8 @@ plt.show()
 # ## Implementation
 #
 # Unit 12's network is made of MBConv, too. This unit builds its own, so that it stands alone. Three details of the authors' code matter
-# for equal logits: batch normalisation with ε = 0.001, SiLU ($x \cdot \mathrm{sigmoid}(x)$, also called swish), and squeeze-and-excite with a
-# quarter of the block's *input* channels, not of the expanded ones.
+# for equal logits. Batch normalisation has ε = 0.001. The activation is SiLU ($x \cdot \mathrm{sigmoid}(x)$, also called swish). Squeeze-and-excite
+# has a quarter of the block's *input* channels, not of the expanded ones.
 #
 # **Drop-path** is dropout for whole blocks: in training, a block's branch is left out for an image with probability p, so only the shortcut
 # remains. The kept ones are divided by 1 − p, as in dropout. Block i of n has the probability 0.2·i/n.
@@ -243,11 +243,11 @@ def efficientnet_v2(variant: str = "S", num_classes: int = 1000) -> EfficientNet
 # %% [markdown]
 # ## Against the paper
 #
-# Parameters and MACs first, at 384, 480 and 480 pixels. Then the same logits as torchvision's network: `check.matches` gives both the same new weights and
-# compares them in float64, in eval mode and in train mode, with everything random off in both. (The paper's table prints 8.8, 24 and 53 billion
+# Parameters and MACs first, at 384, 480 and 480 pixels. Then come the same logits as torchvision's network. `check.matches` gives both the same new weights.
+# It compares them in float64, in eval mode and in train mode, with everything random off in both. (The paper's table prints 8.8, 24 and 53 billion
 # MACs. The authors' README [2] prints 8.4, 24.7 and 56.3, and our counts agree with it.)
 #
-# The cell below the counts fills S with the weights that torchvision publishes, once they are here, and shows what it sees on two photos. Then: where are the MACs of S, and the time? The last cell takes one stage at a time, for one image of 224×224 pixels, and prints millions of MACs, and billions of them in a second.
+# The cell below the counts fills S with the weights that torchvision publishes, once they are here, and shows what it sees on two photos. Then: where are the MACs of S, and the time? The last cell takes one stage at a time, for one image of 224×224 pixels. It prints millions of MACs, and billions of them in a second.
 
 # %% tags=["check"]
 import torchvision
@@ -283,8 +283,8 @@ with torch.inference_mode():
         print(f"{number} {stage.block:5} {x.shape[2]:3}² {speed}")
 
 # %% [markdown]
-# The last column is the answer to "fewer MACs". On the machine that made this page, the fused stage 2 does 1.6 to 2.1 times as many MACs in a
-# second as the stages with depthwise layers. The fused stages 1 and 3 are about as fast as these.
+# The last column is the answer to "fewer MACs". On the machine that made this page, the fused stage 2 is faster. It does 1.6 to 2.1 times as many
+# MACs in a second as the stages with depthwise layers. The fused stages 1 and 3 are about as fast as these.
 #
 # ## Fused or not, stage by stage
 #
@@ -451,8 +451,8 @@ history = fit(net, digits, val, Recipe(**RECIPES["digits"]), quiet=True)
 plot.training(history)
 
 # %% [markdown]
-# Does growing help, and which of the two? A full grid: images of 32 pixels throughout or 16 → 24 → 32, and the strongest regularisation
-# throughout or growing (dropout 0 → 0.15 → 0.3, random shifts of 0 → 2 → 4 pixels). Every run had 40 seconds of a processor, on 5,000 images of
+# Does growing help, and which of the two? We run a full grid. Images have 32 pixels throughout or 16 → 24 → 32. The strongest
+# regularisation holds throughout or it grows (dropout 0 → 0.15 → 0.3, random shifts of 0 → 2 → 4 pixels). Every run had 40 seconds of a processor, on 5,000 images of
 # CIFAR-10: equal time, not equal epochs. There are five paired seeds of each, from `python experiments/progressive.py`. Two networks were trained:
 # one whose stem keeps the pixels, so that its time follows them, and one whose stem halves the sides.
 
@@ -492,7 +492,7 @@ for stride in (1, 2):
 
 # %% [markdown]
 # The numbers are points of test top-1 with 95 % intervals; the last two lines of each add one choice to the other. Where the time follows the
-# pixels (stem of stride 1), both choices help: the size gains 4.9 ± 1.6 points, the strength 3.2 ± 1.5, and together
+# pixels (stem of stride 1), both choices help. The size gains 4.9 ± 1.6 points, the strength 3.2 ± 1.5, and together
 # they gain 8.2 ± 1.7. Growing images show the network 1.8 times as many of them in the same time. Where it does not follow them (stride 2), they show
 # 1.5 times as many. There the size gains nothing that five seeds show: +0.9 ± 1.0 alone, −1.4 ± 2.0 where the strength grows. That fits a
 # gain of time. It is no proof: the two networks differ in more than the stem.
@@ -511,8 +511,8 @@ for name in ("15-epochs", "long"):
 # %% [markdown]
 # ## The reward of the search
 #
-# Who chose "fused in stages 1 to 3"? A search. It trains candidates for a short time and ranks them by a reward of accuracy A, time S of a training
-# step and number of parameters P:
+# Who chose "fused in stages 1 to 3"? A search. It trains candidates for a short time and ranks them by a reward. The reward joins accuracy A, time S of
+# a training step and number of parameters P:
 #
 # $$A \cdot S^{w} \cdot P^{v}, \qquad w = -0.07,\quad v = -0.05$$
 #
@@ -569,8 +569,8 @@ plot.slider(draw_ranking, "−100·w", (0, 50))
 # ## Looking inside
 #
 # Squeeze-and-excite is a gate for each channel, in (0, 1), and it depends on the image. Does it, after training? For the MBConv blocks of the small
-# network: the mean gate, how much a gate varies between the validation digits, and what the validation top-1 becomes when each gate is set to its
-# mean. Below it are the digits of which the network is most sure, and wrong.
+# network we print the mean gate, and how much a gate varies between the validation digits. Then each gate is set to its mean: what does
+# the validation top-1 become? Below it are the digits of which the network is most sure, and wrong.
 
 # %% tags=["nbval-ignore-output"]
 from course_lib.train import evaluate
@@ -614,7 +614,7 @@ plt.show()
 #
 # The block is MobileNetV2's (unit 11), squeeze-and-excite and the scaling are EfficientNet's (unit 12), drop-path is from the stochastic depth of
 # Huang et al. [3]. Many later recipes train small and finish large, too. The Vision
-# Transformer (unit 14), which appeared a few months before, has no convolutions to fuse; it is pre-trained at 224 pixels and finished at 384.
+# Transformer (unit 14), which appeared a few months before, has no convolutions to fuse. It is pre-trained at 224 pixels and finished at 384.
 #
 # ## Questions
 #

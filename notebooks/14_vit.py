@@ -27,8 +27,8 @@
 #
 # **You need** attention (unit 00 teaches it slowly; all that is needed is here) and the residual block (unit 08). A MAC is a multiply-accumulate.
 #
-# **You will be able to** build the five networks from one table, read what attention looks at, and say when a transformer is
-# the wrong choice.
+# **You will be able to** build the five networks from one table and read what attention looks at. You will say when a
+# transformer is the wrong choice.
 
 # %% tags=["check"]
 import csv
@@ -303,7 +303,7 @@ print("The small network has its size, and learns 16 digits by heart.")
 # its 632 million parameters needs no memory. Then `check.matches` gives torchvision's network and ours the same new weights and compares logits
 # in float64, in eval and in train mode. (Here with three blocks, for speed. The tests compare B/32, whole.)
 #
-# Our `vit_small` has four deviations for images of 32×32: patches of 4 pixels, 4 blocks of width 96, 3 heads, and a perceptron that is only twice as wide.
+# Our `vit_small` has four deviations for images of 32×32. They are patches of 4 pixels, 4 blocks of width 96, 3 heads, and a perceptron that is only twice as wide.
 
 # %% tags=["check"]
 from torchvision.models.vision_transformer import VisionTransformer
@@ -360,7 +360,7 @@ page.table(["network", "parameters", "MACs", "one image", "MACs/s"], rows)
 # and all have to be read for a single image. Which network is faster depends on the machine and on how many images it gets at once.
 #
 # **Another image size.** B/16 at 384 pixels has 577 tokens instead of 197. Nothing in a block depends on T; only the positions do. The paper
-# therefore resizes the learned positions like an image: without the class token's, as a grid of 14×14 vectors, interpolated in two dimensions to 24×24. The assignment asks for it.
+# therefore resizes the learned positions like an image. Without the class token's, they are a grid of 14×14 vectors, interpolated in two dimensions to 24×24. The assignment asks for it.
 #
 # ## Training
 #
@@ -440,8 +440,8 @@ print(f"  ViT, distilled − augmented   {page.paired(distilled, augmented)}")
 print(f"  ResNet − ViT, both augmented {page.paired(rival, augmented)}")
 
 # %% [markdown]
-# The answer: it does not catch up here. The residual network is ahead at every size, by 5.2 ± 0.9 points at 500 images, 7.5 ± 0.6 at 5,000,
-# 10.6 ± 1.2 at 10,000 and 15.8 ± 2.7 at 45,000. (Each is a mean of paired seeds with its 95 % interval.) The gap widens, and there is no crossing. The paper's lies at millions of
+# The answer: it does not catch up here. The residual network is ahead at every size. At 500 images it is 5.2 ± 0.9 points, at 5,000 7.5 ±
+# 0.6, at 10,000 10.6 ± 1.2 and at 45,000 15.8 ± 2.7. (Each is a mean of paired seeds with its 95 % interval.) The gap widens, and there is no crossing. The paper's lies at millions of
 # images (Figures 3 and 4 of [1]).
 #
 # Three limits: the interval covers the seeds, not another choice of images. The learning rates were chosen at 2,000 images. And ten epochs are short for the transformer:
@@ -562,7 +562,7 @@ for name, order in orders.items():
     print(f"without four, {name}: {without_patches(order):.1%}")
 
 # %% [markdown]
-# Rollout passes this test. Without the four patches that it names first, top-1 falls much lower than without four by chance, and lower than without the four with most ink.
+# Rollout passes this test. Without the four patches that it names first, top-1 falls much lower than without four by chance. It also falls lower than without the four with most ink.
 # Without the last four it hardly changes. It is evidence for this network and these images, not for every picture of attention.
 #
 # **The residual stream.** In unit 08 a block was $x + F(x)$ with a ReLU after the sum. Here nothing stands after the sum: from the patches to the head runs a
@@ -595,7 +595,7 @@ print(*(f"{name}: {size:.2f} of the stream, {top1:.0f} % without it"
 
 # %% [markdown]
 # On the machine that made this page, the first attention adds more than the stream has so far, and without it top-1 falls to 41 %. Each of the other branches is 0.3 to 0.6 of the
-# stream, and any one of them can be left out for at most 8 points. Nothing is re-trained, and there are no batch statistics, so only the branch is missing.
+# stream. Any one of them can be left out for at most 8 points. Nothing is re-trained, and there are no batch statistics, so only the branch is missing.
 # That is the view of unit 08: a residual network is a stream with many small corrections.
 #
 # ## Take-aways

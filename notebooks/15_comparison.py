@@ -218,8 +218,8 @@ for name, columns in {"MACs": [macs], "bytes moved": [moved], "both": [macs, mov
 print("p = {:.0f} billion MACs/s, b = {:.1f} billion bytes/s".format(*1e-6 / factors))
 
 # %% [markdown]
-# In three runs on our machine, on one thread, the median error was 42 to 45 % for MACs alone, 27 to 41 % for bytes alone, and 10 to 16 % for both. The fit was made on these 27 networks, so a new one may be further off.
-# Two networks of equal MACs need not be equally fast: MobileNet 1.0 and MobileNetV2 1.4 have 569 and 582 million MACs, and the second moves 1.8 times the bytes. Compare their times in the table.
+# In three runs on our machine, on one thread, the median error was 42 to 45 % for MACs alone. It was 27 to 41 % for bytes alone, and 10 to 16 % for both. The fit was made on these 27 networks, so a new one may be further off.
+# Two networks of equal MACs need not be equally fast. MobileNet 1.0 and MobileNetV2 1.4 have 569 and 582 million MACs, and the second moves 1.8 times the bytes. Compare their times in the table.
 #
 # ## The table
 #
@@ -485,14 +485,14 @@ page.sortable(columns, map(row, everyone))
 #
 # 1. 27 networks have the parameters that their units prove, and Table 8 of MobileNet holds to 3 %. Not every printed count can be reproduced: MobileNetV2 1.4 prints 6.9 million and has 6.1 million.
 # 2. VGG-16 and MobileNetV2 have the same accuracy to half a point; their MACs differ 51 times.
-# 3. MACs alone do not say how long a network takes: on our machine they missed by more than 40 % in the median, together with the bytes moved by 10 to 16 %.
+# 3. MACs alone do not say how long a network takes. On our machine they missed by more than 40 % in the median, together with the bytes moved by 10 to 16 %.
 # 4. On the front of MACs are only MobileNets and EfficientNets of both versions, from 50.6 to 85.7 %.
 # 5. Pre-training on more images gives ViT 6 to 9 points for no MAC: an axis that the figure does not have.
 #
 # ## Before and after
 #
 # An early comparison of this kind was Canziani et al. [15] in 2016, with bubbles of parameters over operations. "Designing Network Design Spaces" [16] found in 2020 that activations predict the time on a GPU better than MACs
-# do (it counts the outputs of convolutions only). Since then comparisons ask for the recipe as well. "ResNet strikes back" [17] took ResNet-50 from 75.3 to 80.4 % with the network almost unchanged.
+# do. It counts the outputs of convolutions only. Since then comparisons ask for the recipe as well. "ResNet strikes back" [17] took ResNet-50 from 75.3 to 80.4 % with the network almost unchanged.
 #
 # ## Questions
 #

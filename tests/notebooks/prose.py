@@ -11,7 +11,9 @@ ABBREVIATIONS = re.compile(r"\b(et al|e\.g|i\.e|vs|cf|Fig|Eq|No|approx)\.")
 MARKS = [  # what is no prose, and what stands for it
     (r"```.*?```|<!--.*?-->", "\n\n"),
     (r"\$\$.*?\$\$", "\n\n"),
-    (r"\$[^$]+\$|`[^`]*`", "x"),
+    (r"\$[^$]+\$|`[^`]*`", "X"),  # it may begin a sentence
+    (r"^>.*?$", "\n\n"),  # another's words
+    (r'(?:(?<=\s)|^)"[^"]{60,}"', "X"),
     (r"</?(details|summary|br|p|div|figure|li|ul)[^>]*>", "\n\n"),
     (r"<[^>]*>|[*_]{1,2}(?=\S)|(?<=\S)[*_]{1,2}", ""),
     (r"!?\[([^\]]*)\]\([^)]*\)", r"\1"),
@@ -22,7 +24,7 @@ MARKS = [  # what is no prose, and what stands for it
 def paragraphs(text: str) -> list[str]:
     """Split markdown into paragraphs and items, without headings, tables and code."""
     for mark, instead in MARKS:
-        text = re.sub(mark, instead, text, flags=re.S)
+        text = re.sub(mark, instead, text, flags=re.S | re.M)
     lines = []
     for line in text.splitlines():
         if re.match(r"\s*(#|\||---)", line):
@@ -48,15 +50,15 @@ def words(sentence: str) -> int:
 
 
 def unreadable(cells) -> list[str]:
-    """Say which sentences have more than 35 words, and whether the mean is above 18."""
+    """Say which sentences have more than 25 words, and whether the mean is above 15."""
     prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
     found = [sentence for text in prose for sentence in sentences(text)]
     lengths = [words(sentence) for sentence in found]
     problems = [
-        f"{n} words: {s}" for n, s in zip(lengths, found, strict=True) if n > 35
+        f"{n} words: {s}" for n, s in zip(lengths, found, strict=True) if n > 25
     ]
     mean = sum(lengths) / max(len(lengths), 1)
-    return problems + ([f"{mean:.1f} words a sentence"] if mean > 18 else [])
+    return problems + ([f"{mean:.1f} words a sentence"] if mean > 15 else [])
 
 
 def drawn_share(cells) -> float:
