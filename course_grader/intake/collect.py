@@ -29,11 +29,13 @@ from course_lib.hand_in.submit import as_folder
 from .layouts import Group, grouped
 from .owners import Names, Owner
 from .restore import listed
+from .roster import roster
 from .submission import TIMESTAMP, base, is_notebook
 from .unpack import Listing, check_tree, contents, listing, shown
 
 SOON = 60  # seconds between files that were written at one go
 GONE = "removed from the class: put them on the roster (course roster import) first."
+STRANGER = "nobody on the roster has this name (course roster shows it)"
 NUMBERED = re.compile(r"(.+) ?\(\d+\)\.ipynb")  # as browsers and Drive name the next
 
 
@@ -77,6 +79,7 @@ def collect(
     course, place = Course.open(course), term.zone_of(zone)
     due = cache(partial(_due, course))
     known, gone = notebooks(course), term.removed(course)
+    people = {person.id for person in roster(course)}
     if assignment and assignment not in known:
         raise CourseError(
             f"no assignment is called {assignment}: {', '.join(known) or 'none'} "
@@ -112,6 +115,8 @@ def collect(
                 if group.late:
                     mine = _marked(mine, due(mine.assignment))
                 row = _place(mine, group, course)
+                if people and row.student not in people:
+                    row = row._replace(reason=_joined(row.reason, STRANGER))
             except CourseError as error:
                 where = assignment or group.assignment
                 row = Collected(group.student, where, "refused", str(error))

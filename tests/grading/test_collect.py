@@ -19,6 +19,7 @@ from nbformat.v4 import new_notebook
 from course_grader.assignment.course import Course
 from course_grader.intake.collect import collect
 from course_grader.intake.owners import RECORD
+from course_grader.intake.roster import import_roster
 from course_lib import __main__
 from course_lib.errors import CourseError
 from course_lib.hand_in import submit as hand_in
@@ -384,6 +385,21 @@ def test_a_namesake_of_another_download_is_told_by_the_number(course, tmp_path):
     (refused,) = collect([other], None, course)
     assert (row.status, again.status) == ("collected", "unchanged")
     assert "came with the number 1 before, now with 2" in refused.reason
+
+
+def test_a_name_that_the_roster_does_not_have_is_pointed_out(course, tmp_path):
+    files = {f"{name}/a01.ipynb": NOTEBOOK for name in ("ada", "bbo")}
+    inbox = spread(tmp_path / "in", files)
+    before = collect([inbox], "a01", course)
+    assert [row.reason for row in before] == ["", ""]  # there is no roster
+    (tmp_path / "class.csv").write_text("id\nada\nbob\n")
+    import_roster(tmp_path / "class.csv", course)
+    ada, bbo = sorted(collect([inbox], "a01", course))
+    assert (ada.status, ada.reason) == ("unchanged", "")
+    assert (bbo.status, bbo.reason) == (
+        "unchanged",
+        "nobody on the roster has this name (course roster shows it)",
+    )
 
 
 def test_two_loose_zips_of_a_student_are_two_attempts(course, tmp_path):
