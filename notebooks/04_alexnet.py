@@ -358,7 +358,7 @@ plot.images(axes.flat, [F.avg_pool2d(image, 5) for image in crops + moved], titl
 # | last pooling | after conv5 | none | conv5 is 3×3 already |
 # | widths, hidden | 96 to 384, 4096 | 32 to 96, 192 | 0.3 million parameters |
 # | α | 10⁻⁴ | 10⁻⁴ · 62² | pixels are divided by their std, 62 of 255 |
-# | weights at start | std 0.01 | variance 2 / fan-in [4] | figure below |
+# | initial weights | std 0.01 | variance 2 / fan-in [4] | figure below |
 #
 # The last one: before batch normalisation (2015) the weights alone decide how strong the signal is when it arrives
 # at the head. Does it arrive?
@@ -626,7 +626,7 @@ plt.show()
 
 # %% [markdown]
 # Not six: 1.7 on all images, with each of three seeds, and about 1 on a few thousand, where one seed tells little. **The number of images moved it
-# most**: of 50,000 tanh falls behind from the second epoch on. On 4,000 no change of start, depth or momentum widened the
+# most**: of 50,000 tanh falls behind from the second epoch on. On 4,000 no change of initialisation, depth or momentum widened the
 # gap; weights of variance 2 / fan-in and two more layers closed it. "The magnitude of the effect varies with network architecture", says the
 # paper. Its layers, initialisation and batch size are not printed, so which of them makes six stays open.
 #
@@ -704,7 +704,7 @@ plot.filters(right, trained.stages[0][0].weight, columns=8)
 #
 # **5.** (open) Find a setting in which tanh needs six times the epochs. Is the network still "equivalent"?
 # <details><summary>A start</summary>
-# Saturate it: multiply the inputs by 10, or start with large weights. Or stack layers: slopes below 1 multiply.
+# Saturate it: multiply the inputs by 10, or begin with large initial weights. Or stack layers: slopes below 1 multiply.
 # </details>
 #
 # ## References

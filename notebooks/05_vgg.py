@@ -444,7 +444,7 @@ plt.show()
 # | channels | 64, doubled up to 512 | 12, doubled up to 96 | 0.6 million parameters |
 # | last feature map | 7×7 | 1×1 | 32 pixels, five poolings |
 # | hidden | 4096 | 192 | as above |
-# | weights at start | N(0, σ²), then Glorot | variance 2 / fan-in [3] | figure above |
+# | initial weights | N(0, σ²), then Glorot | variance 2 / fan-in [3] | figure above |
 # | norm of A-LRN | α = 10⁻⁴ | 10⁻⁴ · 62² | pixels are divided by their std, 62 of 255 |
 #
 # Same table, same stages, same depth. Expected with the recipes below: 10 epochs on 1,429 digits take about 20
@@ -617,7 +617,7 @@ plt.show()
 # %% [markdown]
 # What the paper reports shows at this size, too. From weights too small D does not leave $\log 10$ in ten epochs.
 # Filled from A, which had ten epochs of its own, it learns from the second on. With variance 2 / fan-in it needs no
-# help. Glorot's start is not enough here: pixels have a standard deviation of 1, not 62. And ten epochs are 1,570
+# help. Glorot's initialisation is not enough here: pixels have a standard deviation of 1, not 62. And ten epochs are 1,570
 # steps, where the paper took 370,000.
 #
 # The right figure, 20 epochs with variance 2 / fan-in, does *not* agree with the paper. There A-LRN gains nothing
@@ -812,7 +812,7 @@ plt.show()
 #
 # 1. K. Simonyan, A. Zisserman, *Very Deep Convolutional Networks for Large-Scale Image Recognition*, arXiv:1409.1556,
 #    2014: the networks; sections and tables named here are its.
-# 2. X. Glorot, Y. Bengio, *Understanding the difficulty of training deep feedforward neural networks*, AISTATS 2010: the start
+# 2. X. Glorot, Y. Bengio, *Understanding the difficulty of training deep feedforward neural networks*, AISTATS 2010: the initialisation
 #    that made pre-training unnecessary.
 # 3. K. He et al., *Delving Deep into Rectifiers*, arXiv:1502.01852, 2015: weights with variance 2 / fan-in.
 # 4. W. Luo et al., *Understanding the Effective Receptive Field in Deep Convolutional Neural Networks*,

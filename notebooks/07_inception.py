@@ -72,7 +72,7 @@ plt.show()
 # $\gamma, \beta$: (C,), learnt; $\varepsilon = 0.001$. A bias before it would be subtracted with $\mu$: there is none. At
 # test time $\mu$ and $\sigma^2$ are running means of the training's: an answer may not depend on who else is in the batch.
 #
-# In unit 04 the weights at the start decided whether a signal reached the head. Here, weights multiplied by 10 give the
+# In unit 04 the initial weights decided whether a signal reached the head. Here, weights multiplied by 10 give the
 # same output: $\mu$ and $\sigma$ are ten times as large too. What is left of a signal after 1 to 20 layers whose weights are
 # half as large as they should be? The right half shows it, and weights that are half as large again.
 

@@ -180,8 +180,8 @@ def require_few(shards: list[Shard], skip: int) -> None:
     if len(broken) > skip:
         first = "; ".join(reason for _, reason in broken[:3])
         raise DataError(
-            f"{len(broken)} images are broken, {skip} may be: {first}. Mend or remove "
-            "them, or allow more with --skip; what was written stays"
+            f"{len(broken)} images are broken, {skip} may be: {first}. Repair or "
+            "remove them, or allow more with --skip; what was written stays"
         )
 
 
