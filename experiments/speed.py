@@ -5,10 +5,10 @@
     python experiments/speed.py --small --each           # each part in turn, on a CPU
 
 `speedrun` holds network and recipe; docs/speed.md explains them and shows what came
-out. The small runs are a quarter as wide, on 4,000 images for 4 epochs: 12 core-seconds
-each. A row of data/results/speed.csv is a run; a run with a row is not repeated, and
-one that was stopped goes on after its last whole epoch. The precision is the one that
-trains faster here, unless it is named.
+out. The small runs are a quarter as wide, on a tenth of the images, with as many steps:
+half a core-minute each. A row of data/results/speed.csv is a run; a run with a row is
+not repeated, and one that was stopped goes on after its last whole epoch. The precision
+is the one that trains faster here, unless it is named.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from course_lib.train import Epoch, History
 PRECISIONS = "float32", "bfloat16"
 NAN = float("nan")
 TABLE = results.RESULTS / "speed.csv"
-SMALL = {"epochs": 4, "batch": 100, "width": 16, "images": 4_000, "test": 2_000}
-FULL = {"epochs": 10, "batch": 1_000, "width": 64, "images": 50_000, "test": 10_000}
+SMALL = {"epochs": 10, "batch": 200, "width": 16, "images": 5_000, "test": 4_000}
+FULL = {"epochs": 10, "batch": 2_000, "width": 64, "images": 50_000, "test": 10_000}
 
 
 class Run(NamedTuple):
@@ -209,7 +209,7 @@ def options() -> argparse.Namespace:
     whole = [*PARTS, "all"]
     parser.add_argument("--leave-out", nargs="+", choices=whole, default=[])
     parser.add_argument("--each", action="store_true", help="leave out each in turn")
-    parser.add_argument("--small", action="store_true", help="seconds on one core")
+    parser.add_argument("--small", action="store_true", help="half a core-minute each")
     parser.add_argument("--seeds", type=int, help="10, or 5 of the small runs")
     for name in FULL:
         parser.add_argument(f"--{name}", type=int, help=f"{FULL[name]:,}")

@@ -1,7 +1,8 @@
 """94 % on CIFAR-10 in ten epochs: a network and a recipe that are made for speed.
 
-`python experiments/speed.py` trains it and leaves parts out. Network and numbers are
-those of airbench94 (arXiv:2404.00498, section 3), which builds on hlb-CIFAR10
+`python experiments/speed.py` trains it and leaves parts out. The network is that of
+airbench94 (arXiv:2404.00498, section 3), most numbers are those of airbench94_muon
+(github.com/KellerJordan/cifar10-airbench). They build on hlb-CIFAR10
 (github.com/tysam-code/hlb-CIFAR10) and on D. Page, "How to train your ResNet" (2018).
 Shapes: N images, C channels, H rows, W columns.
 """
@@ -18,9 +19,10 @@ from torch import Tensor, nn
 
 from course_lib.data import Images
 
-PARTS = "whitening dirac biases lookahead shifts flips alternation smoothing".split()
+PARTS = "whitening dirac biases muon shifts flips alternation smoothing".split()
 VIEWS = [(0, False), (0, True)]  # shift down and right, in pixels; mirrored
 VIEWS += [(shift, mirrored) for shift in (-1, 1) for mirrored in (False, True)]
+NHWC = torch.channels_last
 WEIGHTS = {"top1": [1.0], "mirror": [0.5] * 2, "views": [0.25] * 2 + [0.125] * 4}
 
 
@@ -29,20 +31,23 @@ class Recipe:
     """What decides a training, besides the images.
 
     width: channels of the first stage; the others have four times as many.
-    rate: the highest learning rate, for a batch of 1,024; it grows with the batch.
-    decay: which part of a weight a step takes at that rate, likewise.
+    rate: SGD's highest learning rate, for a batch of 1,024; it grows with the batch.
+    decay: which part of a weight its step takes at that rate, likewise.
     bias_factor: how much faster the biases of the normalisations learn.
+    kernel_rate, kernel_momentum: of Muon, for the kernels of the stages.
     shift: most pixels.  precision: "float32" or "bfloat16", which has half of the bits.
     left_out: names of PARTS that the training does without.
     """
 
     epochs: int = 10
-    batch_size: int = 1_000
+    batch_size: int = 2_000
     width: int = 64
     rate: float = 1.5
     decay: float = 0.002
     momentum: float = 0.85
     bias_factor: float = 64.0
+    kernel_rate: float = 0.24
+    kernel_momentum: float = 0.6
     smoothing: float = 0.2
     shift: int = 2
     precision: str = "bfloat16"
@@ -164,15 +169,15 @@ def batches(images: Images, recipe: Recipe, epoch: int) -> Iterator:
             yield normalised(moved(*chosen), images), images.labels[which]
 
 
-def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return SGD whose two groups keep their highest rate as `peak`.
+def sgd(net: nn.Module, kernels: list[Tensor], recipe: Recipe) -> torch.optim.SGD:
+    """Return SGD for all but some kernels; a group keeps its highest rate as `peak`.
 
     The biases of the normalisations learn faster and lose no more of themselves in a
     step. Source: Page 2018, part 6; hlb-CIFAR10; arXiv:2404.00498, section 3.4.
     """
     biases = [m.bias for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-    fast = {id(bias) for bias in biases}
-    others = [p for p in net.parameters() if p.requires_grad and id(p) not in fast]
+    apart = {id(value) for value in [*biases, *kernels]}
+    others = [p for p in net.parameters() if p.requires_grad and id(p) not in apart]
     part = recipe.batch_size / 1024
     factor = recipe.bias_factor if recipe.has("biases") else 1.0
     rates = recipe.rate * part, recipe.rate * part * factor
@@ -183,35 +188,33 @@ def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, rates[0], recipe.momentum, nesterov=True)
 
 
-def triangle(done: float) -> float:
-    """Return the learning rate, as part of the highest, after a part of the steps.
+class KernelMuon(torch.optim.Muon):
+    """Muon for kernels: a step whose singular values are about equal.
 
-    Source: airbench94.
-    """
-    if done < 0.23:
-        return 0.2 + 0.8 * done / 0.23
-    return 1.0 - 0.93 * (done - 0.23) / 0.77
-
-
-class Lookahead:
-    """Slow weights that follow the fast ones, which then go on from the slow ones.
-
-    slow = keep * slow + (1 - keep) * fast; fast = slow. The same for the statistics of
-    the normalisations. Source: arXiv:1907.08610; hlb-CIFAR10; arXiv:2404.00498, 3.4.
+    A kernel (out, in, 3, 3), channels last, is trained as a matrix of `out` rows, which
+    shares its memory. Before a step, its norm is set to the root of `out`.
+    Source: K. Jordan et al., "Muon" (2024); airbench94_muon.
     """
 
-    def __init__(self, net: nn.Module):
-        self.slow = [value.clone() for value in values(net)]
+    def __init__(self, kernels: list[Tensor], recipe: Recipe):
+        self.kernels = kernels
+        matrices = [nn.Parameter(as_rows(kernel.data)) for kernel in kernels]
+        group = {"params": matrices, "peak": recipe.kernel_rate}
+        momentum = recipe.kernel_momentum
+        super().__init__([group], momentum=momentum, weight_decay=0.0, ns_steps=3)
 
     @torch.no_grad()
-    def update(self, net: nn.Module, keep: float) -> None:
-        for slow, fast in zip(self.slow, values(net), strict=True):
-            slow.lerp_(fast, 1 - keep)
-            fast.copy_(slow)
+    def step(self) -> None:
+        matrices = self.param_groups[0]["params"]
+        for kernel, matrix in zip(self.kernels, matrices, strict=True):
+            matrix.grad = as_rows(kernel.grad.contiguous(memory_format=NHWC))
+            matrix.mul_(len(matrix) ** 0.5 / matrix.norm())
+        super().step()
 
 
-def values(net: nn.Module) -> list[Tensor]:
-    return [value for value in net.state_dict().values() if value.is_floating_point()]
+def as_rows(kernel: Tensor) -> Tensor:
+    """Return a matrix that shares the memory of a kernel (out, in, 3, 3)."""
+    return kernel.permute(0, 2, 3, 1).view(len(kernel), -1)
 
 
 class Training:
@@ -221,22 +224,26 @@ class Training:
         self.recipe, self.images, self.device = recipe, images, images.images.device
         torch.manual_seed(recipe.seed)
         self.net = SpeedNet(recipe.width, recipe.has("dirac"))
-        self.net.to(self.device, memory_format=torch.channels_last)
+        self.net.to(self.device, memory_format=NHWC)
         if recipe.has("whitening"):
             whiten(self.net.stem[0], normalised(images.images[:5_000], images))
-        self.optimizer = make_optimizer(self.net, recipe)
-        self.lookahead = Lookahead(self.net)
+        layers = (m for m in self.net.stages.modules() if isinstance(m, nn.Conv2d))
+        kernels = [layer.weight for layer in layers if recipe.has("muon")]
+        self.optimizers = [sgd(self.net, kernels, recipe)]
+        if kernels:
+            self.optimizers.append(KernelMuon(kernels, recipe))
         self.step, self.steps = 0, len(images) // recipe.batch_size * recipe.epochs
 
     def state_dict(self) -> dict:
         """Return all that another training of the same recipe and images lacks."""
-        parts = {"net": self.net.state_dict(), "slow": self.lookahead.slow}
-        return parts | {"optimizer": self.optimizer.state_dict(), "step": self.step}
+        optimizers = [optimizer.state_dict() for optimizer in self.optimizers]
+        parts = {"net": self.net.state_dict(), "optimizers": optimizers}
+        return parts | {"step": self.step}
 
     def load_state_dict(self, state: dict) -> None:
         self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.lookahead.slow = [value.to(self.device) for value in state["slow"]]
+        for optimizer, its in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(its)
         self.step = state["step"]
 
     def epoch(self, told: Callable = lambda step, loss: None) -> float:
@@ -252,32 +259,23 @@ class Training:
             with autocast(self.device, recipe):
                 logits = self.net.train()(images)
             loss = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
-            self.optimizer.zero_grad()
+            self.net.zero_grad()
             loss.backward()
-            self.optimizer.step()
-            self.after_step()
+            for optimizer in self.optimizers:
+                optimizer.step()
+            self.step += 1
             losses.append(loss.detach())
             told(self.step, losses[-1])
         return torch.stack(losses).mean().item()
 
     def before_step(self) -> None:
-        """Set the learning rates; the stem's bias rests after 0.3 of the steps."""
+        """Let the rates fall to 0 in a line; the stem's bias rests after 0.3 of it."""
         done = self.step / self.steps
         if self.recipe.has("whitening"):
             self.net.stem[0].bias.requires_grad_(done < 0.3)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * triangle(done)
-
-    def after_step(self) -> None:
-        """Let the slow weights follow every fifth step, less and less; keep the last.
-
-        Source of the schedule: airbench94.
-        """
-        self.step += 1
-        last = self.step == self.steps
-        if self.recipe.has("lookahead") and (last or self.step % 5 == 0):
-            keep = 1.0 if last else 0.95**5 * (self.step / self.steps) ** 3
-            self.lookahead.update(self.net, keep)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * (1 - done)
 
 
 def autocast(device: torch.device, recipe: Recipe) -> torch.autocast:

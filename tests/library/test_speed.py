@@ -132,34 +132,73 @@ def test_what_is_left_out_changes_no_other_chance(digits):
         assert torch.equal(one[1], other[1])
 
 
-def test_lookahead_is_its_formula():
+@pytest.fixture
+def kernel():
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-    slow = [value.clone() for value in speedrun.values(net)]
-    lookahead = speedrun.Lookahead(net)
-    fast = [torch.randn_like(value) for value in slow]
-    for value, new in zip(speedrun.values(net), fast, strict=True):
-        value.copy_(new)
-    lookahead.update(net, 0.75)
-    for value, old, new in zip(speedrun.values(net), slow, fast, strict=True):
-        assert torch.allclose(value, 0.75 * old + 0.25 * new)
+    found = nn.Parameter(torch.randn(8, 5, 3, 3).to(memory_format=torch.channels_last))
+    found.grad = torch.randn(8, 5, 3, 3)  # of another order in memory
+    return found
 
 
-def test_the_last_step_ends_in_the_slow_weights(few):
-    training = Training(replace(SMALL, epochs=1), few[0])
-    training.epoch()
-    kept = zip(training.lookahead.slow, speedrun.values(training.net), strict=True)
-    assert all(torch.equal(*pair) for pair in kept)
+def test_a_step_of_muon_has_equal_singular_values(kernel):
+    muon = speedrun.KernelMuon([kernel], SMALL)
+    muon.param_groups[0]["lr"] = 1.0
+    before = kernel.detach() * 8**0.5 / kernel.detach().norm()
+    muon.step()
+    taken = (before - kernel.detach()).flatten(1)
+    values = torch.linalg.svdvals(taken)
+    assert 0.6 < values.min() < values.max() < 1.3
+    whole = torch.linalg.svd(kernel.grad.flatten(1), full_matrices=False)
+    nearest = whole.U @ whole.Vh  # the orthogonal matrix closest to the gradient
+    assert (taken * nearest).sum() > 0.98 * taken.norm() * nearest.norm()
 
 
-@pytest.mark.parametrize("done", [0.0, 0.1, 0.23, 0.5, 1.0])
-def test_the_learning_rate_is_a_triangle(done):
-    expected = np.interp(done, [0, 0.23, 1], [0.2, 1, 0.07])
-    assert speedrun.triangle(done) == pytest.approx(expected)
+def test_muon_keeps_the_norm_of_a_kernel(kernel):
+    muon = speedrun.KernelMuon([kernel], SMALL)
+    muon.param_groups[0]["lr"] = 0.0
+    direction = kernel.detach() / kernel.detach().norm()
+    muon.step()
+    assert torch.allclose(kernel.detach(), direction * 8**0.5, atol=1e-6)
+
+
+def test_muon_s_momentum_is_nesterov_s(kernel):
+    muon = speedrun.KernelMuon([kernel], SMALL)
+    muon.param_groups[0]["lr"] = 0.1
+    gradients, buffer = torch.randn(2, 8, 5, 3, 3), torch.zeros(8, 5, 3, 3)
+    for gradient in gradients:
+        kernel.grad = gradient
+        before = kernel.detach() * 8**0.5 / kernel.detach().norm()
+        muon.step()
+        buffer = SMALL.kernel_momentum * buffer + gradient
+    whole = torch.linalg.svd(
+        (gradient + SMALL.kernel_momentum * buffer).flatten(1), full_matrices=False
+    )
+    taken, nearest = (before - kernel.detach()).flatten(1), whole.U @ whole.Vh
+    assert (taken * nearest).sum() > 0.98 * taken.norm() * nearest.norm()
+
+
+def test_every_weight_is_trained_by_one_optimizer(few):
+    training = Training(SMALL, few[0])
+    sgd, muon = training.optimizers
+    taken = [p for group in sgd.param_groups for p in group["params"]] + muon.kernels
+    trained = [p for p in training.net.parameters() if p.requires_grad]
+    assert sorted(map(id, taken)) == sorted(map(id, trained))
+    assert [kernel.shape[2:] for kernel in muon.kernels] == [(3, 3)] * 6
+
+
+def test_the_rates_fall_to_zero_in_a_line(few):
+    training = Training(replace(SMALL, epochs=2), few[0])
+    seen = []
+    for step in (0, 2, 6):
+        training.step = step
+        training.before_step()
+        groups = [g for o in training.optimizers for g in o.param_groups]
+        seen.append([group["lr"] / group["peak"] for group in groups])
+    assert seen == [[1.0] * 3, [0.75] * 3, [0.25] * 3]
 
 
 def test_biases_learn_faster_and_decay_alike():
-    groups = speedrun.make_optimizer(speedrun.SpeedNet(8), SMALL).param_groups
+    groups = speedrun.sgd(speedrun.SpeedNet(8), [], SMALL).param_groups
     others, biases = groups
     assert biases["peak"] == pytest.approx(64 * others["peak"])
     lost = [group["peak"] * group["weight_decay"] for group in groups]
