@@ -178,7 +178,7 @@ VIT = Row(
     "vit_small",
     AUGMENTED
     | {
-        "epochs": 100,
+        "epochs": 80,
         "batch_size": 128,
         "learning_rate": 1e-3,
         "optimizer": "adamw",
