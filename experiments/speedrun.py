@@ -22,8 +22,8 @@ from course_lib.data import Images
 PARTS = "whitening dirac biases muon shifts flips alternation smoothing".split()
 VIEWS = [(0, False), (0, True)]  # shift down and right, in pixels; mirrored
 VIEWS += [(shift, mirrored) for shift in (-1, 1) for mirrored in (False, True)]
-NHWC = torch.channels_last
 WEIGHTS = {"top1": [1.0], "mirror": [0.5] * 2, "views": [0.25] * 2 + [0.125] * 4}
+NHWC = torch.channels_last
 
 
 @dataclass(frozen=True)

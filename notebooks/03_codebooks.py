@@ -312,7 +312,7 @@ for ours, library in ((histogram, BagOfWords(8, **options)), (vlad, plain)):
 # %% [markdown]
 # ## A mixture of Gaussians: EM
 #
-# Now regions have soft borders and widths of their own. It is $p(x) = \sum_k w_k\, \mathcal N(x;\, \mu_k, \sigma_k^2)$, with weights $w$ (K,), means $\mu$ (K, D) and, entry by entry,
+# Now regions have soft borders and widths of their own. The model is $p(x) = \sum_k w_k\, \mathcal N(x;\, \mu_k, \sigma_k^2)$, with weights $w$ (K,), means $\mu$ (K, D) and, entry by entry,
 # variances $\sigma^2$ (K, D). The covariances are diagonal. The **posterior** $\gamma_k(x) = w_k\, \mathcal N(x; \mu_k, \sigma_k^2)\, /\, p(x)$ is how much $x$ belongs to component $k$.
 # EM repeats what k-means does, softly: compute all γ, then let weights, means and variances be those of the descriptors, weighted by γ. The likelihood never falls.
 

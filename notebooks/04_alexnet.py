@@ -55,9 +55,8 @@ print(f"the race runs on {PHOTOS}; `course data cifar10` fetches CIFAR-10")
 #
 # ## Idea
 #
-# Convolutions learnt by backpropagation date from 1989. New was the size, and what lets a network of that size learn. That is
-# **rectified linear units** [2], **response normalisation**, **overlapping pooling**, and **two towers** on two GPUs
-# of 3 GB. As 1.2 million images are few for 60 million weights, **dropout** [3] and **augmentation** were needed,
+# Convolutions learnt by backpropagation date from 1989. New was the size. Four things let such a network learn: **rectified linear units** [2],
+# **response normalisation**, **overlapping pooling**, and **two towers** on two GPUs of 3 GB. As 1.2 million images are few for 60 million weights, **dropout** [3] and **augmentation** were needed,
 # too.
 #
 # The first: $f(x) = \max(0, x)$ instead of $f(x) = \tanh(x)$, where $x$ is any number of a feature map

@@ -492,7 +492,7 @@ page.sortable(columns, map(row, everyone))
 # ## Before and after
 #
 # An early comparison of this kind was Canziani et al. [15] in 2016, with bubbles of parameters over operations. "Designing Network Design Spaces" [16] found in 2020 that activations predict the time on a GPU better than MACs
-# do. It counts the outputs of convolutions only. Since then comparisons ask for the recipe as well. "ResNet strikes back" [17] took ResNet-50 from 75.3 to 80.4 % with the network almost unchanged.
+# do. (Activations there are the outputs of convolutions only.) Since then comparisons ask for the recipe as well. "ResNet strikes back" [17] took ResNet-50 from 75.3 to 80.4 % with the network almost unchanged.
 #
 # ## Questions
 #

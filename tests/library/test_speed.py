@@ -381,6 +381,15 @@ def test_the_page_s_tables_are_those_of_the_table():
     assert speed_page.page(text, rows) == text, "python experiments/speed_page.py"
 
 
+def test_what_was_reached_is_said_as_the_table_has_it():
+    text, rows = speed_page.PAGE.read_text("utf-8"), speed.table.read(speed.TABLE)
+    full = [row for row in rows if row["width"] == "64" and row["seed"] == "0"]
+    said = {row["epochs"]: f"{100 * float(row['views']):.1f} %" for row in full}
+    words = f"reaches {said['10']} with six views after ten epochs and {said['12']}"
+    assert words in " ".join(text.split())
+    assert f"({said['10']} here, one seed)" in (ROOT / "README.md").read_text("utf-8")
+
+
 def test_the_page_s_settings_are_those_of_the_small_runs():
     text, small = speed_page.PAGE.read_text("utf-8"), speed.SMALL
     for words in (
