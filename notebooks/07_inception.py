@@ -74,7 +74,7 @@ plt.show()
 #
 # In unit 04 the initial weights decided whether a signal reached the head. Here, weights multiplied by 10 give the
 # same output: $\mu$ and $\sigma$ are ten times as large too. What is left of a signal after 1 to 20 layers whose weights are
-# half as large as they should be? The right half shows it, and weights that are half as large again.
+# half as large as they should be? And what if the weights are as they should be, or half as large again?
 
 # %% tags=["export"]
 from typing import NamedTuple
