@@ -54,7 +54,7 @@ class Workers:
         for submission, verdict in self.answers(submissions, ahead, started):
             if verdict is None or verdict.again:
                 why = verdict.again if verdict else "grading it ended the grader"
-                note = f"mended: graded once more, alone: {why}"
+                note = f"repaired: graded once more, alone: {why}"
                 notes = (*submission.notes, note)
                 suspects.append(replace(submission, notes=notes))
             else:

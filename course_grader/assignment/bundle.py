@@ -103,7 +103,7 @@ class Submission:
     notebooks: dict[str, NotebookNode]  # by name; locked cells and metadata restored
     files: dict[str, bytes]  # the student's other files, by relative POSIX path
     timestamp: datetime | None = None
-    notes: tuple[str, ...] = ()  # what was tampered with or mended, for the report
+    notes: tuple[str, ...] = ()  # what was tampered with or repaired, for the report
     digest: str = ""  # sha256 of the files as handed in
 
 

@@ -23,7 +23,7 @@ def remarks(
     that took too long; named: the tests that the course lets run there.
     """
     said = [
-        f"the model solution fails the test {name} ({error}): mend one of the two"
+        f"the model solution fails the test {name} ({error}): repair one of the two"
         for name, error in unfit.items()
     ]
     for name, facts in fair.items():

@@ -84,7 +84,7 @@ def restore(
     Locked cells come from the gradebook, each once, in the release's order; all cells
     that the release knows get its metadata, and a missing answer its place back. A
     student's own cells keep source and place, without metadata. A note begins with
-    "tampered: " or "mended: ".
+    "tampered: " or "repaired: ".
     """
     release, cells = parts(lesson), submitted.cells
     claimed = by_name(cells, release)
@@ -94,14 +94,14 @@ def restore(
     doubtful = by_place(cells, release, match)
     notes = [f"tampered: {text}" for text in tampering(cells, release, match, earlier)]
     if earlier and (old := outdated(cells, release, earlier)):
-        notes.append(f"mended: from an earlier release, {OLDER}: {listed(old)}")
+        notes.append(f"repaired: from an earlier release, {OLDER}: {listed(old)}")
     named = [at for at in match if release[at].name and at not in claimed]
     if named:
-        notes.append(f"mended: nbgrader's metadata of {len(named)} cells recovered")
+        notes.append(f"repaired: nbgrader's metadata of {len(named)} cells recovered")
     if doubtful:
-        notes.append(f"mended: answers not told apart, read all: {listed(doubtful)}")
+        notes.append(f"repaired: answers not told apart, read all: {listed(doubtful)}")
     restored, more = _assembled(cells, release, match)
-    notes += [f"mended: {text}" for text in more]
+    notes += [f"repaired: {text}" for text in more]
     notebook = NotebookNode(submitted | {"cells": restored})
     notebook.metadata = deepcopy(lesson.released.metadata)
     return notebook, notes

@@ -44,7 +44,7 @@ class Found(NamedTuple):
 def read(source: Path | bytes, bundle: Bundle, student: str) -> Submission:
     """Read a folder or a zip (a path, or its bytes) and put it in order.
 
-    The notes say what was changed, each "tampered: …" or "mended: …".
+    The notes say what was changed, each "tampered: …" or "repaired: …".
     Raises Refused, one sentence to the student.
     """
     if not student.strip(". ") or set(student) & {"/", "\\", "\0"}:
@@ -56,8 +56,8 @@ def read(source: Path | bytes, bundle: Bundle, student: str) -> Submission:
         path, more = _find(lesson, found, bundle)
         submitted = NotebookNode(nbformat=4, nbformat_minor=5, cells=[])
         if path:
-            submitted, mended = parse(found.files[path], shown(path))
-            more += [f"mended: {text}" for text in mended]
+            submitted, repaired = parse(found.files[path], shown(path))
+            more += [f"repaired: {text}" for text in repaired]
             if other := _another(submitted, bundle):
                 raise Refused(f"this is {other}: hand in {lesson.name}.ipynb.")
         before = [one.cells.get(lesson.name, {}) for one in bundle.earlier]
@@ -91,7 +91,7 @@ def _unpacked(source: Path | bytes) -> Found:
     times = {entry.name: entry.time for entry in here.entries}
     notes = [f"tampered: {text}" for text in here.notes]
     for name, why in skipped.items():
-        kind = "mended" if why == "cannot be read" else "tampered"
+        kind = "repaired" if why == "cannot be read" else "tampered"
         notes.append(f"{kind}: {shown(name)} {why}, and was left out")
     return Found(files, skipped, times, notes)
 
@@ -123,7 +123,7 @@ def _rebased(found: Found, wanted: set[str]) -> Found:
     )
     notes, outside = list(found.notes), len(found.files) - len(files)
     if outside:
-        notes.append(f"mended: {outside} files beside the notebook's folder left out")
+        notes.append(f"repaired: {outside} files beside the notebook's folder left out")
     return Found(files, skipped, times, notes)
 
 
@@ -137,7 +137,7 @@ def _find(lesson: Lesson, found: Found, bundle: Bundle) -> tuple[str | None, lis
     if exact:
         best = name if name in exact else exact[0]
         rest = [path for path in near if path != best] if not others else []
-        left = f"mended: {name} is graded, not {listed([*map(shown, rest)])}"
+        left = f"repaired: {name} is graded, not {listed([*map(shown, rest)])}"
         return best, [left] if rest else []
     if name in found.skipped:
         raise Refused(f"{name} {found.skipped[name]}: hand in the file itself.")
@@ -149,8 +149,8 @@ def _find(lesson: Lesson, found: Found, bundle: Bundle) -> tuple[str | None, lis
             f"is called {name}: give that name to the one that counts."
         )
     if near:
-        return near[0], [f"mended: {shown(near[0])} was taken for {name}"]
-    return None, [f"mended: there is no {name}, so it counts as unanswered"]
+        return near[0], [f"repaired: {shown(near[0])} was taken for {name}"]
+    return None, [f"repaired: there is no {name}, so it counts as unanswered"]
 
 
 def _alike(data: bytes, path: str, lesson: Lesson) -> bool:
@@ -188,7 +188,7 @@ def _time(found: Found, used: set) -> tuple[datetime | None, list[str]]:
         changed = max(found.times[name] for name in used if name)
         last = datetime.fromtimestamp(changed, timezone.utc).replace(tzinfo=None)
     except (ValueError, OverflowError, OSError, TypeError, AttributeError):
-        return None, [f"mended: {TIMESTAMP} holds no time: {shown(text)!r}"]
+        return None, [f"repaired: {TIMESTAMP} holds no time: {shown(text)!r}"]
     times = found.times.values()
     if time.year < FIRST_YEAR:
         return time, [f"tampered: {TIMESTAMP} says {time}, long before this course"]

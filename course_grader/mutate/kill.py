@@ -127,8 +127,8 @@ def _baseline(cells: list[Cell], folder: Path) -> dict[str, float]:
     process.join()
     if isinstance(answer, str):
         raise CourseError(
-            f"the solution fails its own tests: {answer}. Mend it first; then they can "
-            "be tested."
+            f"the solution fails its own tests: {answer}. Repair it first; then they "
+            "can be tested."
         )
     seconds, modules = answer
     for name in modules:

@@ -131,7 +131,7 @@ class Reading(RequestHandler):
     def show(self, error: str = "", sent: dict[str, str] | None = None) -> None:
         """Draw the answer at the sitting's place, or that all is read.
 
-        sent: a form that could not be obeyed, to be mended if it is of this answer.
+        sent: a form that could not be obeyed, to be repaired if it is of this answer.
         """
         sitting, answer = self.sitting, self.sitting.current()
         if answer is None:

@@ -74,7 +74,7 @@ def _cells(gradebook, assignment: str) -> dict[str, tuple[str, float]]:
 def facts(assignment: str, course: Course | Path) -> dict:
     """Return what the report says, as lists of objects, one a line of a table.
 
-    "students", "exercises", "refused", "tampered", "rule", "mended", "cells":
+    "students", "exercises", "refused", "tampered", "rule", "repaired", "cells":
     "exercises" has each one's share of its points over the class, as a fraction.
     "cost" is one object; times are in seconds and memory is in bytes. CourseError if
     nothing was graded or refused.
@@ -93,7 +93,7 @@ def facts(assignment: str, course: Course | Path) -> dict:
         "students": _students(rows, results),
         "exercises": _exercises(rows),
         "refused": [{"student": r.student, "reason": r.reason} for r in refused],
-        **{kind: _noted(results, kind) for kind in ("tampered", "rule", "mended")},
+        **{kind: _noted(results, kind) for kind in ("tampered", "rule", "repaired")},
         "cells": _times(results),
         "cost": _cost(results),
     }

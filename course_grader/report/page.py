@@ -37,7 +37,10 @@ def sentences(found: dict) -> list[str]:
             f"{row['student']} broke the rule of an exercise: {'; '.join(row['what'])}."
             for row in found["rule"]
         ),
-        *(f"{r['student']}: mended {'; '.join(r['what'])}." for r in found["mended"]),
+        *(
+            f"{r['student']}: repaired {'; '.join(r['what'])}."
+            for r in found["repaired"]
+        ),
     ]
 
 

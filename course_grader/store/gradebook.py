@@ -226,7 +226,7 @@ class Writer:
             sheet.notebook.late_submission_penalty = off
             score, penalty = score + sheet.score, penalty + (off or 0.0)
         unclear = [
-            f"mended: {cell} gave no number of its points, read it"
+            f"repaired: {cell} gave no number of its points, read it"
             for mark in marks.values()
             for cell in mark.unclear
         ]
@@ -323,8 +323,8 @@ def _plugin_of(course: Course):
     except Exception as error:
         raise CourseError(
             f"{course}: the plugin for late work (AssignLatePenalties.plugin_class in "
-            f"nbgrader_config.py) fails: {type(error).__name__}: {error}. Mend it and "
-            "grade again; what is graded so far is kept."
+            f"nbgrader_config.py) fails: {type(error).__name__}: {error}. Repair it "
+            "and grade again; what is graded so far is kept."
         ) from error
 
 

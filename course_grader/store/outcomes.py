@@ -23,7 +23,7 @@ class Result(NamedTuple):
     score: float  # points so far; a question read by a person counts when it is read
     max_score: float
     reason: str = ""  # why it was refused
-    notes: tuple[str, ...] = ()  # what was tampered with or mended
+    notes: tuple[str, ...] = ()  # what was tampered with or repaired
     seconds: float = 0.0
     by_cell: dict[str, float] = {}  # s
     cost: dict[str, float] = {}  # "wall" and "cpu" s, "memory" B

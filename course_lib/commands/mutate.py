@@ -68,7 +68,7 @@ def mutate(
     if open_:
         raise Incomplete(
             f"{open_} mistakes survive or are explained in vain: write a test that "
-            "catches them, or mend solutions/equivalent.csv"
+            "catches them, or repair solutions/equivalent.csv"
         )
 
 

@@ -38,18 +38,18 @@ class Refused(CourseError):
 
 
 def parse(data: bytes, name: str) -> tuple[NotebookNode, list[str]]:
-    """Read a notebook of format 3 or 4; return it, and a phrase for all that it mended.
+    """Read a notebook of format 3 or 4; return it, and a phrase for each repair.
 
     A cell keeps its type, source, id, images attached to its text and, of its metadata,
     `tags` (a list of str) and `nbgrader` (a dict of plain values), if they are that.
     Outputs go.
     Raises Refused, which calls the file `name`.
     """
-    text, mended = _text(data, name)
+    text, repaired = _text(data, name)
     cells, more = _cells(text, name)
     notebook = NotebookNode(nbformat=4, nbformat_minor=5, metadata=NotebookNode())
     notebook.cells = cells
-    return notebook, mended + more
+    return notebook, repaired + more
 
 
 def unique_ids(cells: list[NotebookNode]) -> bool:
@@ -101,8 +101,8 @@ def _text(data: bytes, name: str) -> tuple[str, list[str]]:
             f"{name} holds more than {VALUES} values: clear its outputs, save it and "
             "hand it in again."
         )
-    mended = {"utf-8": [], "utf-8-sig": [f"{name} began with a byte-order mark"]}
-    return text, mended.get(encoding, [f"{name} was {encoding.upper()}, not UTF-8"])
+    repaired = {"utf-8": [], "utf-8-sig": [f"{name} began with a byte-order mark"]}
+    return text, repaired.get(encoding, [f"{name} was {encoding.upper()}, not UTF-8"])
 
 
 def _cells(text: str, name: str) -> tuple[list[NotebookNode], list[str]]:
@@ -136,8 +136,8 @@ def _settled(text: str, name: str) -> tuple[list[NotebookNode], list[str]]:
             f"{name} holds two versions of your answers between merge-conflict markers "
             "(<<<<<<< … >>>>>>>): keep one of them and hand it in again."
         )
-    cells, mended = found[0]
-    return cells, [*mended, f"{name} held merge conflicts, none of them in its code"]
+    cells, repaired = found[0]
+    return cells, [*repaired, f"{name} held merge conflicts, none of them in its code"]
 
 
 def _sides(text: str) -> list[tuple[str, str]]:
@@ -167,7 +167,7 @@ def _sides(text: str) -> list[tuple[str, str]]:
 
 
 def _cleaned(raw, name: str) -> tuple[list[NotebookNode], list[str]]:
-    """Return the cells of a notebook as parsed from JSON, and what was mended."""
+    """Return the cells of a notebook as parsed from JSON, and what was repaired."""
     version = raw.get("nbformat") if isinstance(raw, dict) else None
     if version is None:
         raise Refused(f"{name} is not a notebook: {SAVE_AGAIN}.")
@@ -175,7 +175,7 @@ def _cleaned(raw, name: str) -> tuple[list[NotebookNode], list[str]]:
         raise Refused(
             f"{name} is of notebook format {str(version)[:20]}, not 4: {SAVE_AGAIN}."
         )
-    mended = [f"{name} was of notebook format 3"] if version == 3 else []
+    repaired = [f"{name} was of notebook format 3"] if version == 3 else []
     cells = raw.get("cells") if version == 4 else _worksheets(raw)
     if not isinstance(cells, list):
         raise Refused(f"{name} has no list of cells: {SAVE_AGAIN}.")
@@ -186,10 +186,10 @@ def _cleaned(raw, name: str) -> tuple[list[NotebookNode], list[str]]:
         )
     good = [_cell(cell) for cell in cells if isinstance(cell, dict)]
     if len(good) < len(cells):
-        mended.append(f"{name} had {len(cells) - len(good)} cells that were none")
+        repaired.append(f"{name} had {len(cells) - len(good)} cells that were none")
     if unique_ids(good):
-        mended.append(f"{name} had cells with the same id")
-    return good, mended
+        repaired.append(f"{name} had cells with the same id")
+    return good, repaired
 
 
 def _worksheets(raw: dict) -> list | None:

@@ -72,7 +72,7 @@ def submit(
     student = as_folder(student or login())
     name = named(folder, assignment).name
     files, left_out = gather(folder, name)
-    notebook, mended = parse(files[name], name)
+    notebook, repaired = parse(files[name], name)
     zip_name = re.sub(r"\s", "_", f"{assignment}_{student}.zip")
     path = (out or work.WORK) / zip_name
     times = {name: (folder / name).stat().st_mtime for name in files}
@@ -82,7 +82,7 @@ def submit(
     with replacing(path) as part:
         part.write_bytes(content)
     sizes = {name: len(data) for name, data in files.items()}
-    warnings = mended + examine(notebook, answers(assignment))
+    warnings = repaired + examine(notebook, answers(assignment))
     now = time.strftime("%Y-%m-%d %H:%M:%S %z")
     sha = hashlib.sha256(content).hexdigest()
     return HandIn(path, student, sizes, left_out, warnings, now, sha, earlier)

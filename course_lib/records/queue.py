@@ -216,7 +216,7 @@ def run(names: list[str] | None = None, say=print) -> int:
 
 def attempt(job: Job, now: State, say) -> bool:
     """Compute a job; if it cannot be, say why and let the next one have its turn."""
-    if now.word == "damaged":  # a person may want to mend it
+    if now.word == "damaged":  # a person may want to repair it
         say(f"{job.name}: {now.why}; remove it, and this computes it again")
         return False
     try:

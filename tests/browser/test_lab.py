@@ -1,4 +1,4 @@
-"""A student's way through JupyterLab: the map, an assignment, a mistake mended."""
+"""A student's way through JupyterLab: the map, an assignment, a mistake repaired."""
 
 import re
 import subprocess

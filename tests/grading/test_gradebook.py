@@ -116,7 +116,7 @@ def test_an_unclear_number_is_said(writer, verdict, submission):
     (share,) = (c for c in notebook.cells if c.source.startswith("4 *"))
     share.outputs = [new_output("execute_result", data={"text/plain": "nan"})]
     assert writer.write(made).notes == (
-        "mended: share gave no number of its points, read it",
+        "repaired: share gave no number of its points, read it",
     )
 
 

@@ -1,4 +1,4 @@
-"""Submissions as they come: what is graded, what is mended, what is refused and why."""
+"""Submissions as they come: what is graded, repaired, or refused and why."""
 
 from __future__ import annotations
 
@@ -197,10 +197,10 @@ def test_names_that_leave_the_folder_are_refused(student, assignment, tmp_path):
 @pytest.mark.parametrize(
     ("encoding", "note"),
     [
-        ("utf-8-sig", ("mended: small.ipynb began with a byte-order mark",)),
-        ("utf-16", ("mended: small.ipynb was UTF-16, not UTF-8",)),
-        ("utf-16-le", ("mended: small.ipynb was UTF-16-LE, not UTF-8",)),
-        ("utf-32", ("mended: small.ipynb was UTF-32, not UTF-8",)),
+        ("utf-8-sig", ("repaired: small.ipynb began with a byte-order mark",)),
+        ("utf-16", ("repaired: small.ipynb was UTF-16, not UTF-8",)),
+        ("utf-16-le", ("repaired: small.ipynb was UTF-16-LE, not UTF-8",)),
+        ("utf-32", ("repaired: small.ipynb was UTF-32, not UTF-8",)),
         ("utf-8", ()),
     ],
 )
@@ -262,7 +262,7 @@ def test_format_3_is_graded(answered, assignment, tmp_path):
     cells[5] = {"cell_type": "heading", "level": 3, "source": "Why? (1 point)"}
     old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}}
     found = graded(old | {"worksheets": [{"cells": cells}]}, assignment, tmp_path)
-    assert found.notes == ("mended: small.ipynb was of notebook format 3",)
+    assert found.notes == ("repaired: small.ipynb was of notebook format 3",)
     notebook = found.notebooks[NAME]
     assert named(notebook)["double"].source == "def double(x):\n    return 2 * x"
     assert notebook.cells[5].source == "### Why? (1 point)"
@@ -281,7 +281,7 @@ def test_cell_ids_that_are_there_twice_or_no_ids(answered, assignment, tmp_path)
     ):
         one["id"] = id
     found = graded(answered, assignment, tmp_path)
-    assert found.notes == ("mended: small.ipynb had cells with the same id",)
+    assert found.notes == ("repaired: small.ipynb had cells with the same id",)
 
 
 GARBAGE = [
@@ -360,7 +360,7 @@ def test_conflicts_outside_the_code_are_settled(base, answered, assignment, tmp_
     sides = '"execution_count": 3,', '"execution_count": 4,'
     found = graded(conflict(text, "COUNT\n", *sides, base), assignment, tmp_path)
     assert found.notes == (
-        "mended: small.ipynb held merge conflicts, none of them in its code",
+        "repaired: small.ipynb held merge conflicts, none of them in its code",
     )
 
 
@@ -417,7 +417,7 @@ def test_each_kind_of_tampering_is_named(answered, assignment, tmp_path):
     del answered["cells"][2]  # setup
     found = graded(answered, assignment, tmp_path)
     assert sorted(found.notes) == [
-        "mended: small.ipynb had cells with the same id",
+        "repaired: small.ipynb had cells with the same id",
         "tampered: grade ids there twice: half_test",
         "tampered: locked but edited: double_test",
         "tampered: locked but removed: setup",
@@ -455,7 +455,7 @@ def test_removed_tests_come_back_after_the_students_own_cells(
 def test_moved_tests_go_back(answered, assignment, tmp_path):
     answered["cells"].insert(0, answered["cells"].pop())
     notes = graded(answered, assignment, tmp_path).notes
-    assert notes == ("mended: locked cells put back in order: half_test",)
+    assert notes == ("repaired: locked cells put back in order: half_test",)
 
 
 def test_of_two_copies_of_an_answer_the_last_counts(answered, assignment, tmp_path):
@@ -470,7 +470,7 @@ def test_of_two_copies_of_an_answer_the_last_counts(answered, assignment, tmp_pa
 def test_a_deleted_answer_comes_back_as_released(answered, assignment, tmp_path):
     del answered["cells"][7]
     found = graded(answered, assignment, tmp_path)
-    assert found.notes == ("mended: answers missing, put back empty: half",)
+    assert found.notes == ("repaired: answers missing, put back empty: half",)
     assert "NotImplementedError" in named(found.notebooks[NAME])["half"].source
 
 
@@ -499,7 +499,7 @@ def test_a_stub_never_overrides_an_answer_given_elsewhere(
 def test_an_answer_whose_type_was_changed_is_code_again(answered, assignment, tmp_path):
     answered["cells"][2]["cell_type"] = "markdown"
     found = graded(answered, assignment, tmp_path)
-    assert found.notes == ("mended: answers given the release's cell type: double",)
+    assert found.notes == ("repaired: answers given the release's cell type: double",)
 
 
 # --- metadata that an editor stripped
@@ -512,7 +512,7 @@ def test_stripped_metadata_is_recovered(answered, assignment, tmp_path):
     assert {name: c.source for name, c in after.items()} == {
         name: c.source for name, c in before.items()
     }
-    assert found.notes == ("mended: nbgrader's metadata of 6 cells recovered",)
+    assert found.notes == ("repaired: nbgrader's metadata of 6 cells recovered",)
 
 
 def test_stripped_and_reformatted_locked_cells_are_recognised(
@@ -522,7 +522,7 @@ def test_stripped_and_reformatted_locked_cells_are_recognised(
         if "assert" in "".join(one["source"]):
             one["source"] = "  " + "".join(one["source"]).replace(" == ", "==") + "\n\n"
     notes = graded(answered, assignment, tmp_path).notes
-    assert notes == ("mended: nbgrader's metadata of 6 cells recovered",)
+    assert notes == ("repaired: nbgrader's metadata of 6 cells recovered",)
 
 
 def test_stripped_copies_the_last_of_each_counts(answered, assignment, tmp_path):
@@ -531,7 +531,7 @@ def test_stripped_copies_the_last_of_each_counts(answered, assignment, tmp_path)
     cells[4:5] = [again, cells[4], cells[4] | {"id": "copy"}]
     found = graded(answered, assignment, tmp_path)
     assert named(found.notebooks[NAME])["double"].source == again["source"]
-    assert found.notes == ("mended: nbgrader's metadata of 6 cells recovered",)
+    assert found.notes == ("repaired: nbgrader's metadata of 6 cells recovered",)
 
 
 def test_stripped_answer_in_pieces_is_the_longest_piece(answered, assignment, tmp_path):
@@ -552,7 +552,7 @@ def test_stripped_answers_that_cannot_be_told_apart_are_said(answered, tmp_path)
     for text in ("Firstly.", "Secondly."):
         answered["cells"].insert(7, {"cell_type": "markdown", "source": text})
     found = graded(answered, two, tmp_path)
-    assert "mended: answers not told apart, read all: why, why_not" in found.notes
+    assert "repaired: answers not told apart, read all: why, why_not" in found.notes
 
 
 # --- which notebook
@@ -569,13 +569,13 @@ def test_a_renamed_notebook_is_found(name, answered, assignment, tmp_path):
 def test_the_exact_name_wins_and_the_other_is_noted(answered, assignment, tmp_path):
     (tmp_path / "small-old.ipynb").write_text("no notebook at all")
     found = graded(answered, assignment, tmp_path)
-    assert found.notes == ("mended: small.ipynb is graded, not small-old.ipynb",)
+    assert found.notes == ("repaired: small.ipynb is graded, not small-old.ipynb",)
 
 
 def test_of_two_renamed_ones_that_which_has_the_cells(answered, assignment, tmp_path):
     (tmp_path / "b.ipynb").write_text(nbformat.writes(new_notebook()))
     found = graded(answered, assignment, tmp_path, "a.ipynb")
-    assert "mended: a.ipynb was taken for small.ipynb" in found.notes
+    assert "repaired: a.ipynb was taken for small.ipynb" in found.notes
     shutil.copy(tmp_path / "a.ipynb", tmp_path / "c.ipynb")
     with pytest.raises(Refused, match=r"there are 2 notebooks \(a.ipynb, c.ipynb\)"):
         read(tmp_path, assignment, "Ada")
@@ -594,7 +594,7 @@ def test_a_missing_notebook_of_several_counts_as_unanswered(
     (tmp_path / "small.ipynb").write_text(json.dumps(answered))
     found = read(tmp_path, bundle.Bundle(NAME, two, {}), "Ada")
     assert found.notes == (
-        "mended: there is no more.ipynb, so it counts as unanswered",
+        "repaired: there is no more.ipynb, so it counts as unanswered",
     )
     in_order(found.notebooks["more"], two["more"])
 
@@ -651,7 +651,7 @@ def test_hard_links_are_noted(answered, assignment, tmp_path):
 def test_unreadable_files_are_left_out(answered, assignment, tmp_path):
     (tmp_path / "a.txt").touch(mode=0)
     notes = graded(answered, assignment, tmp_path).notes
-    assert notes == ("mended: a.txt cannot be read, and was left out",)
+    assert notes == ("repaired: a.txt cannot be read, and was left out",)
 
 
 def test_too_much_is_refused_unread(answered, assignment, tmp_path):
@@ -862,7 +862,7 @@ def test_the_model_solution_survives_an_editor_that_strips_metadata(name):
     found, notes = restore.restore(new_notebook(cells=cells), whole)
     in_order(found, whole)
     assert notes == [
-        f"mended: nbgrader's metadata of {len(whole.cells)} cells recovered"
+        f"repaired: nbgrader's metadata of {len(whole.cells)} cells recovered"
     ]
     for one in found.cells:
         if "nbgrader" in one.metadata and one.metadata.nbgrader.solution:
@@ -896,8 +896,8 @@ NOTED = {
     "shadow_helpers": "tampered: helpers/__init__.py was left out",
     "shadow_torch": "tampered: own files hide the module torch",
     "forged_timestamp": "tampered: timestamp.txt says 2000",
-    "conflict_markers": "mended: convblock.ipynb held merge conflicts",
-    "duplicate_cell_ids": "mended: convblock.ipynb had cells with the same id",
+    "conflict_markers": "repaired: convblock.ipynb held merge conflicts",
+    "duplicate_cell_ids": "repaired: convblock.ipynb had cells with the same id",
 }
 
 

@@ -63,7 +63,7 @@ def test_a_submission_of_an_earlier_release_is_no_tampering(tiny):
     assert opened(tiny).notes == ()
     changed(tiny, "double_visible", "double(1) == 2", "double(3) == 6", points=4)
     (note,) = opened(tiny).notes
-    assert note.startswith("mended: from an earlier release")
+    assert note.startswith("repaired: from an earlier release")
     assert note.endswith("double_visible")
 
 
@@ -84,7 +84,7 @@ def test_a_release_before_releases_were_kept_is_kept_by_the_next(tiny):
     with Course.open(tiny).gradebook() as gradebook:
         editions.RELEASES.drop(gradebook.engine)
     changed(tiny, "double_visible", "double(1) == 2", "double(3) == 6")
-    assert opened(tiny).notes[0].startswith("mended: from an earlier release")
+    assert opened(tiny).notes[0].startswith("repaired: from an earlier release")
 
 
 @pytest.mark.slow

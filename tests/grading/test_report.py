@@ -27,7 +27,7 @@ def graded(tiny, bundle, verdict) -> Path:
     with Writer(tiny, NAME, bundle) as writer:
         times = {"double": 0.5, "double_hidden": 0.125}
         writer.write(verdict("ada", seconds=times, cost=cost))
-        notes = ("tampered: locked but edited: double_visible", "mended: a mark")
+        notes = ("tampered: locked but edited: double_visible", "repaired: a mark")
         failed = ("double_visible", "double_hidden")
         times = {"double": 1.5, "double_hidden": 0.25}
         more = {"failed": failed, "notes": notes, "seconds": times}
@@ -66,7 +66,7 @@ def test_the_facts_are_plain_data(graded):
     assert found["refused"] == [{"student": "cy", "reason": "tiny.ipynb is empty"}]
     what = ["locked but edited: double_visible"]
     assert found["tampered"] == [{"student": "bo", "what": what}]
-    assert found["mended"] == [{"student": "bo", "what": ["a mark"]}]
+    assert found["repaired"] == [{"student": "bo", "what": ["a mark"]}]
     assert found["cells"] == [
         {"cell": "double", "median": 1.0, "longest": 1.5, "student": "bo"},
         {"cell": "double_hidden", "median": 0.1875, "longest": 0.25, "student": "bo"},
@@ -128,7 +128,7 @@ class Tags(HTMLParser):
 
 def test_names_are_text_wherever_they_stand(tmp_path):
     found = large(2, NASTY)
-    for kind in ("tampered", "rule", "mended"):
+    for kind in ("tampered", "rule", "repaired"):
         found[kind] = [{"student": NASTY, "what": [NASTY]}]
     found["refused"] = [{"student": NASTY, "reason": NASTY}]
     found["cells"] = [{"cell": NASTY, "median": 1, "longest": 2, "student": NASTY}]
@@ -168,7 +168,7 @@ def large(number: int, name: str = "student") -> dict:
         ],
         "tampered": [],
         "rule": [],
-        "mended": [],
+        "repaired": [],
         "cells": [],
         "cost": {},
     }
@@ -190,7 +190,7 @@ def test_a_large_class_is_folded_and_its_picture_small(tmp_path):
 def test_no_name_reaches_a_terminal_or_turns_a_line(tiny, bundle, verdict):
     odd = "a\x1b[2Jb\x9bc\u202ed\u2066e"
     with Writer(tiny, NAME, bundle) as writer:
-        writer.write(verdict(odd, notes=(f"mended: {odd}",)))
+        writer.write(verdict(odd, notes=(f"repaired: {odd}",)))
         writer.write(verdict(f"z{odd}", reason=f"{odd} is no notebook"))
     page = summarise(NAME, tiny)
     for path in (page, page.with_suffix(".md"), page.parent / "report.json"):

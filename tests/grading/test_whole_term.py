@@ -2,7 +2,7 @@
 
 Six come from Moodle and six from Canvas. Some are late, one has more time, one leaves,
 one hands in again, one hands in the wrong notebook, one hands nothing in, and a test
-that was wrong is mended.
+that was wrong is repaired.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Term(NamedTuple):
     """What the term left behind."""
 
     course: Path
-    first: dict[str, Result]  # of the first run, before the test was mended
+    first: dict[str, Result]  # of the first run, before the test was repaired
     second: dict[str, Result]
     refused: list[Result]
     waited: int  # answers, after the second run

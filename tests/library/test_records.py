@@ -138,7 +138,7 @@ def test_one_that_the_device_has_no_memory_for_stops_no_other(queue, monkeypatch
 
 
 def test_a_damaged_record_is_named_kept_and_stops_no_other(queue):
-    """A person edited it: every other one is shown and made, and it can be mended."""
+    """A person edited it: every other one is shown and made, and it can be repaired."""
     records.run(say=lambda text: None)
     path = queue[0].record
     whole = path.read_text()
