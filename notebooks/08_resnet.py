@@ -60,7 +60,7 @@ from course_lib.train import Recipe, fit
 # $$x_{l+1} = \mathrm{ReLU}\big(x_l + \mathcal F(x_l, W_l)\big), \qquad x_l \text{ and } \mathcal F: (N, C, H, W)$$
 #
 # The block is the identity when $\mathcal F = 0$. BN makes $\mathcal F$ independent of the size of its filters, so small filters do
-# not give 0. What scales $\mathcal F$ is γ, the learned factor of its last BN: γ = 0 is enough. The assignment starts there.
+# not give 0. What scales $\mathcal F$ is γ, the learned factor of its last BN: γ = 0 is enough. The assignment initialises γ to 0.
 #
 # And the gradient of the loss $\mathcal E$? Leave the ReLU out, as section 2 of [3] does. From any block $l$ to any later $L$:
 #
@@ -100,7 +100,7 @@ plt.show()
 #
 # ## Network
 #
-# A stem, four stages of blocks, a head. The five depths differ in one row of the paper's Table 1. Below the code we
+# A stem, four stages of blocks, a head. The five depths differ only in their blocks: each depth is a column of the paper's Table 1. Below the code we
 # follow an image of 224×224 pixels to its 1,000 logits.
 
 # %% tags=["export"]
@@ -392,10 +392,10 @@ print("✓ five depths have Table 6's parameters, plain as residual · 16 digits
 # ## Training: degradation, here and now
 #
 # Four networks learn 1,429 digits of 8×8 pixels, five epochs each, about 12 seconds a network. Expected training
-# error: plain-20 about 1 %, plain-32 10 to 20 %, plain-56 over 60 %, residual-56 below 1 %. This is one seed.
+# error: plain-20 about 1 %, plain-32 10 to 25 %, plain-56 over 60 %, residual-56 below 1 %. This is one seed.
 #
 # The figure shows the training error by epoch: left the digits, here; right the record on CIFAR-10 (one seed). The table
-# has the digits again, with five paired seeds (`python experiments/depth.py`). Last comes residual-20, trained to the end:
+# has the digits again, measured in eval mode after the last epoch (`python experiments/depth.py`). Its first two rows have five paired seeds, the third has one. Last comes residual-20, trained to the end:
 # all 50,000 images of CIFAR-10, 40 epochs, one seed.
 
 # %% tags=["nbval-ignore-output"]
@@ -459,11 +459,10 @@ page.record("08_resnet-resnet_small-20-cifar10-long-seed0")
 
 # %% [markdown]
 # On CIFAR-10 36 more layers raise the training error of the plain network from 23.8 to 46.8 %. They take that of the residual network
-# from 17.5 to 16.6 %, so there it does no harm (one seed). In the paper's 164 epochs depth *helps*: 8.75 % test error with 20 layers, 6.97 % with 56 (Table 6).
+# from 17.5 to 16.6 %, a difference that one seed does not decide. In the paper's 164 epochs depth *helps*: 8.75 % test error with 20 layers, 6.97 % with 56 (Table 6).
 #
 # On the digits twelve more layers cost the plain network 14.0 ± 6.2 points of training error, and the residual network
-# 0.1 ± 0.2. After 15 epochs plain-32 reaches 0.3 %, too. So depth delays the plain network on an easy set, and at 32 layers
-# it does not stop it. Trained to the end, residual-20 has 90.5 % with 0.27 million parameters. The paper has 91.25 % after
+# 0.1 ± 0.2. In one run of 15 epochs plain-32 reached 0.3 %. In that run depth only delayed the plain network. Trained to the end, residual-20 has 90.5 % with 0.27 million parameters. The paper has 91.25 % after
 # 164 epochs; whether more epochs close the gap was not tried.
 #
 # ## What differs: images become alike
@@ -518,7 +517,7 @@ page.table(["110 layers: right (%) after", *(f"{n} blocks" for n in blocks)], ro
 # %% [markdown]
 # *How often the nearest neighbour has the right label, after each block of untrained networks; dotted: guessing.*
 #
-# Plain blocks make all digits alike. After ten of them the neighbour is right for 14 % of the digits, and after fifteen it is a
+# Plain blocks make all digits alike in these networks (one initialisation of each depth). After ten of them the neighbour is right for 14 % of the digits, and after fifteen it is a
 # guess. After ten residual blocks it is right for 91 %, and after 54 for 36 %. So shortcuts keep the input visible. But this
 # alone does not decide: plain-20 has nine plain blocks, and it learns the digits all the same.
 #
@@ -577,7 +576,7 @@ rows = [(*about, ", ".join(errors)) for about, errors in found.items()]
 page.table(["network", "trained with", "training error (%), a seed each"], rows)
 
 # %% [markdown]
-# It does not. With AdamW plain-56 ends at 83 to 87 % training error, and with no change below 59 %. AdamW itself is not to blame:
+# It does not. With AdamW plain-56 ends at 83 to 87 % training error, and no change brings the error below 59 %. AdamW itself is not to blame:
 # with the same setting plain-20 ends at 0.5 to 1.3 % and residual-56 at 0.1 % or less. Where plain-56 ends also differs
 # from machine to machine. So the unequal gradients are real, and they are not the cause.
 # The paper leaves the cause open, and so do we.
@@ -721,7 +720,7 @@ page.table(["form", "training error (%), three seeds", "paper's test error (%)"]
 # The middle column is `python experiments/residual_forms.py`: 56 layers, the digits, five epochs. The last column is
 # ResNet-110 on CIFAR-10, trained to the end (Table 2 of [3]).
 #
-# Two forms hardly learn. With BN after the addition every block rescales the sum. With a ReLU at the end of
+# Two forms learn much worse: their training errors are 28 to 73 %. With BN after the addition every block rescales the sum. With a ReLU at the end of
 # the branch nothing negative can be added, so the signal only grows. Which of the other three is best, three seeds
 # do not say. In the paper full pre-activation is best.
 #
@@ -807,11 +806,11 @@ page.table(["network", "statistics", "at the centre", "median", "largest"], rows
 #
 # **Batch statistics** ask: how good are these filters, if BN adapts to them? Plain-20 and residual-56 lie in a basin. Their loss
 # is below 0.2 at the centre, and its median is above 2.5. Plain-56 is flat: at its centre the loss is hardly lower than around it,
-# and guessing gives $\log 10 = 2.3$. From there hardly any direction promises an improvement.
+# and guessing gives $\log 10 = 2.3$. In this plane of two random directions the loss hardly changes.
 #
 # **Running statistics** ask: how good is the stored network after the step, with BN as it was? Now all three stand among
-# walls, and those of plain-56 are higher than a million nats. But filters that are only 10 % longer raise such a wall. It shows that the
-# statistics no longer fit. Training uses batch statistics, so gradient descent never meets these walls.
+# walls, and the highest wall of plain-56 is above a million nats. But filters of plain-56 that are only 10 % longer raise the loss a thousandfold,
+# too. So a wall shows that the statistics no longer fit. Training uses batch statistics, so gradient descent never meets these walls.
 #
 # ## Looking inside: the most confident mistakes
 #
@@ -827,7 +826,7 @@ plt.show()
 # %% [markdown]
 # *The most confident mistakes of residual-56: the true digit, the answer, and the probability it was given.*
 #
-# The network gets a few of the 185 digits wrong, and of some it is almost certain. At 8×8 pixels a 5 that is almost closed has
+# The network gets a few of the 185 digits wrong, and of some wrong answers it is almost certain. At 8×8 pixels a 5 that is almost closed has
 # most pixels of a 9. A probability of 99 % says how the network was trained, not how often it is right.
 #
 # ## Take-aways

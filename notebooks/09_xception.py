@@ -82,8 +82,8 @@ plt.show()
 # $$\underbrace{C\,W}_{\text{mix: } 1\times1} + \underbrace{9\,W^2/S}_{\text{filter: } 3\times3 \text{ in } S \text{ groups}}$$
 #
 # With $S = 1$ the filter is a full convolution. With $S = W$ there is one segment for each channel: the paper calls this the *extreme*
-# version of Inception. It is a depthwise separable convolution with its two steps in the other order. Between them lies a line of modules. Below: which channel does
-# a 3×3 kernel read, for W = 24?
+# version of Inception. It is a depthwise separable convolution with its two steps in the other order. Between $S = 1$ and $S = W$ lies a line
+# of modules. The figure shows which channels a 3×3 kernel reads, for W = 24.
 
 # %% jupyter={"source_hidden": true} tags=["thumbnail", "nbval-ignore-output"]
 def draw_segments(ax, segments: int, width: int = 24) -> None:
@@ -385,7 +385,7 @@ for segments, width in WIDTHS.items():
     print(f"{segments:>8}{width:7}{cost.params:12,}{cost.macs:11,}{filters / cost.params:6.0%}")
 
 # %% [markdown]
-# Equal parameters, but fewer and fewer MACs: the first block works on the largest map, and there the cut filter saves most. So a win at the end of
+# At equal parameters the MACs fall along the line: the first block works on the largest map, and there the grouped filter saves most. So a win at the end of
 # the line would not be bought with more work. (The last column is the share of the 3×3 convolutions in the parameters.)
 #
 # First the small Xception, here and now: 1,429 digits of 8×8 pixels, four epochs, one seed. Expected: half a minute or less, and 90 % of
@@ -511,7 +511,7 @@ plt.show()
 #
 # A share of weights is not a share of accuracy. So intervene: train a network with *full* 3×3 convolutions on the digits. Then replace
 # each kernel by its best approximation with r patterns for each input channel. If the coupling that is cut away did not matter, the accuracy
-# would stay at r = 1.
+# would not fall, even with r = 1.
 
 # %% tags=["check"]
 def with_patterns(weight: Tensor, rank: int) -> Tensor:
@@ -556,10 +556,10 @@ with torch.no_grad():
 # With the old ones and r = 1 the network guesses: the kernels are changed, and the norms still subtract the means of the old maps. With statistics of the new maps the same weights know most digits. Always say which statistics a changed network uses.
 #
 # Then the hypothesis. One pattern for each channel explains less than half of the weights, and costs clearly: the coupling that training used
-# was not for nothing. But two or three patterns of nine are nearly enough. So a network that is free does not decouple by itself. A
+# was not for nothing. But two or three patterns of nine are nearly enough. So none of these free networks decoupled by itself (one seed each). A
 # network that *must* decouple can spend the saved weights on width. Above, such networks were the better ones.
 #
-# Which digits is the small Xception most sure of, and wrong?
+# Of which wrong answers is the small Xception most sure?
 
 # %% tags=["nbval-ignore-output"]
 pixels, _ = next(data.batches(val, len(val)))
@@ -578,7 +578,7 @@ plt.show()
 # 2. A separable convolution is the end of a line of segments. At equal parameters the accuracy rises along it, by 7.1 ± 0.3 points in
 #    five paired runs on small CIFAR-10 images.
 # 3. A ReLU between the two steps costs 2.9 ± 0.9 points there. For an ELU no loss shows.
-# 4. Trained full kernels are nearer to separable ones than random kernels, in 49 of 49 layers. But one pattern explains only 22 to 44 % of the
+# 4. Trained full kernels are nearer to separable ones than random kernels, in 49 of 49 layers. But one pattern explains only 28 to 44 % of the
 #    squared weights on average.
 # 5. 93 % of Xception's MACs are in 1×1 convolutions.
 #

@@ -69,8 +69,8 @@ ax.set(xlabel="MACs of one image (10⁹)", ylabel="printed top-1 (%)", xlim=(0.3
 plt.show()
 
 # %% [markdown]
-# All of them lie to the right of the line, by a factor of 2 to 23. More accuracy was always bought with more work. This
-# unit goes the other way: what is the least work for 70 %?
+# All of them lie to the right of the line, by a factor of 2 to 23. ResNet-50 does about a quarter of VGG-16's work and
+# has the higher accuracy. But none of the four fits the budget. So this unit asks: what is the least work for 70 %?
 #
 # ## Idea
 #
@@ -80,7 +80,7 @@ plt.show()
 #
 # $$\underbrace{K^2\,M\,N\,F^2}_{\text{standard}} \qquad \underbrace{K^2\,M\,F^2}_{\text{depthwise: filter}} + \underbrace{M\,N\,F^2}_{\text{pointwise: mix}}$$
 #
-# Divide the second by the first; $M$ and $F^2$ cancel, and so does the product of what is left:
+# Divide the second by the first; $M$ and $F^2$ cancel:
 #
 # $$\frac{K^2\,M\,F^2 + M\,N\,F^2}{K^2\,M\,N\,F^2} = \frac{1}{N} + \frac{1}{K^2}$$
 #
@@ -108,8 +108,8 @@ draw_weights(axes[2], 8, 4, 1, "pointwise 1×1")
 plt.show()
 
 # %% [markdown]
-# A row is an output channel; a colour is an input channel. The depthwise convolution has one row only: a channel goes in, the
-# same channel comes out.
+# A colour is an input channel. In the first and the third drawing a row is an output channel. The depthwise convolution has one
+# row only: each input channel gives one output channel.
 #
 # ## Implementation
 #
@@ -533,8 +533,8 @@ figure.legend(loc="outside upper center", ncols=3)
 plt.show()
 
 # %% [markdown]
-# The black line is the roof of this machine. Depthwise layers stand far to the left: for each number that they read they do nine
-# multiplications, a full convolution thousands. They do few MACs, but they do them slowly. (A dot may lie above the sloping
+# The black line is the roof of this machine. Depthwise layers stand far to the left: for each number of their input they do at
+# most nine multiplications, a full convolution 576 to 9,216. They do few MACs, but they do them slowly. (A dot may lie above the sloping
 # line when its maps stay in the cache. A full convolution may lie above the flat one when the library uses a faster algorithm
 # than multiplying out [4].)
 #
@@ -552,8 +552,8 @@ for channels, side in ((64, 112), (128, 56), (512, 14)):
             print(f"{name:9} {channels:4} at {side:3}²   ×5.4   ×{long / short:.1f}")
 
 # %% [markdown]
-# The time of the full convolution follows its MACs. That of the depthwise one follows them much less: most of it goes into moving
-# numbers and starting the operation. So 1/N + 1/K² is a promise about multiplications. A batch of images, another memory layout or a
+# The time of the full convolution grows at least as much as its MACs. The time of the depthwise one grows too, but by
+# much less. So multiplying is only a part of its time; this experiment does not divide the rest. So 1/N + 1/K² is a promise about multiplications. A batch of images, another memory layout or a
 # compiler changes the factor; only a measurement tells it.
 #
 # ## Training
@@ -561,7 +561,7 @@ for channels, side in ((64, 112), (128, 56), (512, 14)):
 # For 32×32 pixels the first two strides of 2, in the stem and in the second block, would shrink the map too soon. They become 1. At
 # α = 0.5 the network has 0.8 million parameters.
 #
-# α = 0.25 on the 1,429 training digits of 8×8 pixels, six epochs, one seed. Expected: half a minute or less, and 90 % of the validation
+# First the network with α = 0.25 learns the 1,429 training digits of 8×8 pixels, in six epochs, with one seed. Expected: half a minute or less, and 90 % of the validation
 # digits or more. In the first epochs validation lags behind. A likely reason: the running statistics of 27 norms start at 0 and 1 and follow slowly.
 
 # %% tags=["export"]
@@ -635,15 +635,15 @@ page.record("10_mobilenet-mobilenet_small-cifar10-long-seed0")
 
 # %% [markdown]
 # Here the factorised network is 4.9 ± 2.0 points behind, on an eighth of the MACs and of the weights. It is behind on the training
-# digits as well (95 to 97 % against 99 %), so six epochs end before it has learnt them. This is a price in training time first. How
-# much of it remains after a long training, the paper's 1.1 points say for ImageNet; five short runs on digits do not.
+# digits as well (95 to 97 % against 99 %), so it has not learnt all of them in six epochs. Whether more epochs close the gap was
+# not tried here. After a long training on ImageNet the paper's gap is 1.1 points.
 #
 # The curve above is that of the small network. It was trained to the end on the 50,000 images of CIFAR-10 (`course records`): 88.6 % of the test
 # images after 15 epochs, one seed.
 #
 # ## Looking inside
 #
-# Where is the trained network most sure, and wrong?
+# Of which wrong answers is the trained network most sure?
 #
 # And does ReLU6 do anything? Count how many of the activations reach 6 after training; then take the limit away and measure again.
 
@@ -672,14 +672,14 @@ for limit in (6.0, float("inf")):
 
 # %% [markdown]
 # Very few activations reach the limit, one in a thousand or less. Without it those few become much larger, and a network that was trained
-# with the limit may lose points. So the limit is not there for the accuracy: it is for the number format of the phone. But it
-# belongs to the network, and weights that were trained with ReLU6 must run with ReLU6.
+# with the limit may lose points. The limit is there for the number format of the phone, not for the accuracy. But the limit belongs to
+# the network: weights that were trained with ReLU6 must run with ReLU6.
 #
 # ## Take-aways
 #
 # 1. Filter and mix in two steps: 1/N + 1/K² of the MACs, 569 million in place of 4,867 million.
 # 2. 95 % of MobileNet's MACs and 75 % of its weights are in 1×1 convolutions.
-# 3. A depthwise 3×3 layer does about one MAC for each byte it moves. Its time follows the bytes more than the MACs: 5.4 times the
+# 3. A depthwise 3×3 layer does about one MAC for each byte it moves. Its time does not follow the MACs: 5.4 times the
 #    MACs take far less than 5.4 times the time.
 # 4. Width and resolution act by about their square; at about 150 million MACs, smaller images cost less accuracy than fewer channels.
 # 5. Two numbers of the paper are misprints: a stride in Table 1 and 1.19 in Table 2. A counter finds both.
@@ -720,7 +720,7 @@ for limit in (6.0, float("inf")):
 # **5.** (open) Find a network with at most 150 million MACs that is faster on your machine than α = 0.5 at 224 pixels. It
 # may not be thinner anywhere.
 # <details><summary>A start</summary>
-# The paper's shallow network, at 160 pixels. Which layers of your machine's roofline stand lowest?
+# Try the paper's shallow network at 144 pixels: it has 135 million MACs. Which layers of your machine's roofline stand lowest?
 # </details>
 #
 # ## References

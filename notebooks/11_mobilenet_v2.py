@@ -48,7 +48,7 @@ mobilenet = notebook.load("10_mobilenet")
 # ## Where we stand
 #
 # MobileNet does 95 % of its work in 1×1 convolutions between *wide* maps. So make the maps thin? With α, all of them become thin,
-# and the accuracy falls. Below: its family as its paper prints it, counted by us, and the two networks of this unit.
+# and the accuracy falls. The figure shows MobileNet's family, with printed accuracies and our counts, and two networks of this unit.
 
 # %%
 V1 = {1.0: 70.6, 0.75: 68.4, 0.5: 63.7, 0.25: 50.6}  # α: top-1 (%); Table 6 of [2]
@@ -350,8 +350,8 @@ for name, net in nets.items():
 # ## Training: which part buys what?
 #
 # Two claims of the paper can be tested: a ReLU on the bottleneck costs accuracy, and the shortcut belongs on the thin ends. All arms have
-# the same layers, parameters and MACs. What differs is one activation, or where one wire is attached. "Wide" joins the maps after the depthwise
-# layers.
+# the same layers, parameters and MACs. What differs is one activation, or where the shortcuts are attached. "Wide" joins the maps after the depthwise
+# layers where two neighbours agree in shape: 7 shortcuts, against 10 thin ones.
 
 # %% tags=["export"]
 class Wired(MobileNetV2):
@@ -485,11 +485,11 @@ for number, (d, active) in counts.items():
           f"{chance_lost(6 * d, d):18.4%}")
 
 # %% [markdown]
-# Training has left about half of the units active, as with random weights. Nothing forces it to: batch normalisation puts the border
-# between active and inactive near the middle only at the start, and its shift is trained. Fewer than d active units are rare or do not occur. So six times the width is
+# Training has left about half of the units active, as with random weights. Nothing forces this half: batch normalisation puts the border
+# between active and inactive near the middle only at initialisation, and then its shift is trained. Fewer than d active units are rare or do not occur. So six times the width is
 # enough for the trained network, too.
 #
-# Which digits is it most sure of, and wrong?
+# Of which wrong answers is the network most sure?
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 6, figsize=(6.4, 1.7))

@@ -340,7 +340,7 @@ RECIPES = {  # keyword arguments of course_lib.train.Recipe
 # %% [markdown]
 # ## Against the paper
 #
-# All eight networks, to the parameter and to the MAC. Then come the same logits as torchvision's B0. `check.matches` gives both the same new weights.
+# First come the parameters and MACs of all eight networks. Then come the logits, beside those of torchvision's B0. `check.matches` gives both the same new weights.
 # It compares them in float64, in eval mode and in train mode, with everything random off in both. (The accuracies of Table 2 are those of the paper's latest version; the first
 # printed 76.3 for B0 and 84.4 for B7.)
 
@@ -515,7 +515,7 @@ page.table(["twice the MACs", "over the base", "compound over it"], rows)
 # above depth alone.
 # 
 # So our base is not the paper's. It has images of 22 pixels in place of 224, eight blocks, 4,000 training images and five epochs. Which of these decides, the experiment does not show. What it does
-# show: the best triple belongs to a base and its training. That is why the paper searched for α, β and γ on B0. A triple should not be copied to another network without a search.
+# show: the best triple belongs to a base and its training. The paper searched for α, β and γ on B0, because a search on a larger network costs too much. A triple should not be copied to another network without a search.
 #
 # ## ImageNet weights in your network
 #
@@ -559,7 +559,7 @@ else:
     plt.show()
 
 # %% [markdown]
-# The temple is a *palace* to it, the flower a *daisy*: of the thousand classes, none is "temple" of this kind or "dahlia". A network answers with the classes that it was given.
+# The network calls the temple a *palace* and the flower a *daisy*: of the thousand classes, none is "temple" of this kind or "dahlia". A network answers with the classes that it was given.
 #
 # Is it really the published network? Its accuracy says so. Where Imagenette is at hand (ten of the thousand classes, 160 pixels; `course data imagenette` says how), we classify
 # among all thousand:
@@ -589,7 +589,7 @@ else:
 # 1. Depth costs $d$, width $w^2$, resolution $r^2$; with $\alpha\beta^2\gamma^2 \approx 2$ each step of $\phi$ doubles the MACs.
 # 2. B0 to B7 are one table, three numbers and two rounding rules. B0 has 5,288,548 parameters and 385,814,752 MACs; B7 98 times as many MACs.
 # 3. The rounding up of the blocks is why B1 costs 1.8 times B0 and not 1.4.
-# 4. On our small base larger images gained 2.9 ± 1.1 points at equal MACs, and depth nothing; all three together was not the best. A triple belongs to its base.
+# 4. Twice the MACs gained our small base 2.9 ± 1.1 points as larger images, and nothing as more depth. All three together were not the best. A triple belongs to its base.
 # 5. The network that you built classifies photos with published weights, without a change.
 #
 # ## Before and after
@@ -622,7 +622,7 @@ else:
 #
 # **5.** (open) The paper searched on B0 with a step of φ = 1. Would the same triple be found from B3? How would you find out with four trainings?
 # <details><summary>A start</summary>
-# Scale B3 by one step with the paper's triple and with three others of the same cost. At equal MACs only their order matters, and a few epochs may do.
+# Scale B3 by one step with the paper's triple and with three others of the same cost. Only the order of the four matters, and a few epochs may show it.
 # </details>
 #
 # ## References

@@ -60,7 +60,7 @@ for name, m, t in rows:
     print(f"{name:8}{m / macs:5.0%} of the MACs,{t / time:4.0%} of the time")
 
 # %% [markdown]
-# The depthwise layer in the middle has a sixth of the MACs, and takes more than its share of the time. Fewer MACs were the aim of units 10 to 12. Training
+# The first two layers write the wide map. They have 58 % of the MACs, and a larger share of the time. Fewer MACs were the aim of units 10 to 12. Training
 # time is what a large network costs its makers. What changes if *time* is the aim?
 #
 # ## Idea
@@ -245,7 +245,7 @@ def efficientnet_v2(variant: str = "S", num_classes: int = 1000) -> EfficientNet
 #
 # Parameters and MACs first, at 384, 480 and 480 pixels. Then come the same logits as torchvision's network. `check.matches` gives both the same new weights.
 # It compares them in float64, in eval mode and in train mode, with everything random off in both. (The paper's table prints 8.8, 24 and 53 billion
-# MACs. The authors' README [2] prints 8.4, 24.7 and 56.3, and our counts agree with it.)
+# MACs. The authors' README [2] prints 8.4, 24.7 and 56.3, and our counts agree with it to 1 %.)
 #
 # The cell below the counts fills S with the weights that torchvision publishes, once they are here, and shows what it sees on two photos. Then: where are the MACs of S, and the time? The last cell takes one stage at a time, for one image of 224×224 pixels. It prints millions of MACs, and billions of them in a second.
 
@@ -283,12 +283,12 @@ with torch.inference_mode():
         print(f"{number} {stage.block:5} {x.shape[2]:3}² {speed}")
 
 # %% [markdown]
-# The last column is the answer to "fewer MACs". On the machine that made this page, the fused stage 2 is faster. It does 1.6 to 2.1 times as many
-# MACs in a second as the stages with depthwise layers. The fused stages 1 and 3 are about as fast as these.
+# The last column is the answer to "fewer MACs". On the machine that made this page, the fused stages 2 and 3 are faster. They do about twice as many
+# MACs in a second as the stages with depthwise layers. The fused stage 1 is about as fast as those.
 #
 # ## Fused or not, stage by stage
 #
-# Put the same block in both forms at the place of each stage. A *training* step of eight images, forward and backward, is timed on one thread.
+# Put the same block in both forms at seven places, from early to late in a network. A *training* step of eight images, forward and backward, is timed on one thread.
 
 # %% tags=["export"]
 from course_lib.latency import timer
@@ -339,7 +339,7 @@ plt.show()
 # reason: on small images a network has less capacity and needs *weak* regularisation; on large ones it needs strong. Let both grow. For S
 # its Table 6 has 128 → 300 pixels, dropout 0.1 → 0.3, RandAugment 5 → 15.
 #
-# The last cell of this part trains the small network on the 1,429 digits of 8×8 pixels, six epochs, one seed. Expected: half a minute or less, and
+# The last of the six cells below trains the small network on the 1,429 digits of 8×8 pixels, six epochs, one seed. Expected: half a minute or less, and
 # 90 % of the validation digits or more.
 
 # %% tags=["export"]
@@ -493,11 +493,11 @@ for stride in (1, 2):
 # %% [markdown]
 # The numbers are points of test top-1 with 95 % intervals; the last two lines of each add one choice to the other. Where the time follows the
 # pixels (stem of stride 1), both choices help. The size gains 4.9 ± 1.6 points, the strength 3.2 ± 1.5, and together
-# they gain 8.2 ± 1.7. Growing images show the network 1.8 times as many of them in the same time. Where it does not follow them (stride 2), they show
-# 1.5 times as many. There the size gains nothing that five seeds show: +0.9 ± 1.0 alone, −1.4 ± 2.0 where the strength grows. That fits a
+# they gain 8.2 ± 1.7. With growing images the network sees 1.8 times as many images in the same time. With stride 2 the time follows the pixels less, and
+# the network sees 1.5 times as many. There the size gains nothing that five seeds show: +0.9 ± 1.0 alone, −1.4 ± 2.0 where the strength grows. That fits a
 # gain of time. It is no proof: the two networks differ in more than the stem.
 #
-# The paper adds that growing images *need* growing regularisation. In these short trainings growing it helps at a fixed size, too, by 3.2 ± 1.5 and
+# The paper adds that growing images *need* growing regularisation. In these short trainings growing regularisation helps at a fixed size, too, by 3.2 ± 1.5 and
 # 4.1 ± 3.1 points. With stride 1 the two gains add up. With stride 2 their sum is 5.0 and both together gain 2.7 ± 1.2: the intervals are too wide
 # to say more. What the paper reports of long trainings is not tested here.
 #
@@ -570,7 +570,7 @@ plot.slider(draw_ranking, "−100·w", (0, 50))
 #
 # Squeeze-and-excite is a gate for each channel, in (0, 1), and it depends on the image. Does it, after training? For the MBConv blocks of the small
 # network we print the mean gate, and how much a gate varies between the validation digits. Then each gate is set to its mean: what does
-# the validation top-1 become? Below it are the digits of which the network is most sure, and wrong.
+# the validation top-1 become? The figure shows the network's most confident mistakes.
 
 # %% tags=["nbval-ignore-output"]
 from course_lib.train import evaluate
@@ -606,8 +606,8 @@ plt.show()
 # 1. A fused block has 3.9 to 4.9 times the MACs of MBConv. Where maps are large and channels few, it may still be the faster one; late in the network
 #    it is mostly slower.
 # 2. S, M and L are one table: fused in three stages, then MBConv. S has 21,458,488 parameters and 8.4 billion MACs at 384 pixels.
-# 3. In equal time, growing images and regularisation gained 8.2 ± 1.7 points where the time follows the pixels. Growing images alone
-#    gained nothing that shows where it does not.
+# 3. In equal time, growing images and regularisation gained 8.2 ± 1.7 points with a stem of stride 1. With a stem of stride 2,
+#    growing images alone show no gain.
 # 4. The reward A · S^−0.07 · P^−0.05 values ten times less time like 17 % more accuracy. In our space of eight, fusing the last stage is worst.
 #
 # ## Before and after

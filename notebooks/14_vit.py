@@ -211,7 +211,7 @@ check.close(layer(x[:, shuffled]), layer(x)[:, shuffled], 1e-4, 1e-5, what="shuf
 print("Four nested loops agree. Shuffled tokens give shuffled answers: order is unknown to attention.")
 
 # %% [markdown]
-# The second line of that check matters. Attention alone has no idea where a patch was: a photo and its jigsaw are the same to it. All knowledge of places is in
+# The second half of that check matters. Attention alone has no idea where a patch was: a photo and its jigsaw are the same to it. All knowledge of places is in
 # the learned positions. Next come the block and the table. GELU is a smooth ReLU, $x\,\Phi(x)$, with Φ the distribution function of the normal distribution.
 
 # %% tags=["export"]
@@ -299,7 +299,7 @@ print("The small network has its size, and learns 16 digits by heart.")
 # %% [markdown]
 # ## Against the paper
 #
-# All five networks, to the parameter and the multiply-accumulate. On the `meta` device a tensor has a shape and no numbers, so that H/14 with
+# First come the parameters and multiply-accumulates of all five networks. On the `meta` device a tensor has a shape and no numbers, so that H/14 with
 # its 632 million parameters needs no memory. Then `check.matches` gives torchvision's network and ours the same new weights and compares logits
 # in float64, in eval and in train mode. (Here with three blocks, for speed. The tests compare B/32, whole.)
 #
@@ -364,8 +364,8 @@ page.table(["network", "parameters", "MACs", "one image", "MACs/s"], rows)
 #
 # ## Training
 #
-# On digits of 8×8 pixels, as 16 patches of 2×2. Twenty epochs take about 20 to 40 seconds; expect a validation top-1 of 92 to 96 %. AdamW, warm-up
-# and weight decay follow the paper (which has Adam). Below the curves are the digits of which the network is most sure, and wrong.
+# First `vit_small` learns digits of 8×8 pixels, as 16 patches of 2×2. Twenty epochs take about 20 to 40 seconds; expect a validation top-1 of 92 to 96 %. AdamW, warm-up
+# and weight decay follow the paper (which has Adam). Below the curves are the network's most confident mistakes.
 #
 # Then a record on photos, from the queue (`course records`): 80 epochs of the 50,000 training images of CIFAR-10, with flips and shifts. Its stored weights are used further down.
 
@@ -391,7 +391,7 @@ page.record("14_vit-vit_small-cifar10-long-seed0")
 
 # %% [markdown]
 # After 80 epochs the network has 80.8 % of the test images. In the last epoch it had 96 % of the shifted and mirrored training images. So it fits these much better than the test images. Unit 08's residual
-# network has fewer numbers and half as many epochs, and reaches 90.5 %. The codebooks of unit 03 have 81.2 %. (One seed each.)
+# network has fewer parameters and half as many epochs, and reaches 90.5 %. (Each network has one seed.) The codebooks of unit 03 have 81.2 %, the mean of three runs.
 #
 # ## How many images does it need?
 #
@@ -479,8 +479,8 @@ for ax, (name, similar) in zip(axes, maps.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# Before training the vectors are random, and no two are similar. After training, neighbours have a similarity of 0.79 and places eight steps apart one of −0.26. The grid was
-# never told: the network has learned it from photos.
+# Before training the vectors are random, and no two are similar. After training, neighbours have a similarity of 0.79 and places eight steps apart one of −0.26. Nobody told the
+# network the grid: it learned the grid from photos.
 #
 # **Attention rollout** (Abnar and Zuidema [3]). Which patches does an output depend on, through all blocks? Average the heads of a block to a matrix A. The residual
 # stream passes each token on to itself, so take $\tfrac12 A + \tfrac12 I$, and multiply the blocks.
@@ -565,10 +565,10 @@ for name, order in orders.items():
 
 # %% [markdown]
 # Rollout passes this test. Without the four patches that it names first, top-1 falls much lower than without four by chance. It also falls lower than without the four with most ink.
-# Without the last four it hardly changes. It is evidence for this network and these images, not for every picture of attention.
+# Without the last four it hardly changes. The test is evidence for this network and these images, not for every picture of attention.
 #
 # **The residual stream.** In unit 08 a block was $x + F(x)$ with a ReLU after the sum. Here nothing stands after the sum: from the patches to the head runs a
-# **stream** to which 2L branches add. How much does each add, as the norm of the branch by that of the stream? And what does the validation top-1 of the digits become when a
+# **stream** to which 2L branches add. How much does each branch add? We divide its norm by the norm of the stream. And what does the validation top-1 of the digits become when a
 # branch is left out, one at a time?
 
 # %% tags=["nbval-ignore-output"]
@@ -598,7 +598,7 @@ print(*(f"{name}: {size:.2f} of the stream, {top1:.0f} % without it"
 # %% [markdown]
 # On the machine that made this page, the first attention adds more than the stream has so far, and without it top-1 falls to 41 %. Each of the other branches is 0.3 to 0.6 of the
 # stream. Any one of them can be left out for at most 8 points. Nothing is re-trained, and there are no batch statistics, so only the branch is missing.
-# That is the view of unit 08: a residual network is a stream with many small corrections.
+# That is the sum of unit 08: here it has one large term and seven smaller ones.
 #
 # ## Take-aways
 #
@@ -636,7 +636,7 @@ print(*(f"{name}: {size:.2f} of the stream, {top1:.0f} % without it"
 # A score is a sum over the D/h numbers of one head. If these are independent with variance 1, its variance is D/h.
 # </details>
 #
-# **5.** (open) Do flips and shifts help with 40 epochs instead of 10? And what does a stem of two 3×3 convolutions of stride 2 change, with patches of 1×1 after them?
+# **5.** (open) With 40 epochs instead of 10, does the transformer catch up, and do flips and shifts help it? And what does a stem of two 3×3 convolutions of stride 2 change, with patches of 1×1 after them?
 # <details><summary>A start</summary>
 # `experiments/data_size.py` has the settings. Change `SHARED` for the first, `build` for the second.
 # </details>
