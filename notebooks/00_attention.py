@@ -39,7 +39,7 @@ from course_lib import check, page, plot, results, text
 # ## Where we stand
 #
 # The first neural translators had two parts. An *encoder* read the sentence word by word and kept a state, a vector of fixed size. A
-# *decoder* then wrote the translation from the last state. So the whole sentence had to pass through **one vector**, a long one as well as a short one.
+# *decoder* then wrote the translation from the last state. So the whole sentence had to pass through **one vector**, however long the sentence was.
 #
 # A small task shows where this fails: read 12 random symbols from an alphabet of 12, and write them in the reverse order. Nothing can be guessed here. We train
 # two networks of the same layers on it. Only one of them may look back at all states of the encoder.
@@ -75,8 +75,8 @@ plt.show()
 #
 # ## Implementation: additive attention
 #
-# First the layer, then two networks that use it. Their decoder looks before each step. In the `fixed` network it sees a single key, so its weight is always 1 and
-# only one vector passes. The layers and the number of parameters are the same. (The layers of the score are idle then.)
+# First the layer, then two networks that use it. Their decoder looks before each step. In the `fixed` network the decoder sees a single key. The weight of this key is
+# always 1, and only one vector passes. The layers and the number of parameters are the same. (The layers of the score are idle then.)
 
 # %% tags=["export"]
 import torch
@@ -193,7 +193,7 @@ print(f"Both networks have {sizes[0]:,} parameters.")
 # ## Training on the reversal
 #
 # Both get the same number of steps and start from the same seed. New sequences test them, and each network reads what it wrote itself. Chance is 8 %.
-# That is one seed and a short training. The record, printed after it, holds three seeds of each. It has the same length, an alphabet of 20 symbols (chance is 5 %) and 600 steps instead of 300.
+# That is one seed and a short training. The record, printed after it, holds three seeds of each. Its sequences are as long, its alphabet has 20 symbols (chance is 5 %), and its networks train for 600 steps instead of 300.
 #
 # Where does the network look? In the figure a row is a step of the decoder, and the weights of one sequence are drawn. The circles are the places of the symbols that are wanted.
 
@@ -312,8 +312,8 @@ for width in (4, 16, 64, 256, 1024):
 #
 # ## Where attention is used
 #
-# In **translation**, a word that is written looks at the words that were read; in **speech**, a letter looks at moments of a sound. Their picture is the
-# diagonal above. Here are three more uses, each with the layer that we just built. Their keys are not learned but chosen by hand, so that you see what the layer does by itself.
+# In **translation**, a word that is written looks at the words that were read; in **speech**, a letter looks at moments of a sound. Their weights form a
+# diagonal, too: roughly from the upper left to the lower right. Here are three more uses, each with the layer that we just built. Their keys are not learned but chosen by hand, so that you see what the layer does by itself.
 #
 # - **Captions**: a word looks at places of an image [5]. Here the query is the colour that a word names, and the keys are the colours of the photo.
 # - **Images**: a patch looks at all patches of its own image. The mean of those that look alike has less noise: *non-local means* [6].

@@ -279,7 +279,7 @@ print(f"evaluation sees {kept:.0%} of this photo, always the same")
 #
 # ## Measured: one crop, ten crops, five guesses
 #
-# A real network, EfficientNet-Lite0 with published weights (unit 12), names photos of ten classes among all thousand. They are squares of 160 pixels from a copy of Imagenette, enlarged to 256. `python experiments/crops.py` wrote
+# A real network, EfficientNet-Lite0 with published weights (unit 12), names photos of ten classes among all thousand. The photos are squares of 160 pixels from a copy of Imagenette, enlarged to 256. `python experiments/crops.py` wrote
 # the five likeliest classes of each image, from one crop and from ten.
 #
 # First a trap. Imagenette divides ImageNet's photos anew, so most of its test images are *training* images of ImageNet. This network has seen them! The file names tell which: only `ILSVRC2012_val_…` are
@@ -310,7 +310,7 @@ print(f"all: ten crops set {won} first guesses right and {lost} wrong, {100 * (w
 
 # %% [markdown]
 # On the 775 images that training saw, ten crops set 28 first guesses right and 7 wrong. On the 109 others it was 3 and 2: too few to tell. Together top-1 rises by 2.5 ± 1.4 points, with a 95 % interval over the sample of
-# images, for one network. The seen images are not the easier ones here: the two groups have other shares of each class. Whether probabilities or logits are averaged changed six first results of 884. But
+# images, for one network. The two groups cannot be compared with each other: they have other shares of each class. Whether probabilities or logits are averaged changed six first results of 884. But
 # the two are not the same function, so a comparison has to say which it used.
 #
 # Which mistakes does top-5 forgive? These are the first guesses that are wrong while the label is among the five.
@@ -436,20 +436,20 @@ ax.set(xlabel="workers", ylabel="images/s", yscale="log", ylim=(None, 2 * need["
 plt.show()
 
 # %% [markdown]
-# A GPU wants ten times as many and more. This machine has two cores, so no more than two workers were tried; beside other programs the second one helps little. Half size helps, because a JPEG can be decoded at half its size by skipping work. What remains is
+# A GPU wants about ten times as many, or more. This machine has two cores, so no more than two workers were tried. Other programs ran beside the measurement, and a second worker did not make every reader faster. Half size helps, because a JPEG can be decoded at half its size by skipping work. What remains is
 # to do the work once: store smaller images, or keep decoded ones in memory, as `course_lib.data` does for what fits.
 #
 # ## Take-aways
 #
 # 1. Since 2012 the challenge has 1,281,167 training images in 1,000 classes; from 2010 to 2017 the winners' top-5 error fell from 28.2 to 2.3 %.
-# 2. The devkit's class numbers are not the labels of sorted folders. Mixed up, a perfect network scores about 0.1 %, as by chance.
+# 2. The devkit's class numbers are not the labels of sorted folders. If the two are mixed up, a perfect network scores about 0.1 %, as by chance.
 # 3. Training sees a random part, in the median 38 % of the photo; evaluation always sees the centre.
 # 4. Ten crops gained 2.5 ± 1.4 points of top-1 here, for ten times the work. Most of these images had been in the network's training: file names tell.
 # 5. Top-5 forgave 175 of 245 wrong first guesses: *monastery* for *church* was the most frequent, on 30 images.
 #
 # ## Before and after
 #
-# Before ImageNet, image classification was measured on Caltech-101 (9,144 photos, 2004) and PASCAL VOC (20 classes). ImageNet was 100 times larger, and from 2011 on the challenge kept the test labels secret. After 2017 the score was nearly
+# Before ImageNet, image classification was measured on Caltech-101 (9,144 photos, 2004) and PASCAL VOC (20 classes). The challenge had over 100 times as many photos as Caltech-101, and kept its test labels secret from 2011 on. After 2017 the score was nearly
 # exhausted, and the data set itself was studied. ImageNetV2 (2019) collected new test images by the same protocol. Accuracies fell by 11 to 14 points, and the order of the networks stayed nearly the same [8]. "Are we done with ImageNet?" (2020)
 # labelled the validation images again, with all right answers [9].
 #

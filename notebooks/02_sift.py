@@ -48,8 +48,8 @@ SMOOTH = {"interpolation": "antialiased"}  # photos that are drawn smaller than 
 #
 # How do we know that two photos show the same thing? Compare the pixels around a point. How far does that go? We need
 # two views of which the truth is known. So we turn, zoom and tilt a photo ourselves, and keep the **homography**.
-# This 3×3 matrix $H$ sends a point $(x, y)$ of the first view to the second: $(u, v, w) = H (x, y, 1)$, there
-# $(u/w,\, v/w)$. The first pixel has its centre at $x = y = 0$; $y$ points down, so angles run clockwise on the
+# This 3×3 matrix $H$ sends a point $(x, y)$ of the first view to $(u/w,\, v/w)$ in the second, where $(u, v, w) = H
+# (x, y, 1)$. The first pixel has its centre at $x = y = 0$; $y$ points down, so angles run clockwise on the
 # screen.
 #
 # The experiment: 300 places with some texture, of each the 16×16 pixels around it, made free of brightness and contrast
@@ -187,7 +187,7 @@ print(f"recognised at half the size:    {recognised(zoom=0.5):.0f} %")
 #
 # Let the image itself say how large the window is and which way is up. SIFT does so in four steps, sections 3 to 6 of
 # the paper. Find points that stand out in $x$, $y$ *and scale* $\sigma$; drop the unreliable ones; give each an
-# orientation; describe its gradients in that frame. What stands out is a **difference of Gaussians**,
+# orientation; describe its gradients in that frame. A **difference of Gaussians** measures how much a point stands out,
 #
 # $$D(x, y, \sigma) = \big(G(k\sigma) - G(\sigma)\big) * I \;\approx\; (k - 1)\, \sigma^2 \nabla^2 G * I, \qquad k = 2^{1/3},$$
 #
@@ -220,11 +220,11 @@ plt.show()
 # Blur, more and more, three levels to every doubling of $\sigma$. To blur by $\sigma_1$ and then by $\sigma_2$ is to blur by
 # $\sqrt{\sigma_1^2 + \sigma_2^2}$, so each level is made from the one before. Once $\sigma$ has doubled, every other
 # pixel is enough: a new **octave** begins at half the size. Each octave has three levels more than its three, since
-# differences and their neighbours are needed on both sides. The first is the photo at twice its size, so that the
-# smallest details have a neighbour too.
+# differences and their neighbours are needed on both sides. The first octave is the photo at twice its size, so that
+# the smallest details have a neighbour in scale, too.
 #
-# What does it look like? Below octaves 1, 2 and 3, drawn at one size, from left to right more and more blurred; then
-# their differences, dark where negative.
+# What does the scale space look like? The figure draws octaves 1, 2 and 3 at one size, more and more blurred from left
+# to right. Their differences follow, dark where they are negative.
 
 # %% tags=["export"]
 INTERVALS = 3  # scales an octave; section 3.2
@@ -293,8 +293,8 @@ plt.show()
 # The assignment asks for that step.
 #
 # There are two checks. The first uses a slow loop over a cube of noise, and blobs of known width at known places. The second compares with the keypoints of
-# `course_lib.classical.Sift`, a full implementation. From a scale of 2 on each of its keypoints must have one of ours within a pixel
-# and a level of its octave. (Finer details depend on how sharp the camera is taken to be.)
+# `course_lib.classical.Sift`, a full implementation. At scales from 2 on, 90 % of its keypoints must have one of ours within a level
+# and a pixel of the octave. The reverse must hold, too. (Finer details depend on how sharp the camera is taken to be.)
 #
 # Then the photo. How many extrema does each test take, and where? (Figure 5 of the paper.) And which keypoints belong to which scale?
 
@@ -416,8 +416,8 @@ plot.slider(lambda n: draw_scale(plt.subplots(figsize=(3.2, 2.4))[1], n), "level
 #
 # ## Which way is up (section 5)
 #
-# From here on everything reads gradients, in the level at which the keypoint was found. The places move with it: they lie at
-# an offset of $(u, v)$ *scales*, turned by the keypoint's orientation. One function does this for all that follows.
+# From here on everything reads gradients, in the level at which the keypoint was found. The places that are read move with the
+# keypoint: they lie at an offset of $(u, v)$ *scales*, turned by its orientation. One function does this for all that follows.
 #
 # The orientation is where most gradients point. A histogram of 36 bins of 10° shows it. Each gradient counts with its magnitude and a
 # Gaussian of 1.5 scales around the keypoint. The highest bin wins; another peak of at least 80 % makes another
@@ -510,7 +510,7 @@ plt.show()
 #
 # Over the keypoint lies a square of 4×4 cells, each 3 scales wide, turned with it. In every cell the gradients are counted by
 # orientation, in 8 bins, with their magnitude and a Gaussian as wide as half the square. A gradient between the centres of
-# two cells counts for both, in proportion, and so between two bins. Nothing jumps when the window is a pixel off. Of
+# two cells counts for both, in proportion, and one between two bins counts for both bins. Nothing jumps when the window is a pixel off. Of
 # the 4·4·8 = 128 numbers only the direction matters, so they are divided by their length. That cancels contrast;
 # brightness went with the gradient. (Lowe then cuts entries above 0.2 and divides once more, so that a few
 # huge gradients do not decide alone: left to the assignment.)
@@ -657,7 +657,7 @@ for name, lit in lights.items():
 #
 # ## Two views
 #
-# How many of the mutually nearest pairs are right? The homography knows: within 3 pixels of where it sends the point.
+# How many of the mutually nearest pairs are right? A pair is right if its second point lies within 3 pixels of where the homography sends its first.
 
 # %% jupyter={"source_hidden": true}
 pairs = match(described, of_there)
@@ -808,7 +808,7 @@ plt.show()
 
 # %% [markdown]
 # **The frame does most of the work.** The same points with upright pixels are lost after 20°. Pixels in SIFT's frame keep more than
-# 60 % at any angle and size, and SIFT's 128 numbers add 4 to 8 points to that.
+# 60 % at any angle and size. In the columns of the table, SIFT's 128 numbers add 4 to 8 points.
 #
 # **A detector without scale fails at a change of size, and only there.** Corners with SIFT's descriptor are better than SIFT's own
 # points at any angle: 84 % at 20° and 80 % at 60°. At half the size 2 % are left, since their frame stays 2 pixels wide, and only 37 % of
@@ -876,7 +876,7 @@ plt.show()
 #
 # **2.** Why does an octave need six Gaussians for three scales?
 # <details><summary>Answer</summary>
-# An extremum needs a difference above and one below, so three scales need five differences, and these six Gaussians. The
+# An extremum needs a difference above and one below, so three scales need five differences, and five differences need six Gaussians. The
 # fourth (blurred twice as much as the first) begins the next octave.
 # </details>
 #

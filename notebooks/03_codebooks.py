@@ -562,8 +562,8 @@ print(f"one Gaussian {np.mean(by_words['Fisher vector'][0]):.1f} %, 128 words {n
 #
 # ## How many images? And a small CNN
 #
-# The same digits, 2 to 140 training images a class: 128 words for the histogram, 16 for the others. Beside them a convolutional network of four layers, which has nothing given: it learns its
-# descriptors from the same few images. It gets the digits at 16×16 pixels, with random shifts of up to 2, and at least 150 steps.
+# We take 2 to 140 training images a class of the same digits, 128 words for the histogram and 16 for the others. Beside them stands a convolutional network of four layers, which is
+# given no descriptors: it learns its own from the same few images. It gets the digits at 16×16 pixels, with random shifts of up to 2, and at least 150 steps.
 
 # %%
 def small_cnn() -> nn.Module:
@@ -615,7 +615,7 @@ plt.show()
 # The data set of Lazebnik et al. [3]: bedroom, coast, forest and twelve more. Here it has 50 training and 30 test
 # images a class, squashed to 160×160 pixels. The paper has 100 to train on, of about 300×250. `python
 # experiments/scenes.py` describes them at three scales, every 8 pixels. It learns words and an SVM from the training
-# images alone, and chooses C by cross-validation among these. There is a row for each of three seeds. What comes out?
+# images alone, and chooses C by cross-validation among these. Each row of the table is a setting, with the mean and standard deviation of three seeds. What comes out?
 # (Hard and soft: histograms; intersection: the paper's kernel; plain: without power and intra normalisation. CPU
 # seconds and megabytes are those of the whole run but for SIFT.)
 
@@ -691,7 +691,7 @@ print(f"best by cross-validation, 50 a class, {name}: {shown_as(scene(*best))} %
 
 # %% [markdown]
 # **Which encoding?** At equal numbers of words the order is clear: Fisher vector, VLAD, histogram. Between the largest codebooks that were tried the Fisher vector stays far ahead, and VLAD keeps a small
-# lead over the histogram. At 64 words against 400, right, there is none. VLAD buys with entries what the histogram buys with words. (± is over seeds, that is words and images drawn. That there are
+# lead over the histogram. At 64 words against 400, in the right figure, VLAD has no clear lead. VLAD buys with entries what the histogram buys with words. (± is over seeds, that is words and images drawn. That there are
 # only 450 test images makes every figure uncertain by 2 points more, the same for all.)
 #
 # **Where?** Cutting the image into cells brings a histogram as much as a better encoding does, and it helps the better encodings, too. **Normalised?** That is worth 4.0 ± 0.2 points to the Fisher vector, and 1.5 ± 1.3 to VLAD.
@@ -760,8 +760,8 @@ for name in ("04_alexnet-alexnet_small-fine", "08_resnet-resnet_small-20"):
 #
 # - **The encoding matters.** On 15 scenes the Fisher vector is 6.3 ± 0.1 points above VLAD, at 128 words and three seeds.
 # - **So does the place.** A pyramid of cells adds 7.8 ± 0.6 points to a histogram of 200 words.
-# - **With few images a fixed descriptor wins.** With five digits a class the Fisher vector reaches 93.9 % and the small CNN 89 %.
-# - **Colour counts as well.** On CIFAR-10 shape and colour together reach 80.4 %, and shape alone 72.3 %.
+# - **With few images a fixed descriptor wins.** With five digits a class the Fisher vector reaches 93.9 % and the small CNN 88 %.
+# - **Cells and colour patches help together.** On CIFAR-10 Fisher vectors of SIFT and colour patches in 2×2 cells reach 80.4 %. Those of SIFT over the whole image reach 72.3 %; the two changes were not measured apart.
 #
 # ## Before and after
 #
