@@ -115,8 +115,25 @@ def paired(first: Sequence[float], second: Sequence[float]) -> str:
 
     By Student's t, for differences that are nearly normal: "+1.0 ± 0.3".
     """
+    mean, half = interval(torch.as_tensor(first) - torch.as_tensor(second))
+    return f"{mean:+.1f} ± {half:.1f}"
+
+
+def interval(gaps: torch.Tensor) -> tuple[float, float]:
+    """Return the mean of a value a seed, and half of its 95 % interval."""
     from scipy.stats import t
 
-    gaps = torch.as_tensor(first) - torch.as_tensor(second)
     half = t.ppf(0.975, len(gaps) - 1) * gaps.std() / len(gaps) ** 0.5
-    return f"{gaps.mean():+.1f} ± {half:.1f}"
+    return gaps.mean().item(), half.item()
+
+
+def gains(ax, pairs: dict[str, tuple[Sequence[float], Sequence[float]]]) -> None:
+    """Draw first - second of each pair in a row: a dot a seed, mean, 95 % interval."""
+    for number, (first, second) in enumerate(pairs.values()):
+        gaps = torch.as_tensor(first) - torch.as_tensor(second)
+        mean, half = interval(gaps)
+        ax.plot(gaps, [number] * len(gaps), "C0o", alpha=0.3)
+        ax.errorbar(mean, number, xerr=half, fmt="C0D", capsize=4)
+    ax.axvline(0, color="0.5", lw=1)
+    ax.set_yticks(range(len(pairs)), pairs)
+    ax.set(ylim=(len(pairs) - 0.5, -0.5), title="mean and 95 % interval, a dot a seed")

@@ -194,7 +194,7 @@ class Inception(nn.Module):
 # ## What the reductions save
 #
 # The widths are Table 1 as it stands in print. From 3a to 5b the maps shrink from 28×28 to 7×7 and the channels grow
-# from 256 to 1024. First the lecture's two numbers, counted in these modules: the 5×5 branch of 3a without and with its
+# from 256 to 1024. First we count what the first figure says: the 5×5 branch of 3a without and with its
 # reduction, and both modules whole. The second module must also be what its four branches are.
 #
 # Then nine modules with these widths, naive and with reductions. Left, the channels that leave each module; right, its MACs.
@@ -255,8 +255,8 @@ plt.show()
 #
 # $$L = L_\mathrm{head} + 0.3\,(L_\mathrm{4a} + L_\mathrm{4d})$$
 #
-# and "at inference time, these auxiliary networks are discarded" (section 5). Each: average pooling 5×5, stride 3; 128
-# convolutions 1×1; 1024 hidden units; dropout of 70 %; a linear layer.
+# and "at inference time, these auxiliary networks are discarded" (section 5). Each has an average pooling 5×5 with
+# stride 3, 128 convolutions 1×1, 1024 hidden units, dropout of 70 % and a linear layer.
 
 # %% tags=["export"]
 def auxiliary_head(channels, width, hidden, side, num_classes, batch_norm=False):
@@ -430,7 +430,7 @@ print(f"✓ {found[0]}: logits as torchvision's, eval and train mode")
 #
 # ## What the auxiliary heads do for the gradient
 #
-# The full network, crops of two photos, a class each, at the start of training. Is the signal alive when it reaches the
+# We take the full network at the start of training, and one crop of each of two photos, with a class each. Is the signal alive when it reaches the
 # head (left)? And how large is the gradient of the weights of each module, of $L_\mathrm{head}$ alone and of $L$ (right)?
 
 # %%
@@ -498,7 +498,7 @@ plt.show()
 
 # %% [markdown]
 # With a Gaussian of std 0.01 each module makes the signal about ten times smaller, and the gradient on its way back
-# as well. The stem's gradient is about 10⁻¹⁰. A head after the third of nine modules skips six of these factors. So
+# as well. From the head alone, the stem's gradient is about 10⁻¹⁰. A head after the third of nine modules skips six of these factors. So
 # the heads multiply the stem's gradient by ten thousand there. They multiply it by over a hundred with PyTorch's
 # initialisation, and by 1.6 where signal and gradient arrive anyway. **The worse the initialisation, the more the
 # auxiliary heads help.** Behind 4d nothing changes. Later experiments of the authors found about 0.5 %, and that one
@@ -604,7 +604,7 @@ for when, net in (("before training", googlenet_small()), ("after", copy.deepcop
 # ## Several kernel sizes, or one?
 #
 # The idea was that one kernel size does not fit all objects. **Does a mix of sizes reach more than one size, at equal cost?**
-# `OneSize` replaces the three branches with kernels, and nothing else. In their place is a reduction, then kernels of $k$×$k$ pixels for all
+# `OneSize` keeps the pooling branch and replaces the three others. In their place is a reduction, then kernels of $k$×$k$ pixels for all
 # their channels. The reduction is so wide that the weights are as many as those of the mix. In a module each weight is used
 # once a pixel, so the MACs are equal, too.
 #
@@ -661,23 +661,15 @@ for kernels, (training, test) in top1.items():
         print(f"  mixed minus {kernels}: {gaps[0]}, {gaps[1]} points")
 
 # %% jupyter={"source_hidden": true}
-from scipy.stats import t
-
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.2))
 tests = {kernels: test for kernels, (_, test) in top1.items()}
-for number, (kernels, test_top1) in enumerate(tests.items()):
-    left.plot(test_top1, [number] * len(test_top1), f"C{number}o", alpha=0.6)
-    if kernels != "mixed":
-        gaps = tests["mixed"] - test_top1
-        half = t.ppf(0.975, len(gaps) - 1) * gaps.std() / len(gaps) ** 0.5
-        right.plot(gaps, [number] * len(gaps), f"C{number}o", alpha=0.3)
-        right.errorbar(gaps.mean(), number, xerr=half, fmt=f"C{number}D", capsize=4)
-for ax in (left, right):
-    ax.set(ylim=(3.5, -0.5))
-    ax.set_yticks(range(4), tests)
-left.set(xlabel="test top-1 (%), a dot a seed")
-right.axvline(0, color="0.5", lw=1)
-right.set(xlabel="mixed minus one size (points)", title="mean and 95 % interval")
+for number, test_top1 in enumerate(tests.values()):
+    left.plot(test_top1, [number] * len(test_top1), "C0o", alpha=0.3)
+left.set(xlabel="test top-1 (%), a dot a seed", ylim=(3.5, -0.5))
+left.set_yticks(range(4), tests)
+mixed = tests.pop("mixed")
+page.gains(right, {f"{name} alone": (mixed, other) for name, other in tests.items()})
+right.set_xlabel("mixed minus one size (points)")
 plt.show()
 
 # %% [markdown]
@@ -693,8 +685,8 @@ plt.show()
 #
 # The small network, trained for 20 epochs on all 50,000 images, is a record of the queue (`course records`). Are the stored weights those that scored so
 # (`course results verify` asks of all 10,000 test images)? And are
-# two views of an image better than one? The paper asks seven networks about 144 crops; here one network about shifted and
-# mirrored copies of 500 test images. Last, two photos and the 1,000 classes of ImageNet, with the weights that torchvision publishes.
+# two views of an image better than one? The paper asks seven networks about 144 crops; here we ask one network about
+# shifted and mirrored copies of 500 test images. Last, the weights that torchvision publishes name two photos among the 1,000 classes of ImageNet.
 
 # %% tags=["nbval-ignore-output"]
 def votes(net: GoogLeNet, images: data.Images, shifts, mirrors) -> float:
@@ -731,7 +723,7 @@ from course_lib import classify
 classify.show("06_googlenet")
 
 # %% [markdown]
-# The paper's Table 3 has the top-5 error on ILSVRC's validation images. One network has 10.07 % with 1 crop, 9.15 % with 10, 7.89 %
+# On 500 photos, two views set five more right than one view, and ten views three more: too few to tell. Table 3 of the paper has the top-5 error on ILSVRC's validation images. One network has 10.07 % with 1 crop, 9.15 % with 10, 7.89 %
 # with 144. Seven networks have 8.09 %, 7.62 % and 6.67 %. Six of the seven differ only in the images they drew and their order; the
 # seventh is a wider version. All began with the same weights, "mainly because of an oversight" (section 7).
 #
@@ -785,7 +777,7 @@ plt.show()
 # hardly any branch is needed: the heads have shown why.
 #
 # In 3a the 1×1 and pooling branches follow brightness and colour, also in the empty sky; the 5×5 branch is dark
-# there. It responds to edges and texture, which only a kernel with neighbours can see. In 4b a pixel stands for 4×4
+# there. It responds to edges and texture. The 1×1 branch shows edges as well, since the stem's kernels have seen neighbours already. In 4b a pixel stands for 4×4
 # of the photo's, and all four respond to the tower and the trees. (The frame is the zeros around the maps.)
 #
 # ## Take-aways

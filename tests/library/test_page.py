@@ -1,6 +1,7 @@
 """Tables that a page shows."""
 
 import pytest
+from matplotlib import pyplot as plt
 from scipy.stats import ttest_rel
 
 from course_lib import page, results
@@ -38,6 +39,21 @@ def test_paired_differences_have_the_interval_of_scipy_s_paired_test():
     low, high = ttest_rel(first, second).confidence_interval()
     mean, half = (low + high) / 2, (high - low) / 2
     assert page.paired(first, second) == f"{mean:+.1f} ± {half:.1f}"
+
+
+def test_gains_are_drawn_with_a_dot_a_seed_and_their_interval():
+    first, second = [40.0, 42.5, 47.0, 41.0, 44.5], [39.0, 42.0, 43.5, 41.5, 40.0]
+    figure, ax = plt.subplots()
+    page.gains(ax, {"forward": (first, second), "back": (second, first)})
+    low, high = ttest_rel(first, second).confidence_interval()
+    (bar, mirrored) = (drawn.get_segments()[0] for drawn in ax.collections)
+    assert bar[:, 0] == pytest.approx([low, high], abs=1e-5)
+    assert mirrored[:, 0] == pytest.approx([-high, -low], abs=1e-5)
+    assert [list(line.get_xdata()) for line in ax.lines[:1]] == [
+        [a - b for a, b in zip(first, second, strict=True)]
+    ]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["forward", "back"]
+    plt.close(figure)
 
 
 def test_a_record_is_shown_or_it_is_said_how_to_make_it(capsys):

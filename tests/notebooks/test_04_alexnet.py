@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -150,6 +152,16 @@ def test_the_race_ends_where_the_error_crosses():
     assert ALEXNET.epochs_to(history(0.2)) == pytest.approx(0.75 / 0.8)
     assert math.isnan(ALEXNET.epochs_to(history(0.5, 0.3)))
     assert ALEXNET.epochs_to(history(0.5, 0.3), error=0.4) == pytest.approx(1.5)
+
+
+def test_the_table_of_dropout_is_a_whole_grid():
+    path = results.RESULTS / "04_alexnet-dropout.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    runs = [(row["seed"], row["dropout"], row["augmented"]) for row in rows]
+    grid = product("01234", ("0.5", "0.0"), ("True", "False"))
+    assert runs == list(grid)
+    assert {row["epochs"] for row in rows} == {"40"}
 
 
 RECORDS = sorted(results.RESULTS.glob("04_alexnet*.json"))

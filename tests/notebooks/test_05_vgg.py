@@ -267,16 +267,28 @@ def test_a_record_fits_its_network_and_is_light(path):
     assert weights.stat().st_size < 2.1 * record.params + 20_000  # float16
 
 
-def test_the_stagewise_table_has_two_seeds_of_each_trial():
+def test_the_stagewise_table_has_two_seeds_or_five_where_top1_is_compared():
     path = results.RESULTS / "05_vgg-stagewise.csv"
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     trials = {}
     for row in rows:
-        trials.setdefault((row["network"], row["start"]), set()).add(row["seed"])
+        trial = row["question"], row["network"], row["start"]
+        trials.setdefault(trial, set()).add(row["seed"])
         assert len(row["train_loss"].split()) in (0, int(row["epochs"]))
     assert len(trials) == 9
-    assert all(len(seeds) >= 2 for seeds in trials.values())
+    for (question, *_), seeds in trials.items():
+        assert len(seeds) == (5 if question in ("norm", "kernels") else 2)
+
+
+def test_on_a_sheet_with_zeros_between_digits_are_read_as_if_alone():
+    path = results.RESULTS / "05_vgg-sheets.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    top1 = {(row["seed"], row["margin"]): row["top1"] for row in rows}
+    assert len(top1) == len(rows) == 5 * 6
+    for seed in "01234":
+        assert top1[seed, "64, zeros"] == top1[seed, "alone"] > top1[seed, "64"]
 
 
 @pytest.mark.slow
