@@ -41,7 +41,7 @@ import csv
 
 import matplotlib.pyplot as plt
 
-from course_lib import data, flops, plot, results
+from course_lib import data, flops, page, plot, results
 from course_lib.train import Recipe, fit
 
 LADDER = {  # Table 3 of [1]: top-1 error (%), billion multiply-adds
@@ -127,8 +127,8 @@ axes[0].legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Left, a factor of one half a layer becomes six orders of magnitude; right, the three lines lie on one another. Deep stacks
-# of thin layers can be trained, and it pays to cut kernels.
+# Left, a factor of one half a layer becomes six orders of magnitude; right, the three lines lie on one another. So the
+# signal survives deep stacks of thin layers, and large kernels may be cut into such stacks.
 #
 # ## Factorised convolutions
 #
@@ -165,7 +165,7 @@ plt.show()
 # ## What a pair can and cannot represent
 #
 # A column $c$ (n×1) after a row $r$ (1×n) is one kernel: the outer product $K = c\,r^T$, a matrix of **rank 1**. A kernel of
-# higher rank has none; the nearest one is $\sigma_1 u_1 v_1^T$ of its singular value decomposition, which keeps
+# higher rank equals no pair; the nearest pair is $\sigma_1 u_1 v_1^T$ of its singular value decomposition, which keeps
 # $\sigma_1^2 / \sum_i \sigma_i^2$ of its energy. How much is that, for kernels one would like to have?
 
 # %%
@@ -219,8 +219,8 @@ plt.show()
 
 # %% [markdown]
 # With as many channels between as outside, M = 8, a pair misses a quarter of the energy of *random* kernels. It need not
-# imitate them: v3's pairs have batch normalisation and a **ReLU** between, so they compute what no single kernel can. Little is lost
-# either: $\max(0, z) - \max(0, -z) = z$, twice the channels restore the linear pair. In [1] a ReLU between two 3×3
+# imitate them: v3's pairs have batch normalisation and a **ReLU** between, so they compute what no single kernel can. The ReLU need
+# not lose anything: since $\max(0, z) - \max(0, -z) = z$, twice the channels restore the linear pair. In [1] a ReLU between two 3×3
 # kernels gave 77.2 % top-1 accuracy where none gave 76.2 % (Figure 2).
 #
 # ## Modules
@@ -311,7 +311,7 @@ MODULE_C = [[Conv(320)], [Conv(384), FORK], DEEP, [average, Conv(192)]]
 # Between the kinds the map is halved and widened, here from $d^2 C$ values to $\frac{d^2}{4} 2C$. **Pooling, then a
 # convolution** costs $2(\frac d2)^2 C^2$, but all that arrives must pass $\frac{d^2}{4} C$ values. **A convolution,
 # then pooling** has no such bottleneck, and costs four times as much: $2 d^2 C^2$. **Both side by side**, a convolution with
-# stride 2 and a pooling, joined (section 5 of [1], Figure 10), costs half of the first. (3×3 kernels: all three times 9.)
+# stride 2 and a pooling, joined (section 5 of [1], Figure 10), costs half of the first. (For 3×3 kernels, multiply each cost by 9.)
 #
 # What does the bottleneck do? A network passes on how its input changes: the rank of its Jacobian matrix counts the
 # directions of change that survive.
@@ -404,8 +404,8 @@ for color, (place, (title, table)) in enumerate(zip(places, panels, strict=True)
 # %% [markdown]
 # ## The network
 #
-# A stem of five convolutions and two poolings from 299×299 to 35×35. Then three modules A, four B, two C, and a
-# linear classifier on the mean of the last maps. An **auxiliary head** looks at the last 17×17 maps while training.
+# A stem of five convolutions and two poolings leads from 299×299 to 35×35. Then come three modules A, four B, two C,
+# and a linear classifier on the mean of the last maps. An **auxiliary head** looks at the last 17×17 maps while training.
 # GoogLeNet had two, to bring gradients to early layers. The authors now find that a head changes nothing early in
 # training and adds a little at its end. It adds more when all of it is batch-normalised, also its hidden fully
 # connected layer (in our code the 5×5 convolution on 5×5 maps). They call it a regulariser (section 4).
@@ -611,8 +611,8 @@ plt.show()
 #
 # $$v \leftarrow 0.9\,v + 0.1\,g^2, \qquad w \leftarrow w - \eta\,\frac{g}{\sqrt{v + \varepsilon}}\ \text{(TensorFlow)} \quad\text{or}\quad w - \eta\,\frac{g}{\sqrt v + \varepsilon}\ \text{(PyTorch)}$$
 #
-# With the usual ε of 10⁻⁸ every weight steps equally far. What does ε = 1 do? The step for a steady gradient $g$; grey, how
-# large the gradients of the small network below are, at its start.
+# With the usual ε of 10⁻⁸ every weight steps equally far. What does ε = 1 do? The figure draws the step for a steady gradient
+# $g$. The grey band shows how large the gradients of the small network are before training.
 
 # %%
 nn.functional.cross_entropy(small.train()(batch[0])[0], batch[1]).backward()
@@ -681,25 +681,37 @@ plt.show()
 # `python experiments/smoothing.py` trained the small network on 5,000 images of CIFAR-10 for 12 epochs. It had the head of
 # v3, the same head without its batch normalisation, or none; and once ε = 0.
 
-# %% jupyter={"source_hidden": true}
+# %%
 with open(results.RESULTS / "07_inception-smoothing.csv", newline="", encoding="utf-8") as file:
     rows = list(csv.DictReader(file))
-figure, ax = plt.subplots(figsize=(4.8, 1.5))
-names = list(dict.fromkeys(f"head {row['head']}, ε = {row['smoothing']}" for row in rows))
+found = {}  # by head and smoothing: test top-1 (%) of each seed
 for row in rows:
-    name, top1 = f"head {row['head']}, ε = {row['smoothing']}", 100 * float(row["test_top1"])
-    ax.plot(top1, names.index(name), "o", color="C0")
-    print(f"{name}: {top1:.1f} %, {row['test_loss']} nats, gap {row['gap_mean']}")
-ax.set_yticks(range(len(names)), names)
-ax.set(xlabel="test top-1 (%); a dot is a training", xlim=(60, 70))
-ax.invert_yaxis()
+    arm = row["head"], float(row["smoothing"])
+    found.setdefault(arm, []).append(100 * float(row["test_top1"]))
+top1 = {arm: torch.tensor(values) for arm, values in found.items()}
+whole = top1["normalised", 0.1]
+pairs = {
+    "smoothing": (whole, top1["normalised", 0.0]),
+    "the head": (whole, top1["none", 0.1]),
+    "the head's normalisation": (whole, top1["plain", 0.1]),
+}
+print(f"with all three: {whole.mean():.1f} %")
+for name, (_, without) in pairs.items():
+    print(f"without {name}: {without.mean():.1f} %, a gain of {page.paired(whole, without)} points")
+for head, smoothing in ("normalised", "0.1"), ("normalised", "0.0"):
+    gaps = [float(r["gap_mean"]) for r in rows if (r["head"], r["smoothing"]) == (head, smoothing)]
+    print(f"ε = {smoothing}: the mean gap of the logits is {sum(gaps) / len(gaps):.1f}")
+
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(5, 1.5))
+page.gains(ax, pairs)
+ax.set_xlabel("gain in test top-1 (points)")
 plt.show()
 
 # %% [markdown]
-# Not here: with the head and with smoothing it scores lowest, 63.1 %, and highest without the head. With one training each,
-# a point may be chance (the 10,000 test images alone have a standard error of 0.5). An effect of several points would show. The paper
-# finds its gains, 0.2 % and 0.4 %, on 1.2 million images after 100 epochs, the head's near the end. Twelve epochs on 5,000
-# images stop long before. What smoothing does to the gap of logits shows here too.
+# Five paired seeds cannot tell: every interval contains 0. The paper finds gains of 0.2 % and 0.4 %, on 1.2 million images after 100
+# epochs, the head's near the end. Our intervals are one to two points wide on either side, so they neither show such gains nor exclude them.
+# What smoothing does to the gap of logits shows here too: its mean is 3.1 with smoothing, and 4.9 without.
 #
 # ## Looking inside
 #
@@ -737,15 +749,15 @@ right.legend()
 plt.show()
 
 # %% [markdown]
-# They are: training concentrates the energy of every layer, so that a pair loses less of it than of random kernels. But
-# a twentieth to a third would still be lost: v3 does not split trained kernels, it trains pairs.
+# In this one network they are: in every layer, a pair loses less energy than with random kernels. But a twentieth to
+# a third would still be lost: v3 does not split trained kernels, it trains pairs.
 #
 # ## Take-aways
 #
 # - **Seven changes brought 7.8 points.** The top-1 error falls from 29.0 to 21.2 %, for three times the multiply-adds (Table 3 of [1]).
 # - **Small kernels are cheaper.** A pair of 3×3 saves 28 % against 5×5, and a 1×7 with a 7×1 saves 71 % against 7×7.
 # - **A pair has a price.** It reaches one third of full rank. Of random kernels the best pair with 8 channels misses 24 %.
-# - **Smoothed labels keep logits small.** With ε = 0.1 the gap between the true logit and the others is 4.9, without it 11.9.
+# - **Smoothed labels keep logits small.** On digits the gap between the true logit and the others is 4.9 with ε = 0.1, and 11.9 without smoothing (one seed).
 #
 # ## Before and after
 #
@@ -756,7 +768,7 @@ plt.show()
 #
 # **1.** A module B with `inner = 160` has 1,691,008 parameters. With a 7×7 for each pair? Predict, then build it.
 # <details><summary>Answer</summary>
-# 4,808,128: a pair of 7 costs two sevenths, the 1×1 around it stay what they are.
+# 4,808,128: a pair of 7 costs two sevenths, the 1×1 convolutions around it stay what they are.
 # </details>
 #
 # **2.** Which gap of logits does ε = 0.1 aim at with 1000 classes, and which probability has the right class there?

@@ -215,9 +215,9 @@ def test_the_table_of_smoothing_is_whole():
     table = results.RESULTS / "07_inception-smoothing.csv"
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    settings = {(row["head"], row["smoothing"]) for row in rows}
-    assert ("normalised", "0.1") in settings
-    assert ("normalised", "0.0") in settings
+    arms = "normalised 0.1", "normalised 0.0", "none 0.1", "plain 0.1"
+    runs = [(row["seed"], f"{row['head']} {row['smoothing']}") for row in rows]
+    assert runs == [(str(seed), arm) for seed in range(5) for arm in arms]
     for row in rows:
         assert 0.3 < float(row["test_top1"]) < 1
         assert float(row["gap_mean"]) > 0
