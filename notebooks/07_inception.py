@@ -681,26 +681,20 @@ plt.show()
 # `python experiments/smoothing.py` trained the small network on 5,000 images of CIFAR-10 for 12 epochs. It had the head of
 # v3, the same head without its batch normalisation, or none; and once ε = 0.
 
-# %%
+# %% jupyter={"source_hidden": true}
 with open(results.RESULTS / "07_inception-smoothing.csv", newline="", encoding="utf-8") as file:
     rows = list(csv.DictReader(file))
-found = {}  # by head and smoothing: test top-1 (%) of each seed
+top1, gap = {}, {}  # by head and smoothing: test top-1 (%) and mean gap of each seed
 for row in rows:
-    arm = row["head"], float(row["smoothing"])
-    found.setdefault(arm, []).append(100 * float(row["test_top1"]))
-top1 = {arm: torch.tensor(values) for arm, values in found.items()}
-whole = top1["normalised", 0.1]
-pairs = {
-    "smoothing": (whole, top1["normalised", 0.0]),
-    "the head": (whole, top1["none", 0.1]),
-    "the head's normalisation": (whole, top1["plain", 0.1]),
-}
-print(f"with all three: {whole.mean():.1f} %")
-for name, (_, without) in pairs.items():
-    print(f"without {name}: {without.mean():.1f} %, a gain of {page.paired(whole, without)} points")
-for head, smoothing in ("normalised", "0.1"), ("normalised", "0.0"):
-    gaps = [float(r["gap_mean"]) for r in rows if (r["head"], r["smoothing"]) == (head, smoothing)]
-    print(f"ε = {smoothing}: the mean gap of the logits is {sum(gaps) / len(gaps):.1f}")
+    arm = f"head {row['head']}, ε = {row['smoothing']}"
+    top1.setdefault(arm, []).append(100 * float(row["test_top1"]))
+    gap.setdefault(arm, []).append(float(row["gap_mean"]))
+whole, *others = top1
+names = "smoothing", "the head", "the head's normalisation"
+pairs = {name: (top1[whole], top1[arm]) for name, arm in zip(names, others, strict=True)}
+for arm, scores in top1.items():
+    print(f"{arm}: {sum(scores) / 5:.1f} %, gap {sum(gap[arm]) / 5:.1f}")
+print(*(f"{name}: {page.paired(*pair)} points" for name, pair in pairs.items()), sep="\n")
 
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(5, 1.5))
