@@ -3,7 +3,7 @@
     python experiments/dropout.py
 
 A full grid: dropout of 0.5 or none, flips and shifts or none. 5,000 training images,
-40 epochs, five paired seeds: about twenty minutes on one core. A row of
+40 epochs, five paired seeds: about half an hour on one core. A row of
 data/results/04_alexnet-dropout.csv is a run; a run with a row is not repeated. Top-1 is
 of the 10,000 test images, by which nothing is chosen.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,8 +67,12 @@ def last_run(assignment: str, course: Path) -> list[Result]:
 
 
 def as_result(row: dict) -> Result:
-    """Return the Result of its JSON object."""
-    return Result(**{**row, "notes": tuple(row["notes"])})
+    """Return the Result of its JSON object.
+
+    A run of before the notes' word "repaired" wrote "mended".
+    """
+    notes = (re.sub("^mended: ", "repaired: ", note) for note in row["notes"])
+    return Result(**{**row, "notes": tuple(notes)})
 
 
 def storable(student: str) -> str:

@@ -14,6 +14,7 @@ from course_grader.report.facts import facts
 from course_grader.report.figure import draw
 from course_grader.report.page import html, markdown, students
 from course_grader.store.gradebook import Writer
+from course_grader.store.outcomes import as_result
 from course_lib.errors import CourseError
 
 NAME = "tiny"
@@ -197,3 +198,9 @@ def test_no_name_reaches_a_terminal_or_turns_a_line(tiny, bundle, verdict):
         text = path.read_text("utf-8")
         assert not set(text) & set("\x1b\x9b\u202e\u2066"), path
     assert "a?[2Jb?c?d?e" in page.read_text("utf-8")
+
+
+def test_a_note_of_before_the_word_repaired_is_still_told():
+    row = {"student": "bo", "status": "graded", "score": 1.0, "max_score": 2.0}
+    old = as_result(row | {"notes": ["mended: a mark", "tampered: it was mended: x"]})
+    assert old.notes == ("repaired: a mark", "tampered: it was mended: x")
