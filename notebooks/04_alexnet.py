@@ -486,8 +486,8 @@ plt.show()
 
 # %% [markdown]
 # Augmentation gains 4.3 ± 0.4 points with dropout, and 7.8 ± 1.0 without. Dropout gains nothing here: it costs 4.5 ± 1.5 points
-# with augmentation, and about one point without. Without either, the network gets 100 % of its training images right and 53 % of the
-# test images, so it does overfit. The paper found "substantial overfitting" without dropout. It has 60 million parameters, where
+# with augmentation, and about one point without. Without either, the network gets 100 % of its training images right (`train_top1` in the table) and
+# 53 % of the test images. So it does overfit. The paper found "substantial overfitting" without dropout. It has 60 million parameters, where
 # here are 0.3 million. What dropout does to a wider head was not tried here.
 #
 # How does dropout work? Each step trains another sub-network, each with half of the hidden units; at test time all
