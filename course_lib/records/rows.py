@@ -159,7 +159,7 @@ EFFICIENTNET = Row(
     "12_efficientnet-efficientnet_small-cifar10-long",
     "12_efficientnet",
     "efficientnet_small",
-    SHORT | {"epochs": 8, "batch_size": 32},
+    SHORT | {"epochs": 10, "batch_size": 32},
     bar=GOOD,
     why="MBConv with squeeze-and-excite in every block.",
 )
