@@ -1,12 +1,12 @@
-"""Which part of MobileNetV2's block buys what: its activation, and where the wire goes.
+"""Which part of MobileNetV2's block buys what: its activation, or its shortcut's place.
 
     python experiments/bottlenecks.py
 
 Four networks of equal layers, parameters and MACs: linear bottlenecks with the shortcut
-on the thin ends, a ReLU6 on the bottleneck, the shortcut on the wide ends, and none.
-Six epochs on the 1,429 training digits of 8x8 pixels, five paired seeds: about eight
-minutes on one core. A row of data/results/11_mobilenet_v2-bottlenecks.csv is a run; a
-run with a row is not repeated.
+on the thin ends (10 of them), a ReLU6 on the bottleneck, the shortcut on the wide ends
+(7, where two neighbours agree in shape), and none. Six epochs on the 1,429 training
+digits of 8x8 pixels, five paired seeds: about eight minutes on one core. A row of
+data/results/11_mobilenet_v2-bottlenecks.csv is a run; a run with a row is not repeated.
 """
 
 from __future__ import annotations
