@@ -716,8 +716,9 @@ plt.show()
 #
 # What did `vgg_small` reach on CIFAR-10, and are the stored weights those that scored so? Each network below was trained on all 50,000 images, with flips and
 # crops. `vgg_small` as published took 30 epochs, and `vgg_wide`, twice as wide, 20. Then both with batch normalisation
-# behind each convolution: 60 and 30 epochs. (Batch normalisation came a year later than VGG. One seed each, and not one recipe for all: the small one as published has a learning rate of 0.02, batches of 64 and
-# gradients of at most 1; the wide one 0.05, 128 and 5. With batch normalisation it is 0.1 and 128. Codebooks reach 81.2 %.)
+# behind each convolution, which came a year later than VGG: 60 and 30 epochs. There is one seed each, and not one recipe for all. The small
+# network as published has a learning rate of 0.02, batches of 64 and gradients of at most 1. For the wide one it is 0.05, 128 and 5. With batch
+# normalisation it is 0.1 and 128. Codebooks reach 81.2 %.
 
 # %% tags=["nbval-ignore-output"]
 runs = {"10 epochs": "cifar10", "as published": "cifar10-long",
