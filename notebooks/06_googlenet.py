@@ -601,8 +601,8 @@ for when, net in (("before training", googlenet_small()), ("after", copy.deepcop
 # they add more, not less. The head's own loss is then nearly 0, while the others still err, with 70 % of their units
 # dropped. That speaks for a weight that falls (the assignment).
 #
-# Do the heads raise the accuracy? The small network trains with and without them, with and without batch normalisation: 12 epochs on 5,000 images
-# of CIFAR-10, five paired seeds (rows of `course records`).
+# Do the heads raise the accuracy? The small network trains with and without them, with and without batch normalisation. Each of the four has 12 epochs on 5,000 images
+# of CIFAR-10, with five paired seeds (rows of `course records`).
 
 # %% jupyter={"source_hidden": true}
 gains = {}

@@ -220,11 +220,14 @@ def results_list(paths: Records = None, as_json: Json = False):
 def results_verify(paths: Records = None, as_json: Json = False):
     """Measure the weights of each record again, on the images that it names.
 
-    One that cannot be measured is listed with the reason, and stops no other.
+    One that cannot be measured is listed with the reason, and stops no other. Short runs
+    of a grid are kept without weights: they are measured only if named.
 
     Example: course results verify data/results/05_vgg-vgg_small-cifar10-seed0.json
     """
     rows, records = [], {path: opened(path) for path in chosen(paths)}
+    if not paths:
+        records = {path: found for path, found in records.items() if kept(found[0])}
     for path, (record, why) in records.items():
         if not as_json:
             show_record(path, record)
@@ -237,6 +240,11 @@ def results_verify(paths: Records = None, as_json: Json = False):
         print_json(rows)
     if wrong := sum(not row["confirmed"] for row in rows):
         raise Incomplete(f"{wrong} of {len(rows)} records were not confirmed")
+
+
+def kept(record) -> bool:
+    """Say whether there should be weights: a damaged record may have had them."""
+    return record is None or bool(record.weights)
 
 
 def chosen(paths: list[Path] | None) -> list[Path]:

@@ -116,7 +116,11 @@ def test_a_damaged_record_is_named(copy):
         results.read(copy.with_name("other.json"))
 
 
-RECORDS = sorted(results.RESULTS.glob("*.json"))
+RECORDS = [
+    path
+    for path in sorted(results.RESULTS.glob("*.json"))
+    if results.read(path).weights  # a short run of a grid is kept without them
+]
 
 
 @pytest.mark.slow

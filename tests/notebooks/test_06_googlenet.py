@@ -327,7 +327,18 @@ def test_the_small_network_learns_the_digits():
     assert history[-1].val_top1 > 0.6  # 0.1 is chance
 
 
-RECORDS = sorted(results.RESULTS.glob("06_googlenet*.json"))
+RECORDS = sorted(results.RESULTS.glob("06_googlenet-googlenet_small*.json"))
+
+
+def test_the_grid_of_heads_has_five_paired_seeds_of_one_recipe_each():
+    grid = {}
+    for path in results.RESULTS.glob("06_googlenet-a*-seed*.json"):
+        record = results.read(path)
+        arm = record.arguments["aux"], record.arguments["batch_norm"]
+        grid.setdefault(arm, []).append((record.recipe.seed, record.recipe.epochs))
+    assert set(grid) == {(aux, norm) for aux in (True, False) for norm in (True, False)}
+    for runs in grid.values():
+        assert sorted(runs) == [(seed, 12) for seed in range(5)]
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
