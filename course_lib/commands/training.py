@@ -220,8 +220,8 @@ def results_list(paths: Records = None, as_json: Json = False):
 def results_verify(paths: Records = None, as_json: Json = False):
     """Measure the weights of each record again, on the images that it names.
 
-    One that cannot be measured is listed with the reason, and stops no other. Short runs
-    of a grid are kept without weights: they are measured only if named.
+    One that cannot be measured is listed with the reason, and stops no other. Runs that
+    were kept without weights, as those of a grid, are listed only if named.
 
     Example: course results verify data/results/05_vgg-vgg_small-cifar10-seed0.json
     """

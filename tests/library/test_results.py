@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from course_lib import data, results, train
+from course_lib.commands import training
 from course_lib.results import ResultsError
 from course_lib.train import Recipe
 
@@ -131,6 +132,15 @@ def test_every_record_of_the_course_holds(path):
     found = results.verify(path)
     assert found.same_images, "other images than those of the record"
     assert found.ok, found
+
+
+def test_verify_asks_each_record_that_should_have_weights():
+    whole = results.read(RECORDS[0])
+    bare = [p for p in results.RESULTS.glob("*.json") if not results.read(p).weights]
+    assert training.kept(whole)
+    assert training.kept(None)  # it is damaged
+    assert bare
+    assert not any(training.kept(results.read(path)) for path in bare)
 
 
 def test_weights_may_be_read_by_whoever_may_read_the_record(kept):
