@@ -744,8 +744,8 @@ plt.show()
 
 # %% [markdown]
 # After 60 epochs with batch normalisation, the small network still errs on 7.7 % of the crops of its last epoch. Twice the width
-# errs on 5.1 % after half as many epochs. On the test images width gives 2.0 points (one seed each). So the small network is held back by its size more than by its
-# epochs.
+# errs on 5.1 % after half as many epochs. On the test images width gives 2.0 points (one seed each). That the small network lacks size, and not epochs, one seed can
+# only suggest.
 #
 # In theory a unit of the last stage sees 212×212 pixels. In fact? The gradient of the central unit of each stage, in
 # these weights, averaged over 8 crops of two photos. The square is the receptive field of the formula.

@@ -607,8 +607,8 @@ for when, net in (("before training", googlenet_small()), ("after", copy.deepcop
 # %% jupyter={"source_hidden": true}
 gains = {}
 for norm, words in {"bn": "with batch normalisation", "plain": "without"}.items():
-    names = [f"06_googlenet-{kind}-{norm}-seed*.json" for kind in ("aux", "alone")]
-    files = [sorted(results.RESULTS.glob(name)) for name in names]
+    arms = [f"06_googlenet-{kind}-{norm}-seed*.json" for kind in ("aux", "alone")]
+    files = [sorted(results.RESULTS.glob(arm)) for arm in arms]
     heads, alone = ([100 * results.read(file).test_top1 for file in found] for found in files)
     print(f"{words}: test top-1 {sum(heads) / 5:.1f} % with the heads, {sum(alone) / 5:.1f} % without")
     print(f"  difference: {page.paired(heads, alone)} points")

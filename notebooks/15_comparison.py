@@ -218,7 +218,7 @@ for name, columns in {"MACs": [macs], "bytes moved": [moved], "both": [macs, mov
 print("p = {:.0f} billion MACs/s, b = {:.1f} billion bytes/s".format(*1e-6 / factors))
 
 # %% [markdown]
-# In our runs, on one thread of one machine, the median error was 28 to 45 % for MACs alone. It was 27 to 41 % for bytes alone, and 6 to 16 % for both. The fit was made on these 27 networks, so a new one may be further off.
+# The cell prints the median errors of one run on one machine; another run, or a busy machine, gives others. In all our runs both together missed by less than either alone. The fit was made on these 27 networks, so a new one may be further off.
 # Two networks of equal MACs need not be equally fast. MobileNet 1.0 and MobileNetV2 1.4 have 569 and 582 million MACs, and the second moves 1.8 times the bytes. Compare their times in the table.
 #
 # ## The table
@@ -486,7 +486,7 @@ page.sortable(columns, map(row, everyone))
 #
 # 1. 27 networks have the parameters that their units prove, and Table 8 of MobileNet holds to 3 %. Not every printed count can be reproduced: MobileNetV2 1.4 prints 6.9 million and has 6.1 million.
 # 2. VGG-16 and MobileNetV2 have the same accuracy to half a point; their MACs differ 51 times.
-# 3. MACs alone do not say how long a network takes. On our machine they missed by 28 to 45 % in the median, together with the bytes moved by 6 to 16 %.
+# 3. MACs alone do not say how long a network takes. Together with the bytes moved they come closer, in each of our runs.
 # 4. On the front of MACs are only MobileNets and EfficientNets of both versions, from 50.6 to 85.7 %.
 # 5. Pre-training on more images gives ViT 6 to 9 points for no MAC: an axis that the figure does not have.
 #

@@ -134,13 +134,18 @@ def test_every_record_of_the_course_holds(path):
     assert found.ok, found
 
 
-def test_verify_asks_each_record_that_should_have_weights():
-    whole = results.read(RECORDS[0])
-    bare = [p for p in results.RESULTS.glob("*.json") if not results.read(p).weights]
-    assert training.kept(whole)
-    assert training.kept(None)  # it is damaged
-    assert bare
-    assert not any(training.kept(results.read(path)) for path in bare)
+def test_verify_asks_each_record_that_should_have_weights(copy, monkeypatch):
+    bare = json.loads(copy.read_text()) | {"weights": ""}
+    copy.with_name("bare.json").write_text(json.dumps(bare))
+    copy.with_name("damaged.json").write_text("{")
+    monkeypatch.setattr(results, "RESULTS", copy.parent)
+    asked = []
+    verdict = {"confirmed": True, "verdict": ""}
+    monkeypatch.setattr(training, "measure", lambda p: asked.append(p.stem) or verdict)
+    training.results_verify()
+    assert asked == ["damaged", "digits"]
+    training.results_verify([copy.with_name("bare.json")])
+    assert asked[2:] == ["bare"]
 
 
 def test_weights_may_be_read_by_whoever_may_read_the_record(kept):
