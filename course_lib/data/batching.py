@@ -131,13 +131,13 @@ def cut_out(images: Tensor, side: int, generator: torch.Generator | Draw) -> Ten
 
 def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]):
     """Return (x / 255 - mean) / std per channel, float32, of uint8 (N, C, H, W)."""
-    scale, offset = _affine(tuple(mean), tuple(std), images.device)
+    scale, offset = affine(tuple(mean), tuple(std), images.device)
     return images.to(torch.float32, copy=True).mul_(scale).add_(offset)
 
 
 @lru_cache(maxsize=16)  # or each batch would wait for two copies to the GPU
 @torch.inference_mode(False)  # what is kept must serve a later training, too
-def _affine(mean: tuple, std: tuple, device: torch.device) -> tuple[Tensor, Tensor]:
+def affine(mean: tuple, std: tuple, device: torch.device) -> tuple[Tensor, Tensor]:
     mean, std = torch.tensor([mean, std], dtype=torch.float64)[:, :, None, None]
     std = torch.where(std > 0, std, 1)  # a plane of one colour becomes 0
     return tuple(t.to(device, torch.float32) for t in (1 / (255 * std), -mean / std))

@@ -30,8 +30,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
-from course_lib.data.batching import Draw, cut_out, generator_of, normalise
+from course_lib.data.batching import Draw, affine, cut_out, generator_of, normalise
 from course_lib.data.decode import ORIENTATION, decode_file, opened
 from course_lib.data.download import DataError
 from course_lib.data.images import Images
@@ -138,36 +139,54 @@ class Shards:
         """
         chance, broken = random.Random(f"{seed} {epoch}"), []
         samples = self._samples(chance if shuffle else None)
-        ahead: deque[tuple[Draw, list[Future], list[int]]] = deque()
-        options = {"flip": flip, "cutout": cutout, "device": device or self.device}
+        ahead: deque[tuple[Draw, np.ndarray, list[Future], list[int]]] = deque()
+        device = torch.device(device or self.device)
+        kind = np.float32 if device.type == "cpu" else np.uint8  # a GPU normalises
         pool = ThreadPoolExecutor(cores())
         try:
             for step, found in enumerate(chunks(samples, batch_size)):
                 if step < start:
                     continue
                 draw = Draw(generator_of(seed, epoch, step + 1), len(found), *share)
-                crops = draw.fractions(4) if crop_padding else None
                 mine = found[draw.mine]
-                parts = [None] * len(mine) if crops is None else crops.tolist()
+                no = [None] * len(mine)
+                parts = draw.fractions(4).tolist() if crop_padding else no
+                turned = draw.whole_number(0, 2)[:, 0].tolist() if flip else no
+                batch = np.empty((len(mine), self.size, self.size, 3), kind)
                 work = [
-                    pool.submit(cropped, file, part, self.size)
-                    for (file, _), part in zip(mine, parts, strict=True)
+                    pool.submit(self._fill, *one)
+                    for one in zip(batch, mine, parts, turned, strict=True)
                 ]
-                ahead.append((draw, work, [label for _, label in mine]))
+                ahead.append((draw, batch, work, [label for _, label in mine]))
                 if len(ahead) > AHEAD:
-                    yield self._whole(*ahead.popleft(), broken, **options)
+                    yield self._whole(*ahead.popleft(), broken, cutout, device)
             while ahead:
-                yield self._whole(*ahead.popleft(), broken, **options)
+                yield self._whole(*ahead.popleft(), broken, cutout, device)
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _whole(self, draw: Draw, work, labels, broken, *, flip, cutout, device):
+    @cached_property
+    def _affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and offset of each value in a row: NumPy is slow on rows of 3."""
+        pair = affine(self.mean, self.std, torch.device("cpu"))
+        return tuple(np.tile(one.numpy().ravel(), self.size) for one in pair)
+
+    def _fill(self, place: np.ndarray, sample: tuple, part, turned) -> None:
+        """Put an image at its place in a batch; normalised, if that holds floats."""
+        pixels = cropped(sample[0], part, self.size)
+        place[:] = pixels[:, ::-1] if turned else pixels
+        if place.dtype == np.float32:
+            scale, offset = self._affine
+            rows = place.reshape(self.size, -1)
+            rows *= scale
+            rows += offset
+
+    def _whole(self, draw: Draw, batch, work, labels, broken, cutout, device):
         """Wait for a batch; return it normalised (B, 3, size, size), and its labels."""
-        mirrored = draw.whole_number(0, 2)[:, 0].bool() if flip else None
-        kept, pixels = [], []
+        kept = []
         for number, one in enumerate(work):
             try:
-                pixels.append(one.result())
+                one.result()
                 kept.append(number)
             except DataError as error:
                 warnings.warn(f"left out: {error}", stacklevel=3)
@@ -177,13 +196,10 @@ class Shards:
                         f"{len(broken)} images of {self.folder} cannot be read, the "
                         f"last one is {error}; make these shards again"
                     ) from error
-        empty = [np.empty((0, self.size, self.size, 3), np.uint8)]
-        images = torch.from_numpy(np.stack(pixels) if pixels else empty[0])
-        images = images.permute(0, 3, 1, 2)
-        if mirrored is not None:
-            turned = mirrored[kept][:, None, None, None]
-            images = torch.where(turned, images.flip(3), images)
-        images = normalise(images.to(device), self.mean, self.std)
+        batch = batch if len(kept) == len(batch) else batch[kept]
+        images = torch.from_numpy(batch).permute(0, 3, 1, 2).to(device)
+        if images.dtype == torch.uint8:
+            images = normalise(images, self.mean, self.std)
         images = cut_out(images, cutout, draw) if cutout else images
         return images, torch.tensor(labels)[kept].to(device)
 
@@ -233,29 +249,40 @@ def cropped(file: Encoded, part: list[float] | None, size: int) -> np.ndarray:
     part: four numbers in [0, 1) that choose area, shape and place. A JPEG is decoded at
     a half, a quarter or an eighth of its size where the crop has pixels enough.
     """
-    from PIL import Image
+    pixels, width, height = decoded(file, part, size)
+    scale = pixels.shape[1] / width, pixels.shape[0] / height
+    box = box_of(part, width, height)
+    box = (round(a * s) for a, s in zip(box, scale * 2, strict=True))
+    left, top, right, bottom = box
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    found = torch.from_numpy(pixels[top:bottom, left:right]).permute(2, 0, 1)[None]
+    found = interpolate(found, (size, size), mode="bilinear", antialias=True)
+    return found[0].permute(1, 2, 0).numpy()
 
-    plain = False
+
+def decoded(file: Encoded, part, size: int) -> tuple[np.ndarray, int, int]:
+    """Return the whole image as uint8 (H, W, 3); its width and height, not reduced."""
     with opened(file) as image:
+        width, height = image.size
         mode = image.mode in ("RGB", "L") and not image.has_transparency_data
         if mode and image.getexif().get(ORIENTATION, 1) == 1:
-            plain, (width, height) = True, image.size
-            box = box_of(part, width, height)
+            left, top, right, bottom = box_of(part, width, height)
+            least = size / min(right - left, bottom - top)
             if image.format == "JPEG":
-                more = min(box[2] - box[0], box[3] - box[1]) / size
-                if more >= 2:
-                    image.draft(image.mode, (int(width / more), int(height / more)))
-            image = image.convert("RGB")
-    if not plain:
-        file.seek(0)
-        image = Image.fromarray(decode_file(file, None))
-        width, height = image.size
-        box = box_of(part, width, height)
-    scale = image.width / width, image.height / height
-    box = [a * s for a, s in zip(box, scale * 2, strict=True)]
-    box = [min(a, most) for a, most in zip(box, image.size * 2, strict=True)]
-    how = Image.Resampling.BILINEAR
-    return np.asarray(image.resize((size, size), how, box=box, reducing_gap=2.0))
+                with suppress(ValueError):  # what is damaged Pillow decides
+                    return jpeg(file, least * width, least * height), width, height
+            return np.array(image.convert("RGB")), width, height
+    file.seek(0)
+    pixels = decode_file(file, None).copy()
+    return pixels, pixels.shape[1], pixels.shape[0]
+
+
+def jpeg(file: Encoded, width: float, height: float) -> np.ndarray:
+    """Return a JPEG as uint8 (H, W, 3), at least as large; Pillow takes longer."""
+    from simplejpeg import decode_jpeg
+
+    least = {"min_width": math.ceil(width), "min_height": math.ceil(height)}
+    return decode_jpeg(file.getbuffer(), **least, min_factor=2)
 
 
 def box_of(part: list[float] | None, width: int, height: int) -> tuple[float, ...]:

@@ -17,6 +17,7 @@ from torch import nn
 
 from course_lib import data, train
 from course_lib.data import stream
+from course_lib.data.batching import normalise
 from course_lib.data.download import DataError
 
 SIZES = [(40, 30), (30, 40), (36, 36), (64, 33)]
@@ -121,6 +122,34 @@ def test_a_large_jpeg_is_decoded_small_and_looks_the_same():
     box = (1200 - side) / 2, (900 - side) / 2, (1200 + side) / 2, (900 + side) / 2
     exact = np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR, box=box))
     assert abs(ours - exact).max() <= 4
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_is_decoded_as_pillow_decodes_it(mode, options):
+    """Also with bytes that do not belong there, of which Pillow takes no notice."""
+    file = io.BytesIO()
+    photo(2, (130, 70)).convert(mode).save(file, "JPEG", **options)
+    for content in (file.getvalue(), file.getvalue()[:-2] + b"odd" + b"\xff\xd9"):
+        encoded = stream.Encoded(content, "x")
+        ours, width, height = stream.decoded(encoded, None, 64)
+        pillow = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+        assert (width, height) == (130, 70)
+        assert np.array_equal(ours, pillow)
+
+
+def test_a_batch_is_its_crops_mirrored_and_normalised(shards):
+    """In the threads that decode, with the same result as the whole batch at once."""
+    split = data.load(shards, "train", size=16)
+    plain, _ = next(split.batches(8, crop_padding=1))
+    turned, _ = next(split.batches(8, crop_padding=1, flip=True))
+    alike = [torch.equal(a, b) for a, b in zip(plain, turned, strict=True)]
+    mirrored = [torch.equal(a, b.flip(2)) for a, b in zip(plain, turned, strict=True)]
+    assert all(a or b for a, b in zip(alike, mirrored, strict=True))
+    assert 0 < sum(alike) < 8  # some are turned, some are not
+    first = split.take(8).images
+    (batch, _), *_ = split.batches(8)
+    assert torch.equal(batch, normalise(first, split.mean, split.std))
 
 
 def epoch(split, **options):
