@@ -149,9 +149,9 @@ class Shards:
                     continue
                 draw = Draw(generator_of(seed, epoch, step + 1), len(found), *share)
                 mine = found[draw.mine]
-                no = [None] * len(mine)
-                parts = draw.fractions(4).tolist() if crop_padding else no
-                turned = draw.whole_number(0, 2)[:, 0].tolist() if flip else no
+                same = [None] * len(mine)
+                parts = draw.fractions(4).tolist() if crop_padding else same
+                turned = draw.whole_number(0, 2)[:, 0].tolist() if flip else same
                 batch = np.empty((len(mine), self.size, self.size, 3), kind)
                 work = [
                     pool.submit(self._fill, *one)
@@ -250,14 +250,18 @@ def cropped(file: Encoded, part: list[float] | None, size: int) -> np.ndarray:
     a half, a quarter or an eighth of its size where the crop has pixels enough.
     """
     pixels, width, height = decoded(file, part, size)
-    scale = pixels.shape[1] / width, pixels.shape[0] / height
-    box = box_of(part, width, height)
-    box = (round(a * s) for a, s in zip(box, scale * 2, strict=True))
-    left, top, right, bottom = box
-    right, bottom = max(right, left + 1), max(bottom, top + 1)
-    found = torch.from_numpy(pixels[top:bottom, left:right]).permute(2, 0, 1)[None]
+    left, top, right, bottom = box_of(part, width, height)
+    rows = whole(top, bottom, height, pixels.shape[0])
+    columns = whole(left, right, width, pixels.shape[1])
+    found = torch.from_numpy(pixels[rows, columns]).permute(2, 0, 1)[None]
     found = interpolate(found, (size, size), mode="bilinear", antialias=True)
     return found[0].permute(1, 2, 0).numpy()
+
+
+def whole(start: float, end: float, side: int, pixels: int) -> slice:
+    """Return the pixels, one at least, of a part of a side that may be reduced."""
+    first = min(round(start * pixels / side), pixels - 1)
+    return slice(first, max(round(end * pixels / side), first + 1))
 
 
 def decoded(file: Encoded, part, size: int) -> tuple[np.ndarray, int, int]:

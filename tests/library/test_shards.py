@@ -138,6 +138,15 @@ def test_a_jpeg_is_decoded_as_pillow_decodes_it(mode, options):
         assert np.array_equal(ours, pillow)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (2, 3)])
+def test_of_the_smallest_images_every_part_holds_a_pixel(size):
+    file = io.BytesIO()
+    photo(3, size).save(file, "JPEG")
+    for end in (0.0, 0.5, 0.999):
+        encoded = stream.Encoded(file.getvalue(), "x")
+        assert stream.cropped(encoded, [0.0, end, end, end], 4).shape == (4, 4, 3)
+
+
 def test_a_batch_is_its_crops_mirrored_and_normalised(shards):
     """In the threads that decode, with the same result as the whole batch at once."""
     split = data.load(shards, "train", size=16)
