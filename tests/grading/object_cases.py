@@ -219,6 +219,20 @@ OBJECTS = [
         ),
     ),
     Exercise(
+        "o_gradient",
+        "def o_gradient(x): return x * x",
+        "def gradient(x):\n    x = x.clone().requires_grad_()\n    o_gradient(x).sum().backward()\n"
+        "    return x.grad\nfor g in map(gradient, [torch.ones(2)]): assert g.tolist() == [2, 2]",
+        (
+            "class A(torch.autograd.Function):\n    @staticmethod\n    def forward(ctx, x): return x * x\n"
+            "    @staticmethod\n    def backward(ctx, g): raise StopIteration\n"
+            "def o_gradient(x): return A.apply(x)",
+            "def o_gradient(x):\n    def stop(g): raise StopIteration\n    y = x * x\n    y.register_hook(stop)\n"
+            "    return y",
+        ),
+        ("def o_gradient(x): return x.square()",),
+    ),
+    Exercise(
         "o_own_error",
         "class TooBig(Exception):\n    def __init__(self, size):\n"
         "        super().__init__(f'{size} is too big')\n        self.size = size\n"

@@ -27,7 +27,7 @@ from .modules import remake
 from .names import Names
 from .patience import Patience
 from .proxies import Remote, fact, note
-from .raised import MESSAGE, Exceptions, Stopped, reading
+from .raised import MESSAGE, Exceptions, Stopped, lasting, reading
 from .terms import Terms
 
 
@@ -122,12 +122,8 @@ class Link:
             self.draws.stir(to.generators)
         if answer.get("rule"):
             self.broke(answer["rule"])
-        ends = isinstance(error, (StopIteration, StopAsyncIteration))
-        if ends and operation != "next":  # it would end a loop of the test's
-            word = next(
-                k for k in type(error).__mro__ if vars(builtins).get(k.__name__)
-            )
-            error = RuntimeError(f"your code raised {word.__name__} {error}".strip())
+        if operation != "next":
+            error = lasting(error)
         if error is not None:
             raise error
         return value
@@ -155,7 +151,7 @@ class Link:
             if error is None and (not isinstance(found, list) or len(found) != count):
                 raise Malformed("its gradients are of another number")
         if error is not None:
-            raise error
+            raise lasting(error)
         return found
 
     def derivative(self, question: dict, blobs: list) -> tuple[dict, list]:

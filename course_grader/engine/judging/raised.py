@@ -75,6 +75,17 @@ class Exceptions:
         return error, text
 
 
+def lasting(error: BaseException | None) -> BaseException | None:
+    """Return an error that ends no loop of the test's in its stead.
+
+    To `map` and `all` a StopIteration is the end of what they walk through.
+    """
+    if not isinstance(error, (StopIteration, StopAsyncIteration)):
+        return error
+    word = next(k for k in type(error).__mro__ if vars(builtins).get(k.__name__))
+    return RuntimeError(f"your code raised {word.__name__} {error}".strip())
+
+
 def exception_class(base: type, name: str) -> type:
     """Return a class of this name; of a group of exceptions, one without members."""
     if issubclass(base, getattr(builtins, "BaseExceptionGroup", ())):
