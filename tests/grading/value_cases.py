@@ -219,6 +219,13 @@ EXERCISES = [
         ),
     ),
     Exercise(
+        "v_close",
+        "def v_close(): return np.arange(3.)",
+        "a = v_close()\nassert np.allclose(a, [0, 1, 2]) and (a == np.arange(3.)).all()",
+        ("def v_close(): return np.ma.array([0., 7., 7.], mask=[0, 1, 1])",),
+        ("def v_close(): return np.ma.masked_invalid(np.arange(3.))",),
+    ),
+    Exercise(
         "v_masked",
         "def v_masked(): return np.ma.masked_less([1., 5., 2.], 2)",
         "m = v_masked()\nassert m.sum() == 7 and m.count() == 2 and list(m.mask) == [True, False, False]\n"
