@@ -11,12 +11,13 @@ from __future__ import annotations
 import concurrent.futures.thread
 import contextlib
 import importlib
+import inspect
 import math
 import os
 import sys
 import threading
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -29,8 +30,9 @@ ACTIVE: list[str] = []  # the names that the present test forbids
 HERE = [True]  # do answers run in this process?
 GUARD = "sys.setprofile"  # to call it is to look for a way around
 MANY = 20_000  # calls after which the record of operations is read, and begins anew
+TORCH = os.path.dirname(torch.__file__)
 COPIES = tuple(  # where PyTorch has a second form of its functions, in Python
-    os.path.join(os.path.dirname(torch.__file__), name) for name in ("_refs", "_decomp")
+    os.path.join(TORCH, name) for name in ("_refs", "_decomp")
 )
 
 
@@ -117,11 +119,17 @@ class Watch(TorchFunctionMode):
                 self.names[found] = rule
                 word = None if isinstance(found, type) else dispatched.operation(rule)
                 self.words |= {word: rule} if word else {}
-        rules = self.names.items()
-        self.codes = {code: rule for f, rule in rules for code in _codes(f)}
-        self.origins = compiled.Origins(self.codes)
+        self.codes: dict[types.CodeType, list] = {}  # what it must have kept, its rule
+        self.methods: dict[str, tuple] = {}  # in C: the class, the rule
+        for found, rule in self.names.items():
+            for code, kept in _codes(found):
+                self.codes.setdefault(code, []).append((kept, rule))
+            if kind := getattr(found, "__objclass__", None):
+                self.methods[found.__name__] = kind, rule
+        own = [(c, r) for c, some in self.codes.items() for kept, r in some if not kept]
+        self.origins = compiled.Origins(dict(own))
         if self.names:
-            self.codes[threading.setprofile.__code__] = GUARD
+            self.codes[threading.setprofile.__code__] = [({}, GUARD)]
             self.names |= dict.fromkeys(
                 (sys.setprofile, *dispatched.recorder().off), GUARD
             )
@@ -141,10 +149,24 @@ class Watch(TorchFunctionMode):
         """Stop at a function of Python's, or at what was compiled from one."""
         code = frame.f_code
         self.stop(self.origins.rule(compiled.text_of(frame)))
-        if code in self.codes:
-            self.stop(self.codes[code])
+        for kept, rule in self.codes.get(code, ()):
+            inside = frame.f_locals if kept else {}
+            if all(inside.get(name) is value for name, value in kept.items()):
+                self.stop(rule)
         if code.co_name in self.words and code.co_filename.startswith(COPIES):
             self.stop(self.words[code.co_name])
+
+    def called_in_c(self, function, by: types.CodeType) -> None:
+        """Stop at a builtin function, or at a method of an object's own.
+
+        PyTorch's own code may use a method: to print a tensor takes its `tolist`.
+        """
+        with contextlib.suppress(TypeError):
+            self.stop(self.names.get(function))
+        kind, rule = self.methods.get(function.__name__, ((), None))
+        mine = issubclass(type(function.__self__), kind)
+        if mine and not by.co_filename.startswith(TORCH):
+            self.stop(rule)
 
 
 _watches: list[Watch] = []  # of the blocks that we are in, the innermost last
@@ -153,7 +175,7 @@ _ENDS = {  # the code of what a thread does last, and of one task in a pool of t
     threading.Thread._bootstrap_inner.__code__,
     concurrent.futures.thread._WorkItem.run.__code__,
 }
-_OURS = {dispatched.stop.__code__}
+_OURS = {f.__code__ for f in (dispatched.stop, dispatched._counted, dispatched.word)}
 
 
 def _profile(frame, event, arg) -> None:
@@ -165,8 +187,7 @@ def _profile(frame, event, arg) -> None:
             _read_record()
     elif event == "c_call" and not isinstance(arg, type) and frame.f_code not in _OURS:
         for watch in reversed(_watches):
-            with contextlib.suppress(TypeError):
-                watch.stop(watch.names.get(arg))
+            watch.called_in_c(arg, frame.f_code)
 
 
 def _compiled(text: str) -> None:
@@ -249,15 +270,29 @@ def _set_profile(ours, of_threads) -> None:
     sys.setprofile(ours)
 
 
-def _codes(function) -> list:
+def _codes(function) -> list[tuple[types.CodeType, dict]]:
     """Return the code that a Python function, or a class when it is used, runs.
 
+    With it goes what it must have kept to be this one: one wrapper's code is that of
+    all the functions that are wrapped alike.
     function: or that code, as `find` has it.
     """
     if isinstance(function, tuple):
-        return list(function)
+        return [(code, {}) for code in function]
+    own = [function]
     if isinstance(function, type):
-        own = [vars(function).get(name) for name in ("__init__", "forward")]
-    else:
-        own = [function, getattr(function, "__wrapped__", None)]  # NumPy's dispatchers
-    return [f.__code__ for f in own if hasattr(f, "__code__")]
+        of_class = vars(function).items()
+        own = [f for word, f in of_class if unimported.acts(word)]
+        own = [f for f in own if isinstance(f, types.FunctionType)]  # none is static
+    both = [one for f in own for one in (f, inspect.unwrap(f))]
+    return [(f.__code__, _kept(f)) for f in both if hasattr(f, "__code__")]
+
+
+def _kept(function) -> dict[str, Callable]:
+    """Return the functions among the variables that a function has kept."""
+    found = {}
+    pairs = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    for name, cell in pairs:
+        with contextlib.suppress(ValueError):  # nothing is in it yet
+            found[name] = cell.cell_contents
+    return {n: f for n, f in found.items() if callable(f) and not isinstance(f, type)}

@@ -27,7 +27,14 @@ def codes(name: str) -> tuple[CodeType, ...]:
         code = _defined(code, part)
     if code is None or code.co_flags & inspect.CO_NEWLOCALS:
         return (code,) if code else ()
-    return tuple(one for one in _inner(code) if one.co_name in ("__init__", "forward"))
+    own = (one for one in _inner(code) if one.co_varnames[:1] == ("self",))
+    return tuple(one for one in own if acts(one.co_name))
+
+
+def acts(method: str) -> bool:
+    """Does a method of this name make or use an object, and not only describe it?"""
+    told = method.startswith("__") or method == "extra_repr"
+    return method in ("__init__", "__call__") or not told
 
 
 def _module(parts: list[str]) -> tuple[CodeType | None, list[str]]:

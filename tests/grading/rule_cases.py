@@ -18,6 +18,10 @@ RULES = {
     "r_later": ["torch.nn.functional.elu"],
     "r_loss": ["torch.nn.functional.cross_entropy"],
     "r_log": ["math.log"],
+    "r_sorted": ["builtins.sorted"],
+    "r_length": ["builtins.len"],
+    "r_fitted": ["sklearn.linear_model.LinearRegression"],
+    "r_scored": ["sklearn.metrics.accuracy_score"],
 }
 EXERCISES = [
     Exercise(
@@ -199,6 +203,58 @@ EXERCISES = [
         (
             "import numpy as np\ndef r_log(v): return np.log(v).tolist()",
             "def r_log(v): return (float(x) for x in torch.tensor(v).double().log())",
+        ),
+    ),
+    Exercise(
+        "r_sorted",
+        "def r_sorted(xs):\n    xs = list(xs)\n    xs.sort()\n    return xs",
+        "assert r_sorted([3, 1, 2]) == [1, 2, 3]",
+        (
+            "def r_sorted(xs): return sorted(xs)",
+            "def r_sorted(xs): return next(map(sorted, [xs]))",
+            "import operator\ndef r_sorted(xs): return operator.call(sorted, xs)",
+            "import itertools\ndef r_sorted(xs): return next(itertools.starmap(sorted, [(xs,)]))",
+        ),
+        ("def r_sorted(xs): return torch.tensor(xs).sort().values.tolist()",),
+    ),
+    Exercise(
+        "r_length",
+        "def r_length(xs): return sum(1 for _ in xs)",
+        "assert r_length([3, 1, 2]) == 3",
+        (
+            "def r_length(xs): return len(xs)",
+            "def r_length(xs): return next(map(len, [xs]))",
+        ),
+        ("def r_length(xs): return int(torch.ones_like(torch.tensor(xs)).sum())",),
+    ),
+    Exercise(
+        "r_fitted",
+        "def r_fitted(x, y): return np.linalg.lstsq(x, y, rcond=None)[0]",
+        "assert np.allclose(r_fitted(np.eye(3), np.arange(3.)), [0, 1, 2])",
+        (
+            "from sklearn.linear_model import LinearRegression\nmade = LinearRegression(fit_intercept=False)\n"
+            "def r_fitted(x, y): return made.fit(x, y).coef_",
+            "from sklearn.linear_model import LinearRegression\nclass Mine(LinearRegression):\n"
+            "    def __init__(self):\n        self.fit_intercept = self.n_jobs = self.positive = False\n"
+            "        self.copy_X, self.n_jobs, self.tol = True, None, 1e-6\n"
+            "def r_fitted(x, y): return Mine().fit(x, y).coef_",
+        ),
+        (
+            "from sklearn.linear_model import Ridge\n"
+            "def r_fitted(x, y): return Ridge(alpha=1e-12, fit_intercept=False).fit(x, y).coef_",
+        ),
+    ),
+    Exercise(
+        "r_scored",
+        "def r_scored(a, b): return float(np.mean(np.array(a) == b))",
+        "assert r_scored([0, 1], [0, 0]) == .5",
+        (
+            "from sklearn import metrics\ndef r_scored(a, b): return metrics.accuracy_score(a, b)",
+            "from sklearn import metrics\ndef r_scored(a, b): return metrics.accuracy_score.__wrapped__(a, b)",
+        ),
+        (
+            "from sklearn.metrics import confusion_matrix\n"
+            "def r_scored(a, b): return float(confusion_matrix(a, b).trace() / 2)",
         ),
     ),
 ]

@@ -14,6 +14,8 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn.linear_model
+import sklearn.metrics
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -222,6 +224,14 @@ def of_linear(x: torch.Tensor) -> torch.Tensor:
 
 SCRIPTED_LINEAR = scripted(of_linear)
 square, images = torch.eye(3), torch.ones(1, 1, 4, 4)
+LAYERS, LEAF = nn.Sequential(nn.ReLU()), nn.Parameter(x.clone())
+LEAF.grad, ADAM = x, torch.optim.Adam([LEAF])
+FITTED = sklearn.linear_model.LinearRegression()
+
+
+def unwatched(call):
+    with torch._C.DisableTorchFunction():
+        return call()
 
 
 @pytest.mark.parametrize(
@@ -273,6 +283,13 @@ def test_compositions_count_by_their_own_operation(rule, way):
         ("torch.nn.functional.batch_norm", lambda: (images - images.mean()) * 2),
         ("torch.nn.functional.local_response_norm", lambda: F.avg_pool2d(images, 2)),
         ("torch.mul", lambda: torch.ones(1, requires_grad=True).exp().backward()),
+        ("torch.nn.functional.max_pool2d", lambda: F.adaptive_max_pool2d(images, 2)),
+        ("torch.nn.utils.clip_grad_norm_",
+            lambda: nn.utils.clip_grad_value_([LEAF], 1)),
+        ("sklearn.metrics.accuracy_score",
+            lambda: sklearn.metrics.confusion_matrix([0, 1], [0, 1])),
+        ("torch.nn.Sequential", lambda: len(LAYERS)),
+        ("torch.Tensor.tolist", lambda: str(x)),
     ],
 )  # fmt: skip
 def test_what_a_rule_does_not_name_is_free(rule, way):
@@ -399,6 +416,16 @@ def test_switching_the_watch_off_is_noticed():
         ("torch.nn.Linear", lambda: nn.Linear(2, 2)),
         ("numpy.sort", lambda: np.sort([2, 1])),
         ("math.sqrt", lambda: __import__("math").sqrt(2)),
+        ("torch.nn.functional.max_pool2d", lambda: F.max_pool2d(images, 2)),
+        (
+            "sklearn.metrics.accuracy_score",
+            lambda: sklearn.metrics.accuracy_score([0], [0]),
+        ),
+        ("torch.optim.Adam", ADAM.step),
+        ("sklearn.linear_model.LinearRegression", lambda: FITTED.fit(square, x[:3])),
+        ("torch.nn.Sequential", lambda: LAYERS(x)),
+        ("torch.Tensor.tolist", lambda: unwatched(x.tolist)),
+        ("torch.Tensor.numpy", lambda: unwatched(lambda: x.numpy())),
     ],
 )
 def test_other_kinds_of_functions_are_noticed(name, call):

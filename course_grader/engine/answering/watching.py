@@ -11,7 +11,7 @@ import functools
 import sys
 import threading
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from course_lib.check import forbidden
 
@@ -25,21 +25,25 @@ def enforced(rules: Iterable[str]) -> Iterator[list[str]]:
     `map(math.log, xs)` finds a function of Python's by that name, which calls the
     builtin. Whoever took the builtin itself before, and lets C call it, is not seen.
     """
-    before: list[tuple] = []
-    with forbidden.enforced(rules) as broken:
-        for rule in set(rules):
-            where, _, name = rule.rpartition(".")
-            module = sys.modules.get(where)
-            found = getattr(module, name, None)
-            builtin = type(found) is types.BuiltinFunctionType
-            if builtin and not where.startswith(("torch", "builtins")):
-                setattr(module, name, _in_python(found))
-                before.append((module, name, found))
+    ours = [found for rule in set(rules) if (found := _builtin(rule))]
+    with forbidden.enforced(rules) as broken:  # from here on, we call none of them
+        for inside, name, _, function in ours:
+            inside[name] = function
         try:
             yield broken
         finally:
-            for module, name, found in before:
-                setattr(module, name, found)
+            for inside, name, before, _ in ours:
+                inside[name] = before
+
+
+def _builtin(rule: str) -> tuple[dict, str, Callable, Callable] | None:
+    """Return where a builtin function stands, if a rule names one: it, and ours."""
+    where, _, name = rule.rpartition(".")
+    with contextlib.suppress(LookupError, AttributeError):
+        found = forbidden.find(rule)
+        if type(found) is types.BuiltinFunctionType and not where.startswith("torch"):
+            return vars(sys.modules[where]), name, found, _in_python(found)
+    return None
 
 
 def _in_python(function):
