@@ -26,7 +26,7 @@ from course_lib.errors import CourseError
 from course_lib.hand_in.ipynb import Refused, parse
 from course_lib.hand_in.submit import as_folder
 
-from .layouts import Group, grouped
+from .layouts import Group, grouped, is_canvas_file
 from .owners import Names, Owner
 from .restore import listed
 from .roster import roster
@@ -108,6 +108,8 @@ def collect(
         alone = len({one.student for one in some}) == 1
         for group, older in newest(some):
             try:
+                if group.stray:
+                    raise Refused(_strays(group))
                 told.check(group)
                 mine = _read(group, assignment, known, alone, place)
                 if mine.student in gone:
@@ -202,8 +204,10 @@ def one_student(mine: dict[str, float], wanted: set[str], alone: bool) -> str:
         for path in mine
         if (found := NUMBERED.fullmatch(_last(path))) and found[1].strip() in stems
     ]
+    by_canvas = [path for path in mine if is_canvas_file(path)]
     folders = {path.rpartition("/")[0] for path in outer}
-    whole_class = len(folders) > 1 or (alone and copies and len(mine) > 1)
+    several = (copies and len(mine) > 1) or len(by_canvas) > 1
+    whole_class = len(folders) > 1 or (alone and several)
     if whole_class or (not exact and len(outer) > len(wanted)):
         raise Refused(
             f"{len(mine)} notebooks came in ({listed([*map(shown, mine)])}) and "
@@ -217,6 +221,14 @@ def one_student(mine: dict[str, float], wanted: set[str], alone: bool) -> str:
         if path not in outer
     ]
     return f"there too, and not graded: {listed(others)}" if others else ""
+
+
+def _strays(group: Group) -> str:
+    names = listed([shown(entry.name) for entry in group.entries])
+    return (
+        f"nothing says whose {names} is, beside the others' folders or files: put it "
+        "into a folder with the student's name."
+    )
 
 
 def _last(path: str) -> str:

@@ -59,6 +59,7 @@ class Group(NamedTuple):
     late: bool
     entries: list[Entry]
     skipped: dict[str, str]
+    stray: bool = False  # does it lie beside several people's, and is nobody's?
 
     @property
     def time(self) -> float:
@@ -101,7 +102,11 @@ def grouped(
     whole = [one for one in groups.values() if one.student or _matters(one)]
     whole = whole or list(groups.values())
     stem = source.name if source.is_dir() else source.stem
-    mine = [one._replace(student=one.student or stem) for one in whole]
+    several = len({one.student for one in whole if one.student and _hands_in(one)}) > 1
+    mine = [
+        one if one.student else one._replace(student=stem, stray=several)
+        for one in whole
+    ]
     return _named([_opened(_apart(one), known, zone) for one in mine])
 
 
@@ -246,6 +251,11 @@ def _around(names, known: dict[str, set[str]], layout: Layout) -> list[str] | No
     return common[:-1] if people & set(known) and common else None
 
 
+def is_canvas_file(name: str) -> bool:
+    """Is it called as Canvas calls one among a class's?"""
+    return is_notebook(name) and "/" not in name and bool(CANVAS.fullmatch(name))
+
+
 def _is_lms_file(name: str, layout: Layout) -> bool:
     return bool(CANVAS.fullmatch(name) or layout.by_lms(name, file=True))
 
@@ -268,6 +278,10 @@ def _matters(loose: Group) -> bool:
     """Is there a submission among the files that are in no student's folder?"""
     names = [*loose.skipped, *(entry.name for entry in loose.entries)]
     return bool(loose.assignment) or any(map(is_notebook, names))
+
+
+def _hands_in(group: Group) -> bool:
+    return any(_is_hand_in(entry.name) for entry in group.entries)
 
 
 def _named(groups: list[Group]) -> list[Group]:

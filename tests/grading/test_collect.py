@@ -242,6 +242,7 @@ CLASSES = {  # nothing in them says whose each is
     "Drive's folder": ["a01/a01.ipynb", "a01/a01(1).ipynb"],
     "by assignment": ["a01/ada.ipynb", "a01/bo.ipynb"],
     "copies": ["Copy of a01 (ada).ipynb", "Copy of a01 (bo).ipynb"],
+    "Canvas and one more": ["a01.ipynb", "ada_1_2_a01.ipynb", "bo_3_4_a01.ipynb"],
     "sections": ["s1/ada.ipynb", "s1/bo.ipynb", "s2/cy.ipynb", "s2/di.ipynb"],
     "sections of folders": [f"s{n}/{who}/a01.ipynb" for n in "12" for who in "ab"],
 }
@@ -265,6 +266,26 @@ def test_a_class_in_a_zip_in_a_folder_is_nobodys(course, tmp_path):
     whole = zipped({"Ada/a01.ipynb": NOTEBOOK, "Bo/a01.ipynb": NOTEBOOK})
     (row,) = collect([spread(tmp_path / "in", {"class.zip": whole})], None, course)
     assert (row.status, in_place(course)) == ("refused", set())
+
+
+STRAYS = {  # beside two people's
+    "a01.ipynb": "{}_1_assignsubmission_file_/a01.ipynb",
+    "Cy - Kopie von a01.ipynb": "{} - a01.ipynb",
+    "a01.zip": "{}.zip",
+    "Cy.ipynb": "{}/a01.ipynb",
+}
+
+
+@pytest.mark.parametrize("name", STRAYS)
+def test_what_lies_beside_the_students_is_no_student(name, course, tmp_path):
+    names = [STRAYS[name].format(who) for who in ("Ada", "Bo")]
+    whole = zipped({"a01.ipynb": NOTEBOOK})
+    files = {one: whole if ".zip" in one else NOTEBOOK for one in (*names, name)}
+    rows = collect([spread(tmp_path / "in", files)], "a01", course)
+    found = {row.student: row.status for row in rows}
+    assert found == {"Ada": "collected", "Bo": "collected", "in": "refused"}
+    assert any("nothing says whose" in row.reason for row in rows)
+    assert in_place(course) == submitted("Ada/a01/a01.ipynb", "Bo/a01/a01.ipynb")
 
 
 def test_a_student_may_keep_other_notebooks_which_are_named(course, tmp_path):
