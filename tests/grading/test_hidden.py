@@ -167,6 +167,9 @@ TAKES_NOTHING = {
     "a_number_kept": "def add(n): return lambda x: x + n\nassert apply(add(2), 1) == 3",
     "its_own_name": "def down(n): return n and down(n - 1)\nassert apply(down, 3) == 0",
     "a_visible_name": "assert apply(lambda x: shown(x), 1) == 1",
+    "defined_further_down": "def whole():\n    def first(x): return x or later()\n"
+    "    found = apply(first, 1)\n    def later(): return 0\n    return found\n"
+    "assert whole() == 1",
     "called_before": "WANT = [4]\nassert [apply(lambda x: x, 4)] == WANT",
 }
 

@@ -26,7 +26,10 @@ def along(function: types.FunctionType, concealed: set[str]) -> list[str]:
     found = {name for name in used if name in space and _is_sent(space[name])}
     pairs = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     for name, cell in pairs if concealed else ():
-        value = getattr(cell, "cell_contents", None)  # none yet, in its own definition
+        try:
+            value = cell.cell_contents
+        except ValueError:  # nothing is in it yet: it is defined further down
+            continue
         if not isinstance(value, SCALARS) and value is not function and _is_sent(value):
             found.add(name)
     return sorted(found)
