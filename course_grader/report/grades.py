@@ -24,7 +24,7 @@ COLUMNS = (  # nbgrader's own
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name"),
     *("email", "raw_score", "late_submission_penalty", "score", "max_score"),
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how one begins in a spreadsheet
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # how one begins in a spreadsheet, Japan's too
 
 
 def export(path: Path, course: Course | Path, form: str = "csv") -> Path:

@@ -287,7 +287,7 @@ def test_a_plugin_that_fails_is_named(
             writer.write(verdict(timestamp=datetime(2026, 1, 3)))
 
 
-NAMES = "Byron, Ada", "a\nforged,1,2", "=cmd|' calc'!A0", "@sum", '"q"', "Zoë"
+NAMES = "Byron, Ada", "a\nforged,1,2", "=cmd|' calc'!A0", "@sum", "＝1+1", '"q"', "Zoë"
 
 
 def test_every_name_stays_in_its_field_of_the_table(tiny, bundle, verdict):
@@ -298,7 +298,11 @@ def test_every_name_stays_in_its_field_of_the_table(tiny, bundle, verdict):
         book.update_or_create_student("bo", first_name="-1+1", last_name="B, o")
     with open(export(tiny / "grades.csv", tiny), newline="", encoding="utf-8") as file:
         rows = {row["student_id"]: row for row in csv.DictReader(file)}
-    formulas = {"=cmd|' calc'!A0": "'=cmd|' calc'!A0", "@sum": "'@sum"}
+    formulas = {
+        "=cmd|' calc'!A0": "'=cmd|' calc'!A0",
+        "@sum": "'@sum",
+        "＝1+1": "'＝1+1",
+    }
     assert set(rows) == {"bo", *(formulas.get(name, name) for name in NAMES)}
     assert {row["max_score"] for row in rows.values()} == {"20.0"}
     assert rows["Byron, Ada"]["score"] == "9.0"
