@@ -136,11 +136,11 @@ class Importer(Decoder):
         super().__init__(blobs)
         self.objects, self.graphs, self.space = objects, graphs, space
         objects.given |= set(message.get("given", ()))
+        for node in message.get("tensors", []):  # first: all else refers to them
+            self.value(node)
         for number, change in message.get("sync", []):
             apply(objects[number], change, self)
             objects.renew(number)
-        for node in message.get("tensors", []):
-            self.value(node)
 
     def other(self, node):
         return getattr(self, f"read_{node['k']}")(node)
