@@ -249,6 +249,39 @@ OBJECTS = [
         ("def o_args(k): return {}[k]",),
     ),
     Exercise(
+        "o_place",
+        "import json\ndef o_place(text, path):\n    if path: return open(path).read()\n    return json.loads(text)",
+        "import errno, json\ntry:\n    o_place('{', '')\nexcept json.JSONDecodeError as e:\n    assert e.pos == 1\nelse:\n"
+        "    raise AssertionError\ntry:\n    o_place('', 'none.txt')\nexcept OSError as e:\n"
+        "    assert e.errno == errno.ENOENT and e.filename == 'none.txt' and type(e) is FileNotFoundError\nelse:\n"
+        "    raise AssertionError",
+        (
+            "def o_place(text, path):\n    if path: raise OSError('none.txt')\n    raise ValueError(1)",
+        ),
+        (
+            "import json\ndef o_place(text, path):\n    if path: raise FileNotFoundError(2, 'no', path)\n    raise json.JSONDecodeError('no', text, 1)",
+        ),
+    ),
+    Exercise(
+        "o_fixed",
+        "@dataclass(frozen=True)\nclass Fixed:\n    rate: float = .5\ndef o_fixed(): return Fixed()",
+        "f = o_fixed()\ntry:\n    f.rate = 3\nexcept dataclasses.FrozenInstanceError:\n    pass\nelse:\n"
+        "    raise AssertionError",
+        (
+            "@dataclass\nclass Fixed:\n    rate: float = .5\ndef o_fixed(): return Fixed()",
+        ),
+    ),
+    Exercise(
+        "o_gives_last",
+        "def o_gives_last():\n    yield 1\n    return 5",
+        "def outer():\n    yield (yield from o_gives_last())\nassert list(outer()) == [1, 5]",
+        ("def o_gives_last(): return iter([1])",),
+        (
+            "class Ends:\n    n = 0\n    def __iter__(self): return self\n    def __next__(self):\n        self.n += 1\n"
+            "        if self.n > 1: raise StopIteration(5)\n        return 1\ndef o_gives_last(): return Ends()",
+        ),
+    ),
+    Exercise(
         "o_layer",
         "def o_layer(): return Layer(width=3)",
         "one = o_layer()\nassert one.width == 3 and isinstance(one, Layer)",
@@ -361,6 +394,19 @@ NETWORKS = [
             "        self.b = nn.Linear(3, 3)\n"
             "        self.a._parameters['weight'] = self.b._parameters['weight'] = w\n"
             "    def forward(self, x): return self.b(self.a(x))\n",
+        ),
+    ),
+    Exercise(
+        "n_replaced",
+        "class Rep(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.fc = nn.Linear(2, 1)\n    def forward(self, x): return self.fc(x)\n",
+        "one, x = Rep(), torch.ones(1, 2)\nones = {k: torch.ones_like(v) for k, v in one.named_parameters()}\n"
+        "assert torch.func.functional_call(one, ones, x) == 3\none.fc.weight = nn.Parameter(torch.zeros(1, 2))\n"
+        "assert torch.equal(one(x)[0], one.fc.bias)\none.fc = nn.Linear(2, 5)\nassert one(x).shape == (1, 5)",
+        ("class Rep(nn.Linear):\n    def __init__(self): super().__init__(2, 1)\n",),
+        (
+            "class Rep(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.fc = nn.Sequential(nn.Linear(2, 1))[0]\n    def forward(self, x): return getattr(self, 'fc')(x)\n",
         ),
     ),
     Exercise(

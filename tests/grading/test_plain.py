@@ -24,11 +24,13 @@ import pytest
 import torch
 from torch import nn
 
+from course_grader.engine.answering.telling import told as told_of
 from course_grader.engine.common import kinds
 from course_grader.engine.common.folder import Folder
 from course_grader.engine.common.plain import ARRAYS, DTYPES, Decoder, Encoder
 from course_grader.engine.common.wire import HEADER, Channel, Gone, Late, Malformed
 from course_grader.engine.judging.draws import Draws
+from course_grader.engine.judging.raised import Exceptions
 
 Point = collections.namedtuple("Point", "x y")
 
@@ -480,6 +482,30 @@ FEW = [
 def test_what_is_odd_in_it_is_refused(node):
     with pytest.raises(Malformed):
         Reading([memoryview(b"\xff\xff\xff\x7f")]).value(node)
+
+
+# --- exceptions -----------------------------------------------------------------------
+
+
+def raised(error: Exception) -> Exception:
+    return Exceptions({}).raised(json.loads(json.dumps(told_of(error))))[0]
+
+
+def test_an_exception_is_set_up_as_its_class_does_it():
+    error = raised(OSError(2, "none", "a.txt"))
+    assert (error.errno, error.strerror, error.filename) == (2, "none", "a.txt")
+    assert raised(StopIteration(5)).value == 5
+    assert raised(StopIteration([object()])).value is not None
+    assert type(raised(KeyError("a"))) is KeyError
+    assert str(raised(KeyError(torch.ones(1)))) == "tensor([1.])"
+    with pytest.raises(UnicodeDecodeError, match="can't decode byte 0xff"):
+        raise raised(UnicodeDecodeError("ascii", b"\xff", 0, 1, "no"))
+
+
+def test_no_exception_names_a_line_that_would_be_shown_with_it():
+    error = raised(SyntaxError("bad", ("<a test>", 3, 1, "secret")))
+    assert (error.filename, error.lineno, error.text) == (None, None, None)
+    assert str(error) == "bad (<a test>, line 3)"
 
 
 # --- random draws ---------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import traceback
 import warnings
@@ -51,8 +52,9 @@ def told(error: BaseException) -> dict:
 
 def _data(error: BaseException) -> tuple[list | None, dict]:
     """Return an exception's arguments and fields, of both what is small plain data."""
-    to = Encoder()
-    args = to.node(list(error.args))["v"] if _is_small(list(error.args)) else None
+    to, near = Encoder(), getattr(builtins, builtin(type(error)))
+    given = list(near.__reduce__(error)[1])  # the name of a file is in no `args`
+    args = to.node(given)["v"] if _is_small(given) else None
     fields = {
         name: to.node(value)
         for name, value in list(vars(error).items())[:FIELDS]
