@@ -282,6 +282,19 @@ OBJECTS = [
         ),
     ),
     Exercise(
+        "o_printed",
+        "def o_printed(n):\n    for i in range(n): print(i)",
+        "import contextlib, io\nout, err = io.StringIO(), io.StringIO()\nwith contextlib.redirect_stdout(out), contextlib.redirect_stderr(err): o_printed(4000)\n"
+        "assert out.getvalue().split() == [str(i) for i in range(4000)]",
+        (
+            "import sys\ndef o_printed(n):\n    for i in range(n): print(i, file=sys.stderr)",
+        ),
+        (
+            "import sys\ndef o_printed(n):\n    print('counting', file=sys.stderr)\n    print(*range(n), sep='\\n')",
+            "import logging\ndef o_printed(n):\n    logging.warning('from 0')\n    print('\\n'.join(map(str, range(n))))",
+        ),
+    ),
+    Exercise(
         "o_layer",
         "def o_layer(): return Layer(width=3)",
         "one = o_layer()\nassert one.width == 3 and isinstance(one, Layer)",

@@ -95,7 +95,7 @@ ANSWERS |= st.fixed_dictionaries(
         "sync": st.just([]) | NODES,
         "files": st.just([{}, []]) | NODES,
         "warnings": st.just([]) | NODES,
-        "out": st.just("") | NODES,
+        "out": st.just([]) | NODES,
     },
     optional={"error": NODES, "rule": NODES, "inputs": NODES},
 )

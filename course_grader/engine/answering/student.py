@@ -31,7 +31,7 @@ from .crossing import Exporter, Importer
 from .gradients import Graphs
 from .objects import Objects
 from .operations import OPERATIONS
-from .telling import MESSAGE, told, warned
+from .telling import told, warned
 from .watching import enforced, tell_of_threads
 
 
@@ -121,7 +121,8 @@ class Student:
                 answer["error"] = self.told(error)
         if broken:
             answer["rule"] = broken[0]
-        answer["out"] = "".join(o.get("text", "") for o in outputs)[:MESSAGE]
+        streams = [o for o in outputs if o["output_type"] == "stream"]
+        answer["out"] = [[o["name"], o["text"]] for o in streams]
         answer["warnings"] = seen
         answer["changed"] = [
             {"i": n, "v": change}

@@ -205,8 +205,8 @@ class Link:
             kind = getattr(builtins, str(kind), UserWarning)
             good = isinstance(kind, type) and issubclass(kind, Warning)
             warnings.warn(str(text), kind if good else UserWarning, stacklevel=5)
-        if answer["out"]:
-            sys.stdout.write(str(answer["out"]))
+        for stream, text in answer["out"]:
+            (sys.stderr if stream == "stderr" else sys.stdout).write(str(text))
 
     def _setting(self, to: ToStudent) -> dict:
         """Gradient mode, default type, and random state if we have drawn or seeded."""

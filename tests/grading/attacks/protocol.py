@@ -45,7 +45,7 @@ def hear():
         data = data[size:]
     return message, blobs
 
-NOTHING = {"files": [{}, []], "changed": [], "sync": [], "warnings": [], "out": ""}
+NOTHING = {"files": [{}, []], "changed": [], "sync": [], "warnings": [], "out": []}
 FUNCTION = {"k": "handle", "h": 7, "t": "callable", "class": "function"}
 FUNCTION["can"] = ["call"]
 
