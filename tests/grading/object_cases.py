@@ -295,6 +295,60 @@ OBJECTS = [
         ),
     ),
     Exercise(
+        "o_collections",
+        "def o_collections(last, groups, counts):\n    last.append(3)\n    groups['a'].append(1)\n    counts.update('ab')",
+        "last, row, counts = collections.deque([1, 2], 2), [0], collections.Counter('a')\n"
+        "groups = collections.defaultdict(lambda: [7], a=row)\no_collections(last, groups, counts)\n"
+        "assert list(last) == [2, 3] and groups == {'a': [0, 1]} and groups['a'] is row and groups['b'] == [7]\n"
+        "assert counts == {'a': 2, 'b': 1}",
+        ("def o_collections(last, groups, counts): pass",),
+        (
+            "def o_collections(last, groups, counts):\n    last.extend([2, 3])\n    groups['a'] += [1]\n    for k in 'ab': counts[k] += 1",
+        ),
+    ),
+    Exercise(
+        "o_bytes",
+        "def o_bytes(data, numbers):\n    data[0] = 65\n    numbers[0] = 7\n    return data[:1]",
+        "import array\ndata, numbers = bytearray(b'abc'), array.array('i', [1, 2])\nfirst = o_bytes(data, numbers)\n"
+        "assert data == b'Abc' and numbers[0] == 7\nfirst.append(66)\nassert first == b'AB'",
+        ("def o_bytes(data, numbers): return data[:1]",),
+        (
+            "def o_bytes(data, numbers):\n    data[:1] = b'A'\n    numbers[:1] = type(numbers)('i', [7])\n    return bytearray(b'A')",
+        ),
+    ),
+    Exercise(
+        "o_arrays",
+        "def o_arrays(table, words, days, masked):\n    table['x'] += 1\n    words[0] = 'zz'\n    days += np.timedelta64(1, 'D')\n"
+        "    masked[0] = np.ma.masked",
+        "table, words = np.zeros(2, [('x', int)]), np.array(['ab', 'c'])\n"
+        "days, masked = np.array(['2024-01-01'], 'M8[D]'), np.ma.array([1., 2.])\no_arrays(table, words, days, masked)\n"
+        "assert table['x'].tolist() == [1, 1] and words.tolist() == ['zz', 'c'] and days[0] == np.datetime64('2024-01-02')\n"
+        "assert masked.sum() == 2 and masked.mask.tolist() == [True, False]",
+        ("def o_arrays(table, words, days, masked): pass",),
+        (
+            "def o_arrays(table, words, days, masked):\n    table[:] = [(1,), (1,)]\n    words[:1] = 'zz'\n    days[:] = days + 1\n"
+            "    masked.mask = [True, False]",
+        ),
+    ),
+    Exercise(
+        "o_files",
+        "def o_files(read, write): write.write(read.readline())",
+        "import io\nread, write = io.StringIO('a\\nb\\n'), io.StringIO()\no_files(read, write)\n"
+        "assert write.getvalue() == 'a\\n' and read.read() == 'b\\n'\n"
+        "o_files(io.BytesIO(b'c'), write := io.BytesIO())\nassert write.getvalue() == b'c'",
+        ("def o_files(read, write): pass",),
+        (
+            "def o_files(read, write):\n    line = next(read)\n    write.seek(0)\n    write.writelines([line])",
+        ),
+    ),
+    Exercise(
+        "o_closed",
+        "def o_closed(file): return file.read().split()",
+        "import io\nassert o_closed(io.StringIO('a b')) == ['a', 'b']",
+        (),
+        ("def o_closed(file):\n    with file: return file.read().split()",),
+    ),
+    Exercise(
         "o_layer",
         "def o_layer(): return Layer(width=3)",
         "one = o_layer()\nassert one.width == 3 and isinstance(one, Layer)",

@@ -173,10 +173,15 @@ class Importer(Decoder):
         return records.member(self.space[node["c"]], node["n"])
 
     def read_pickle(self, node):
-        return Unpickler(self, bytes(self.blobs[node["b"]])).load()
+        value = Unpickler(self, bytes(self.blobs[node["b"]])).load()
+        return self.keep(node, value) if "i" in node else value
 
-    def read_module(self, node):
-        return self.keep(node, self.read_pickle(node))
+    def read_filled(self, node):
+        made = self.read_pickle(node)
+        apply(made, node["v"], self)
+        return made
+
+    read_module = read_pickle
 
     def read_generator(self, node):
         generator = torch.Generator()

@@ -171,7 +171,11 @@ WRITERS: dict[type, Callable] = {
     frozenset: lambda to, v: {"k": "frozenset", "v": [to.node(i) for i in v]},
     complex: lambda to, value: {"k": "complex", "v": [value.real, value.imag]},
     bytes: lambda to, value: {"k": "bytes", "b": to.blob(value)},
-    bytearray: lambda to, value: {"k": "bytes", "b": to.blob(bytes(value))},
+    bytearray: lambda to, value: {
+        "k": "bytearray",
+        "i": to.number(value),
+        "b": to.blob(bytes(value)),
+    },
     range: lambda to, v: {"k": "range", "v": [v.start, v.stop, v.step]},
     slice: lambda to, v: {
         "k": "slice",
@@ -368,6 +372,7 @@ READERS: dict[str, Callable] = {
     "frozenset": lambda of, node: frozenset(of.values(node["v"])),
     "complex": lambda of, node: complex(*map(float, node["v"])),
     "bytes": lambda of, node: bytes(of.blob(node)),
+    "bytearray": lambda of, node: of.keep(node, bytearray(of.blob(node))),
     "range": _read_range,
     "slice": lambda of, node: slice(*of.values(node["v"])),
     "ellipsis": lambda of, node: ...,

@@ -7,7 +7,10 @@ Between two processes that has to be told, and this is how.
 
 from __future__ import annotations
 
+import array
+import io
 import weakref
+from collections import deque
 from collections.abc import Container
 
 import numpy as np
@@ -25,6 +28,7 @@ HOOKS = (
     "_backward_hooks",
     "_backward_pre_hooks",
 )
+FILES = io.StringIO, io.BytesIO
 MEMBERS = ("_parameters", "_buffers", "_modules")
 INTERNAL = {*HOOKS, *MEMBERS, "training"} | set(nn.Module().__dict__)
 
@@ -71,12 +75,26 @@ def apply(value, change: dict, of: Decoder) -> None:
         new = of.value(change["array"])
         if new.shape == value.shape and new.dtype == value.dtype:
             value[...] = new
+    elif isinstance(value, (bytearray, array.array)):
+        value[:] = of.value(change["array"])
+    elif isinstance(value, FILES) and "text" not in change:
+        value.close()
+    elif isinstance(value, FILES):
+        value.seek(0)
+        value.truncate()
+        value.write(of.value(change["text"]))
+        value.seek(int(change["at"]))
     elif isinstance(value, list):
         value[:] = of.values(change["items"])
+    elif isinstance(value, deque):
+        items = of.values(change["items"])
+        value.clear()
+        value.extend(items)
     elif isinstance(value, dict):
         pairs = [(of.value(key), of.value(item)) for key, item in change["items"]]
         value.clear()
-        value.update(pairs)
+        for key, item in pairs:  # a Counter's `update` would count them
+            value[key] = item
     elif isinstance(value, set):
         items = of.values(change["items"])
         value.clear()
@@ -95,10 +113,15 @@ def _state(value):
             None if grad is None else grad.detach().clone(),
         )
     if isinstance(value, np.ndarray):
-        return value.dtype.str, value.shape, value.tobytes()
+        mask = np.ma.getmaskarray(value).tobytes() if np.ma.isMA(value) else b""
+        return value.dtype.str, value.shape, np.asarray(value).tobytes(), mask
+    if isinstance(value, (bytearray, array.array)):
+        return bytes(value)
+    if isinstance(value, FILES):
+        return None if value.closed else (value.tell(), value.getvalue(), "")
     if isinstance(value, nn.Module):
         return _module_state(value)
-    if isinstance(value, list):
+    if isinstance(value, (list, deque)):
         return [id(item) for item in value], list(value)
     if isinstance(value, dict):
         return [(id(k), id(v)) for k, v in value.items()], list(value.items())
@@ -170,13 +193,23 @@ def _told(value, before, now, to: Encoder) -> dict:
         return told | ({"data": to.raw(value)} if changed else {})
     if isinstance(value, np.ndarray):
         return {"array": to.node(value.copy())}
+    if isinstance(value, (bytearray, array.array)):
+        return {"array": to.node(value[:])}
+    if isinstance(value, FILES):
+        closed = value.closed
+        return {} if closed else {"text": to.node(value.getvalue()), "at": value.tell()}
     if isinstance(value, nn.Module):
         return _told_of_module(before, now, to)
+    if isinstance(value, (dict, list, deque, set)):
+        return contents(value, to)
+    fields = fields_of(value).items()
+    return {"fields": [[name, to.node(item)] for name, item in fields]}
+
+
+def contents(value, to: Encoder) -> dict:
+    """Return what a collection holds, as `apply` puts it in."""
     if isinstance(value, dict):
         return {"items": [[to.node(k), to.node(v)] for k, v in list(value.items())]}
-    if not isinstance(value, (list, set)):
-        fields = fields_of(value).items()
-        return {"fields": [[name, to.node(item)] for name, item in fields]}
     return {"items": [to.node(item) for item in list(value)]}
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import array
+import copy
 import io
 import itertools
 import pickle
 import types
 import weakref
+from collections import defaultdict, deque
 from collections.abc import Iterator, KeysView, ValuesView
 from functools import cached_property
 
 import cloudpickle
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from course_grader.engine.common import kinds, records
 from course_grader.engine.common.plain import Decoder, Encoder, is_plain_tensor
+from course_grader.engine.common.shared import FILES, contents
 from course_grader.engine.common.wire import Malformed
 
 from .asking import Asking
@@ -91,7 +96,14 @@ class ToStudent(Encoder):
         if isinstance(value, nn.Module):
             number = self.number(value)
             return {"k": "module", "i": number, "b": self.blob(self.pickled(value))}
-        return {"k": "pickle", "b": self.blob(self.pickled(value))}
+        if type(value) in (defaultdict, deque):
+            shell, number = copy.copy(value), self.number(value)
+            shell.clear()
+            node = {"k": "filled", "i": number, "b": self.blob(self.pickled(shell))}
+            return node | {"v": contents(value, self)}
+        node = {"k": "pickle", "b": self.blob(self.pickled(value))}
+        told = isinstance(value, (np.ndarray, array.array, *FILES))  # of changes in it
+        return node | ({"i": self.number(value)} if told else {})
 
     def pickled(self, value) -> bytes:
         file = io.BytesIO()
