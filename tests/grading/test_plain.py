@@ -6,6 +6,7 @@ import array
 import collections
 import datetime
 import enum
+import itertools
 import json
 import math
 import random
@@ -82,6 +83,21 @@ def test_tensors_of_every_type_and_stride(name):
     assert there_and_back(torch.empty(0, 5, dtype=dtype)).shape == (0, 5)
 
 
+def test_what_is_dense_lies_in_memory_as_it_did():
+    base = torch.arange(48.0).reshape(2, 3, 2, 4)
+    for order in itertools.permutations(range(4)):
+        tensor = base.permute(order)
+        for value in (tensor, tensor.numpy(), tensor[:1], base[:, ::2].permute(order)):
+            back = there_and_back(value)
+            assert np.array_equal(np.asarray(back), np.asarray(value))
+        assert there_and_back(tensor).stride() == tensor.stride()
+        assert there_and_back(tensor.numpy()).strides == tensor.numpy().strides
+    images = base.to(memory_format=torch.channels_last)
+    back = there_and_back(images)
+    assert back.is_contiguous(memory_format=torch.channels_last)
+    assert there_and_back(np.asfortranarray(base.numpy())).flags.f_contiguous
+
+
 @pytest.mark.parametrize("code", ARRAYS)
 def test_arrays_and_scalars_of_every_type(code):
     array = np.arange(12).reshape(3, 4).astype(code)
@@ -155,6 +171,7 @@ def tensor(**facts):
         tensor(shape=[1] * 65 + [2]),
         tensor(dtype="object"),
         tensor(dtype="__class__"),
+        *(tensor(order=order) for order in ([1], [0, 0], "0", [0.5], 0, {})),
         tensor(b=1),
         tensor(b=None),
         tensor(i="x"),

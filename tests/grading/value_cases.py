@@ -314,6 +314,18 @@ EXERCISES = [
         ),
     ),
     Exercise(
+        "v_layout",
+        "def v_layout(x): return x.swapaxes(0, 1)",
+        "x = torch.arange(6.).reshape(2, 3)\ny, a = v_layout(x), v_layout(x.numpy())\n"
+        "assert y.stride() == (1, 3) and not y.is_contiguous() and y.tolist() == [[0, 3], [1, 4], [2, 5]]\n"
+        "assert a.flags.f_contiguous and not a.flags.c_contiguous and (a == y.numpy()).all()",
+        ("def v_layout(x): return x.T.contiguous() if torch.is_tensor(x) else x.T",),
+        (
+            "def v_layout(x): return x.T",
+            "def v_layout(x): return x.swapaxes(1, 0)",
+        ),
+    ),
+    Exercise(
         "v_exact",
         "def v_exact():\n    from fractions import Fraction\n    return Fraction(1, 2)",
         "assert v_exact() == .5 and v_exact() + 1 == 1.5",

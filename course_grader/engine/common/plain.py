@@ -94,11 +94,14 @@ class Encoder:
 
     def raw(self, value: Tensor) -> dict:
         """Return the node of a tensor's entries; they are copied to the CPU first."""
-        flat = value.detach().cpu().resolve_conj().resolve_neg().reshape(-1)
+        value = value.detach().cpu().resolve_conj().resolve_neg()
+        order = dense_order(value.shape, value.stride(), 1)
+        flat = (value if order is None else value.permute(order)).reshape(-1)
         if flat.numel() and flat.stride(0) != 1:
             flat = torch.empty(flat.shape, dtype=flat.dtype).copy_(flat)
         data = flat.view(torch.uint8).numpy() if flat.numel() else b""
         facts = {"dtype": NAMES[value.dtype], "shape": list(value.shape)}
+        facts |= {} if order is None else {"order": order}
         return {"k": "raw", **facts, "b": self.blob(data)}
 
 
@@ -110,6 +113,21 @@ def is_plain_tensor(value) -> bool:
         and value.dtype in NAMES
         and value.device.type != "meta"
     )
+
+
+def dense_order(shape, strides, unit: int) -> list[int] | None:
+    """Return the order of dimensions in which entries lie in memory without a gap.
+
+    None if that is their own order, or no order: `is_contiguous` is asked of a copy.
+    """
+    order = sorted(range(len(shape)), key=lambda d: (-strides[d], -shape[d]))
+    if order == sorted(order):
+        return None
+    for place in reversed(order):
+        if shape[place] != 1 and strides[place] != unit:
+            return None
+        unit *= shape[place]
+    return order
 
 
 def _list(to: Encoder, value) -> dict:
@@ -135,8 +153,11 @@ def _set(to: Encoder, value) -> dict:
 def _array(to: Encoder, value: np.ndarray):
     if value.dtype.char not in ARRAYS:
         return to.other(value)
-    index, data = to.number(value), np.ascontiguousarray(value)
+    index = to.number(value)
+    order = dense_order(value.shape, value.strides, value.itemsize)
+    data = np.ascontiguousarray(value if order is None else value.transpose(order))
     facts = {"dtype": value.dtype.char, "shape": list(value.shape)}
+    facts |= {} if order is None else {"order": order}
     facts["swapped"] = not value.dtype.isnative
     data = data.reshape(-1).view(np.uint8) if data.size else b""
     return {"k": "array", "i": index, **facts, "b": to.blob(data)}
@@ -278,7 +299,7 @@ class Decoder:
             if count
             else torch.empty(0, dtype=dtype)
         )
-        value = flat.reshape(shape)
+        value = _laid(flat, node, shape)
         if node.get("param"):
             return nn.Parameter(value, requires_grad=bool(node.get("grad")))
         if node.get("grad") and (dtype.is_floating_point or dtype.is_complex):
@@ -339,7 +360,19 @@ def _read_array(of: Decoder, node) -> np.ndarray:
     data = bytearray(of.blob(node))
     dtype = _dtype(node["dtype"])
     flat = np.frombuffer(data, dtype.newbyteorder() if node.get("swapped") else dtype)
-    return of.keep(node, flat.reshape(_shape(node["shape"])))
+    return of.keep(node, _laid(flat, node, _shape(node["shape"])))
+
+
+def _laid(flat: Tensor | np.ndarray, node, shape: tuple[int, ...]):
+    """Return entries in this shape, as they lay in memory at the other end."""
+    order = node.get("order")
+    if order is None:
+        return flat.reshape(shape)
+    if sorted(order) != list(range(len(shape))):
+        raise Malformed("dimensions in no order")
+    back = sorted(range(len(order)), key=order.__getitem__)
+    made = flat.reshape([shape[place] for place in order])
+    return made.transpose(back) if isinstance(flat, np.ndarray) else made.permute(back)
 
 
 _named_types: dict[tuple, type] = {}
