@@ -349,6 +349,34 @@ OBJECTS = [
         ("def o_closed(file):\n    with file: return file.read().split()",),
     ),
     Exercise(
+        "o_lazy",
+        "def o_lazy(net): return [p for p in net.parameters() if p.requires_grad]",
+        "net = nn.Linear(1, 1)\nps = list(o_lazy(net))\nassert ps[0] is net.weight and ps[1] is net.bias\n"
+        "before, opt = net.weight.item(), torch.optim.SGD(o_lazy(net), .1)\nnet(torch.ones(1, 1)).sum().backward()\n"
+        "opt.step()\nassert abs(net.weight.item() - (before - .1)) < 1e-6",
+        ("def o_lazy(net): return (nn.Parameter(p.data) for p in net.parameters())",),
+        (
+            "def o_lazy(net): return net.parameters()",
+            "def o_lazy(net): return (p for p in net.parameters() if p.requires_grad)",
+            "def o_lazy(net): return filter(lambda p: p.requires_grad, net.parameters())",
+            "def o_lazy(net): return iter([*net.parameters()])",
+        ),
+    ),
+    Exercise(
+        "o_walk",
+        "def o_walk(x, rows):\n    for row in rows:\n        x += 1\n        yield x, row",
+        "x, rows = torch.zeros(2), [[1], [2]]\n"
+        "for n, (y, row) in enumerate(o_walk(x, rows), 1): assert y is x and x.tolist() == [n, n] and row is rows[n - 1]\n"
+        "w = torch.ones(1, requires_grad=True)\nsum(y.sum() for y, _ in o_walk(w * 1, rows)).backward()\nassert w.grad == 2",
+        (
+            "def o_walk(x, rows):\n    for n, row in enumerate(rows, 1): yield x + n, row",
+        ),
+        (
+            "def o_walk(x, rows): return ((x.add_(1), row) for row in rows)",
+            "def o_walk(x, rows): return map(lambda row: (x.add_(1), row), rows)",
+        ),
+    ),
+    Exercise(
         "o_layer",
         "def o_layer(): return Layer(width=3)",
         "one = o_layer()\nassert one.width == 3 and isinstance(one, Layer)",

@@ -26,6 +26,7 @@ class Objects:
         self._tensors: dict[int, Shared] = {}  # and records: the judge has copies of
         self._modules: dict[int, bool] = {}  # handle: was it in train mode?
         self._members: dict[int, list] = {}  # handle: of which parts it was made
+        self.lazy: dict[int, dict] = {}  # handle of an iterator: what it was made of
 
     def __getitem__(self, handle: int):
         return self._there[handle]
@@ -57,6 +58,15 @@ class Objects:
         else:
             self._tensors[number] = Shared(value)
         return number
+
+    def keep_passed(self, iterator, passed: dict[int, Shared]) -> None:
+        """Know what an iterator was made of when it gives that: `net.parameters()`.
+
+        Numbers below 0 are those of an earlier call's.
+        """
+        number = self.known(iterator)
+        if number is not None and number not in self.lazy:
+            self.lazy[number] = {min(n, -1 - n): s for n, s in passed.items()}
 
     def renew(self, number: int) -> None:
         """Compare a tensor with its present state from now on, if it is shared."""
@@ -98,6 +108,7 @@ class Objects:
             self._tensors.pop(handle, None)
             self._modules.pop(handle, None)
             self._members.pop(handle, None)
+            self.lazy.pop(handle, None)
 
 
 def _members(module: nn.Module) -> list:

@@ -13,6 +13,7 @@ import pickle
 import random
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -109,9 +110,11 @@ class Student:
         of = self.reader(message, blobs)
         args, kwargs = of.value(message["args"]), of.value(message["kwargs"])
         function = OPERATIONS[message["f"]]
-        before = [Shared(value) for value in of.made.values()]
+        lazy = self.objects.lazy.get(self.objects.known(args[0]), {})
+        before = {n: Shared(value) for n, value in of.made.items()} | lazy
+        passed = {n: shared.value for n, shared in before.items()}
         answer: dict = {}
-        to = Exporter(self.objects, of.made)
+        to = Exporter(self.objects, passed)
         around = setting(message["setting"], blobs)
         with captured(self.shell) as outputs, warned() as seen, around:
             try:
@@ -126,17 +129,19 @@ class Student:
         answer["warnings"] = seen
         answer["changed"] = [
             {"i": n, "v": change}
-            for n, shared in zip(of.made, before, strict=True)
+            for n, shared in before.items()
             if (change := shared.change(to)) is not None
         ]
         answer["sync"] = self.objects.out_of_step(to)
         if "error" not in answer:  # last: it may name what has changed
             try:
                 answer["value"] = to.node(result)
+                if isinstance(result, Iterator):
+                    self.objects.keep_passed(result, before)
             except BaseException as error:
                 answer["error"] = self.told(error)
         if to.outputs:
-            kept = message["call"], of.made, to.outputs, self.objects
+            kept = message["call"], passed, to.outputs, self.objects
             answer["inputs"] = self.graphs.keep(*kept, message["rules"])
         parts = to.blobs
         self.give_files(answer, parts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import sys
 import warnings
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -115,6 +116,7 @@ class Link:
         message["setting"] = self._setting(to)
         parts, files = self._files(to.blobs)
         self.held.passed = {number: value for number, value in to.seen.values()}
+        self.held.passed |= (fact(args[0], "lazy") if args else None) or {}
         answer, blobs = self.line.request("invoke", parts, **message, **files)
         try:
             value, error = self._conclude(answer, blobs, call, name)
@@ -126,6 +128,9 @@ class Link:
             error = lasting(error)
         if error is not None:
             raise error
+        if isinstance(value, Iterator) and fact(value, "lazy") is None:
+            passed = self.held.passed.items()  # that it was made of, and may give
+            note(value, "lazy", {min(n, -1 - n): one for n, one in passed})
         return value
 
     def origin_of(self, *values) -> str | None:
