@@ -40,6 +40,8 @@ def note(value, field: str, content) -> None:
 def _ask(operation: str, value, *args, **kwargs):
     """Let the student's side act on an object, if a fair test may want that."""
     __tracebackhide__ = True
+    if operation == "exit":
+        args = *args[:2], None  # a traceback shows the test, and goes nowhere
     asking = fact(value, "asking")
     detail = (
         f"{operation}:{args[0]}" if operation in ("getattr", "setattr") else operation
