@@ -377,6 +377,30 @@ OBJECTS = [
         ),
     ),
     Exercise(
+        "o_within",
+        "import contextlib\ndef o_within(): return contextlib.suppress(KeyError, Refused)",
+        "with o_within(): raise KeyError('x')\nwith o_within(): raise Refused(3)\ntry:\n    with o_within(): raise ValueError\n"
+        "except ValueError:\n    pass\nelse:\n    raise AssertionError",
+        ("import contextlib\ndef o_within(): return contextlib.suppress(Exception)",),
+        (
+            "class o_within:\n    def __enter__(self): return self\n"
+            "    def __exit__(self, kind, error, trace): return isinstance(error, (KeyError, Refused))",
+            "import contextlib\n@contextlib.contextmanager\ndef o_within():\n    try: yield\n    except (KeyError, Refused): pass",
+        ),
+    ),
+    Exercise(
+        "o_parts",
+        "def o_parts(): return {'w': torch.ones(2), 'b': torch.zeros(1)}",
+        "parts = o_parts()\nassert parts['w'].sum() == 2 and parts['b'] == 0 and len(parts) == 2",
+        (),
+        (
+            "def o_parts(): return nn.ParameterDict({'w': torch.ones(2), 'b': torch.zeros(1)})",
+            "class Parts(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.inner = nn.Linear(2, 1)\n"
+            "        nn.init.ones_(self.inner.weight)\n        nn.init.zeros_(self.inner.bias)\n    def __len__(self): return 2\n"
+            "    def __getitem__(self, k): return self.inner.weight if k == 'w' else self.inner.bias\ndef o_parts(): return Parts()",
+        ),
+    ),
+    Exercise(
         "o_layer",
         "def o_layer(): return Layer(width=3)",
         "one = o_layer()\nassert one.width == 3 and isinstance(one, Layer)",

@@ -254,6 +254,7 @@ class FromStudent(Decoder):
         """
         if self.asking.terms.may_be_network(self.name):
             return rebuild(self, node)
+        self.held.leave(node)
         return remote(self.asking, node | {"class": str(node["class"][1])})
 
     def tensor(self, node) -> Tensor:

@@ -57,6 +57,16 @@ class Held:
         weakref.finalize(value, self._forget, handle, id(value)).atexit = False
         return value
 
+    def leave(self, node: dict) -> None:
+        """Let the parts of a module be told anew: none was made here."""
+        parts = [node[kind] for kind in ("parameters", "buffers", "children")]
+        for part in (one for named in parts for one in named.values()):
+            if isinstance(part, dict) and "h" in part:
+                if self[int(part["h"])] is None:
+                    self._dropped.append(int(part["h"]))
+                if part["k"] == "module":
+                    self.leave(part)
+
     def renew(self, handle: int) -> None:
         """Compare a copy with its present state from now on."""
         self._states[handle] = Shared(self[handle], weak=True, known=self._handles)
