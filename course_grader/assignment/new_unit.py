@@ -20,7 +20,7 @@ UNITS_ROW = (
     "| [@UNIT@](notebooks/@UNIT@.ipynb) | a layer, a network of two of them | its "
     "parameters | [@ASSIGNMENT@](assignments/@ASSIGNMENT@/@ASSIGNMENT@.ipynb) |\n"
 )
-RECORD = '    Row("@UNIT@-@NAME@_small-cifar10", "@UNIT@", "@NAME@_small", SGD | {"epochs": 40}),\n'
+RECORD = '    Row("@UNIT@-@NAME@_small-cifar10", "@UNIT@", "@NAME@_small", SHORT),\n'
 
 
 def new_unit(unit: str) -> Iterator[Path]:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .strides import dense_order, laid
 from .wire import Malformed
 
 DTYPES = {
@@ -113,21 +114,6 @@ def is_plain_tensor(value) -> bool:
         and value.dtype in NAMES
         and value.device.type != "meta"
     )
-
-
-def dense_order(shape, strides, unit: int) -> list[int] | None:
-    """Return the order of dimensions in which entries lie in memory without a gap.
-
-    None if that is their own order, or no order: `is_contiguous` is asked of a copy.
-    """
-    order = sorted(range(len(shape)), key=lambda d: (-strides[d], -shape[d]))
-    if order == sorted(order):
-        return None
-    for place in reversed(order):
-        if shape[place] != 1 and strides[place] != unit:
-            return None
-        unit *= shape[place]
-    return order
 
 
 def _list(to: Encoder, value) -> dict:
@@ -299,7 +285,7 @@ class Decoder:
             if count
             else torch.empty(0, dtype=dtype)
         )
-        value = _laid(flat, node, shape)
+        value = laid(flat, node, shape)
         if node.get("param"):
             return nn.Parameter(value, requires_grad=bool(node.get("grad")))
         if node.get("grad") and (dtype.is_floating_point or dtype.is_complex):
@@ -360,19 +346,7 @@ def _read_array(of: Decoder, node) -> np.ndarray:
     data = bytearray(of.blob(node))
     dtype = _dtype(node["dtype"])
     flat = np.frombuffer(data, dtype.newbyteorder() if node.get("swapped") else dtype)
-    return of.keep(node, _laid(flat, node, _shape(node["shape"])))
-
-
-def _laid(flat: Tensor | np.ndarray, node, shape: tuple[int, ...]):
-    """Return entries in this shape, as they lay in memory at the other end."""
-    order = node.get("order")
-    if order is None:
-        return flat.reshape(shape)
-    if sorted(order) != list(range(len(shape))):
-        raise Malformed("dimensions in no order")
-    back = sorted(range(len(order)), key=order.__getitem__)
-    made = flat.reshape([shape[place] for place in order])
-    return made.transpose(back) if isinstance(flat, np.ndarray) else made.permute(back)
+    return of.keep(node, laid(flat, node, _shape(node["shape"])))
 
 
 _named_types: dict[tuple, type] = {}
